@@ -1,0 +1,184 @@
+"""Configuration -> objects: the one file that calls ``hydra.utils.instantiate``."""
+
+import inspect
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import RichProgressBar
+from torch import nn
+
+from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer, check_targets
+from covseg.data.augment import Augment
+from covseg.data.datamodule import XrayDataModule
+from covseg.errors import ConfigError, nearest
+from covseg.learn.module import SegmentationModule
+from covseg.measure.metrics import ImageRecords, all_scores
+from covseg.measure.scores import OBJECTIVE
+
+log = logging.getLogger(__name__)
+
+MONITOR = f"val/{OBJECTIVE}"
+_STEPS_THAT_PAY_FOR_COMPILING = 1000  # compiling takes 10-30 s and saves about a tenth of a step
+
+
+def network(config: Train) -> nn.Module:
+    """The network, with one logit a target.
+
+    Raises:
+        ConfigError: the image size does not fit the network's depth.
+    """
+    arguments = _plain(config.model)
+    del arguments["compile"]
+    built: nn.Module = _make("model", arguments, out_channels=len(config.data.targets))
+    multiple, size = int(built.size_multiple), config.data.image_size  # type: ignore[arg-type]
+    if size % multiple:
+        smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
+        fits = f"{smaller} or {larger}" if smaller else str(larger)
+        raise ConfigError(
+            f"data.image_size={size}",
+            f"cannot be halved {config.model.depth} times (model.depth)",
+            f"use {fits}",
+        )
+    return built
+
+
+def module(config: Train, net: nn.Module) -> SegmentationModule:
+    """The LightningModule around a network; every argument of its parts is tried out here."""
+    make_optimizer = partial(_make, "optimizer", _plain(config.optimizer))
+    trial = make_optimizer([nn.Parameter(torch.zeros(1))])
+    make_scheduler = None
+    if config.scheduler is not None:
+        make_scheduler = partial(_make, "scheduler", _plain(config.scheduler))
+        make_scheduler(optimizer=trial, total_steps=10)
+    threshold, min_pixels = config.protocol.threshold, config.protocol.detection_min_pixels
+    return SegmentationModule(
+        net,
+        _make("loss", _plain(config.loss)),
+        all_scores(threshold, min_pixels),
+        ImageRecords(threshold),
+        threshold,
+        make_optimizer=make_optimizer,
+        make_scheduler=make_scheduler,
+        monitor=MONITOR,
+        channels_last=channels_last(config.trainer),
+        hparams=_plain(config),
+    )
+
+
+def channels_last(trainer: Trainer) -> bool:
+    """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
+    on_gpu = trainer.accelerator in {"gpu", "cuda"} or (
+        trainer.accelerator == "auto" and torch.cuda.is_available()
+    )
+    return not on_gpu or "16" in str(trainer.precision)
+
+
+def compile_network(net: nn.Module, wish: bool | str, steps: float) -> None:
+    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays."""
+    if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
+        return
+    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+    if not any(name and shutil.which(name) for name in compilers):
+        log.warning("no C++ compiler found: the network is not compiled, training takes longer")
+        return
+    net.compile()
+
+
+def augment(config: Train) -> Augment | None:
+    """The random transforms of the group ``augment``, None where there are none."""
+    transforms = _made("augment", config.augment)
+    return Augment(list(transforms.values()), config.seed) if transforms else None
+
+
+def datamodule(
+    data: Data, protocol: Protocol, *, report: str, seed: int, transforms: Augment | None = None
+) -> XrayDataModule:
+    """The splits as the protocol uses them."""
+    return XrayDataModule(
+        data,
+        fit=protocol.fit,
+        select=protocol.select,
+        report=report,
+        seed=seed,
+        augment=transforms,
+    )
+
+
+def callbacks(config: Train) -> list[L.Callback]:
+    """The callbacks of the group ``callbacks``."""
+    return list(_made("callbacks", config.callbacks).values())
+
+
+def loggers(config: Train, out: Path) -> list[Any]:
+    """The loggers of the group ``logger``, writing into the run folder."""
+    known: dict[str, dict[str, Any]] = {
+        "TensorBoardLogger": {"save_dir": str(out), "name": "", "version": "tensorboard"},
+        "WandbLogger": {"save_dir": str(out), "name": config.name, "tags": config.tags},
+    }
+    return [
+        _make(f"logger.{key}", {**known[node.target.rpartition(".")[2]], **_plain(node)})
+        for key, node in config.logger.items()
+    ]
+
+
+def trainer(
+    settings: Trainer, out: Path, callbacks: list[L.Callback], loggers: list[Any]
+) -> L.Trainer:
+    """Lightning's Trainer for a run folder, with a progress bar where somebody looks.
+
+    Raises:
+        ConfigError: Lightning refuses an argument.
+    """
+    arguments = settings.model_dump()
+    if arguments["enable_progress_bar"] is None:
+        arguments["enable_progress_bar"] = sys.stdout.isatty()
+    if arguments["enable_progress_bar"]:
+        callbacks = [*callbacks, RichProgressBar()]
+    try:
+        return L.Trainer(
+            **arguments, default_root_dir=out, callbacks=callbacks, logger=loggers or False
+        )
+    except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError("trainer", f"is refused by Lightning ({error})", "change it") from error
+
+
+def _made(group: str, nodes: Mapping[str, Buildable]) -> dict[str, Any]:
+    return {key: _make(f"{group}.{key}", _plain(node)) for key, node in nodes.items()}
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    return node.model_dump(by_alias=True)
+
+
+def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> Any:
+    """Build what ``_target_`` names, or refuse with the key and the constructor's own reason."""
+    check_targets(arguments)
+    _refuse_unknown(key, arguments)
+    try:
+        return instantiate(arguments, *positional, **more, _convert_="all")
+    except InstantiationException as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[-1]
+        raise ConfigError(key, f"cannot be built ({reason})", "change its arguments") from error
+
+
+def _refuse_unknown(key: str, arguments: Mapping[str, Any]) -> None:
+    target = arguments["_target_"]
+    known = inspect.signature(get_object(target)).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    for name, value in arguments.items():
+        if name not in known and not name.startswith("_"):
+            raise ConfigError(
+                f"{key}.{name}={value}", f"is no argument of {target}", nearest(name, known)
+            )

@@ -1,0 +1,310 @@
+"""The schema of every verb: what can be set, in which bounds. Values live in ``conf/``.
+
+Hydra composes YAML; ``check`` turns the result into these models or refuses it with one sentence,
+before torch is even imported. Whatever is built from a ``_target_`` must stand in ``TARGETS``.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from covseg.errors import ConfigError, nearest
+
+Target = Literal["infection", "lung"]
+Split = Literal["Train", "Val", "Test"]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+TARGETS = frozenset(
+    [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
+    + [f"covseg.learn.schedules.{name}" for name in ("cosine", "one_cycle", "plateau")]
+    + [f"covseg.learn.losses.{name}" for name in ("BCE", "BCEDice", "Focal", "Tversky")]
+    + ["covseg.learn.unet.UNet", "covseg.report.callbacks.Pictures"]
+    + [
+        f"lightning.pytorch.callbacks.{name}"
+        for name in ("EarlyStopping", "LearningRateMonitor", "StochasticWeightAveraging")
+    ]
+    + [f"lightning.pytorch.loggers.{name}" for name in ("TensorBoardLogger", "WandbLogger")]
+    + [
+        f"albumentations.{name}"
+        for name in (
+            *("HorizontalFlip", "Affine", "ElasticTransform", "GridDistortion", "RandomGamma"),
+            *("RandomBrightnessContrast", "GaussNoise", "GaussianBlur", "CLAHE", "CoarseDropout"),
+        )
+    ]
+)
+
+
+class Node(BaseModel):
+    """A part of the configuration: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class Buildable(Node):
+    """A part that becomes an object: its other keys are the target's own arguments."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: str = Field(alias="_target_")
+
+
+class PhantomData(Node):
+    """The made-up dataset of ``data=phantom``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    n_images: dict[Split, Positive]
+    lung_tree: bool  # write the tree with lung masks only as well
+
+
+class Data(Node):
+    """Where images come from, and how they reach the network."""
+
+    name: Literal["covid_qu_ex", "phantom"]
+    root: str | None = None  # zip or folder; null: phantom data, made below cache_dir
+    download: bool = False  # fetch the dataset from Kaggle when root is not there
+    phantom: PhantomData | None = None
+    cache_dir: str  # where the decoded store is kept
+    targets: Annotated[list[Target], Field(min_length=1)]
+    image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
+    batch_size: Positive  # images a step and process
+    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
+
+    @field_validator("targets")
+    @classmethod
+    def _once(cls, targets: list[Target]) -> list[Target]:
+        if len(set(targets)) < len(targets):
+            raise ConfigError(f"data.targets={targets}", "names a target twice", "name each once")
+        return targets
+
+
+class Protocol(Node):
+    """Which split is for what. Test never steers anything."""
+
+    name: str
+    fit: Annotated[list[Literal["Train", "Val"]], Field(min_length=1)]
+    select: Literal["Val"] | None  # where a checkpoint is chosen; null: nothing is chosen
+    checkpoint: Literal["best", "last"]  # which one is reported
+    report: Literal["auto", "Val", "Test"]  # auto: Test, and Val for a job of a multirun
+    threshold: Share  # prediction = probability > threshold
+    detection_min_pixels: Positive  # predicted pixels that call an image infected
+
+    @model_validator(mode="after")
+    def _honest(self) -> "Protocol":
+        if self.select in self.fit:
+            raise ConfigError(
+                f"protocol.select={self.select}",
+                "is fitted on as well (protocol.fit), so it cannot choose",
+                "take it out of protocol.fit, or say protocol.select=null protocol.checkpoint=last",
+            )
+        if self.checkpoint == "best" and self.select is None:
+            raise ConfigError(
+                "protocol.checkpoint=best",
+                f"needs a split to choose on, and protocol={self.name} has none (protocol.select)",
+                "say protocol.checkpoint=last, or protocol=holdout",
+            )
+        if self.report in self.fit:
+            raise ConfigError(
+                f"protocol.report={self.report}",
+                "is fitted on",
+                "report a split outside protocol.fit",
+            )
+        return self
+
+
+class Model(Node):
+    """The network."""
+
+    target: Literal["covseg.learn.unet.UNet"] = Field(alias="_target_")
+    depth: Annotated[int, Field(ge=1, le=8)]  # down- and up-samplings
+    base_channels: Annotated[int, Field(ge=1, le=1024)]  # of the first level, doubled each level
+    norm: Literal["none", "batch", "group"]
+    compile: bool | Literal["auto"]  # auto: when the run is long enough to pay for it
+
+
+class Optimizer(Buildable):
+    """A torch optimizer."""
+
+    lr: Annotated[float, Field(gt=0, le=1e3)]  # learning rate
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Trainer(Node):
+    """Lightning's Trainer, argument for argument; see its documentation for what each does.
+
+    Absent are ``logger``, ``callbacks`` and ``default_root_dir``: the groups ``logger`` and
+    ``callbacks`` and ``hydra.run.dir`` set those.
+    """
+
+    accelerator: str
+    strategy: str
+    devices: Annotated[int, Field(ge=-1)] | list[int] | str
+    num_nodes: Positive
+    precision: Literal[
+        64, 32, 16, "64-true", "64", "32-true", "32", "16-true", "16-mixed", "16", "bf16-true",
+        "bf16-mixed", "bf16", "transformer-engine", "transformer-engine-float16",
+    ] | None  # fmt: skip
+    fast_dev_run: bool | Positive
+    max_epochs: Annotated[int, Field(ge=-1)] | None
+    min_epochs: Positive | None
+    max_steps: Annotated[int, Field(ge=-1)]
+    min_steps: Positive | None
+    max_time: str | dict[str, int] | None
+    limit_train_batches: Positive | Share | None
+    limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
+    limit_test_batches: Annotated[int, Field(ge=0)] | Share | None
+    limit_predict_batches: Annotated[int, Field(ge=0)] | Share | None
+    overfit_batches: Annotated[int, Field(ge=0)] | Share
+    val_check_interval: Positive | Share | str | dict[str, int] | None
+    check_val_every_n_epoch: Positive | None
+    num_sanity_val_steps: Annotated[int, Field(ge=-1)] | None
+    log_every_n_steps: Positive | None
+    enable_checkpointing: bool | None
+    enable_progress_bar: bool | None
+    enable_model_summary: bool | None
+    accumulate_grad_batches: Positive
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    gradient_clip_algorithm: Literal["norm", "value"] | None
+    deterministic: bool | Literal["warn"] | None
+    benchmark: bool | None
+    inference_mode: bool
+    use_distributed_sampler: Literal[False]  # Lightning's would score some images twice
+    profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
+    detect_anomaly: bool
+    barebones: bool
+    plugins: str | None
+    sync_batchnorm: bool
+    reload_dataloaders_every_n_epochs: Annotated[int, Field(ge=0)]
+    model_registry: str | None
+    enable_autolog_hparams: bool
+
+
+class Train(Node):
+    """``python -m covseg.train``."""
+
+    data: Data
+    protocol: Protocol
+    model: Model
+    loss: Buildable
+    optimizer: Optimizer
+    scheduler: Buildable | None = None
+    augment: dict[str, Buildable] = {}
+    trainer: Trainer
+    callbacks: dict[str, Buildable] = {}
+    logger: dict[str, Buildable] = {}
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    name: str | None = None  # of the run, for loggers
+    tags: list[str] = []
+    init: str | None = None  # a run folder whose weights are the start
+
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return value or None  # scheduler=none has no keys
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Train":
+        if self.protocol.select is None:
+            waiting = [
+                f"callbacks.{name}"
+                for name, node in self.callbacks.items()
+                if node.target.endswith("EarlyStopping")
+            ]
+            if self.scheduler is not None and "plateau" in self.scheduler.target:
+                waiting.append("scheduler=plateau")
+            if waiting:
+                raise ConfigError(
+                    waiting[0],
+                    f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
+                    "leave it out, or say protocol=holdout",
+                )
+        return self
+
+
+class Evaluate(Node):
+    """``python -m covseg.evaluate``; what is null is as in the run."""
+
+    run: str  # the run folder
+    split: Split | None = None
+    checkpoint: Literal["best", "last"] | None = None
+    threshold: Share | None = None
+    detection_min_pixels: Positive | None = None
+    data: dict[str, Any]
+    trainer: dict[str, Any]
+
+
+Schema = TypeVar("Schema", bound=Node)
+
+
+def check(schema: type[Schema], config: Mapping[str, Any]) -> Schema:
+    """Turn a composed configuration into its model.
+
+    Raises:
+        ConfigError: names the key, its value, and what is possible instead.
+    """
+    check_targets(config)
+    try:
+        return schema.model_validate(dict(config))
+    except ValidationError as error:
+        raise _sentence(error, config) from error
+
+
+def check_targets(config: Any, where: str = "the configuration") -> None:
+    """Refuse every ``_target_`` in ``config`` that covseg does not build, used or not.
+
+    Raises:
+        ConfigError: names the key and the target.
+    """
+    for key, target in _targets(config, ""):
+        if target not in TARGETS:
+            names = {name.rpartition(".")[2]: name for name in TARGETS}
+            close = nearest(str(target).rpartition(".")[2], names)
+            raise ConfigError(
+                f"{key}={target}",
+                f"in {where} is not among what covseg builds",
+                close if close.startswith("did") else "remove it, and ask who wrote this file",
+            )
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    items = node.items() if isinstance(node, Mapping) else enumerate(node)
+    for key, value in items:
+        below = f"{path}.{key}" if path else str(key)
+        if key == "_target_":
+            yield below, value
+        elif isinstance(value, Mapping | list | tuple):
+            yield from _targets(value, below)
+
+
+def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
+    first, *others = error.errors()
+    place = _place(config, first)
+    key, value = ".".join(map(str, place)), first["input"]
+    if first["type"] == "missing":
+        return ConfigError(key, "is not set", f"say {key}=<value>")
+    if first["type"] == "extra_forbidden":
+        siblings: Any = config
+        for part in place[:-1]:
+            siblings = siblings[part]
+        return ConfigError(
+            f"{key}={value}",
+            "is not a key of covseg",
+            nearest(str(place[-1]), (str(name) for name in siblings if name != place[-1])),
+        )
+    # one message for each branch of a union
+    wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
+    remedy = " or ".join(dict.fromkeys(msg.removeprefix("Input ") for msg in wanted))
+    return ConfigError(f"{key}={value}", "is not possible", f"it {remedy}")
+
+
+def _place(config: Any, error: ErrorDetails) -> list[int | str]:
+    """The location of an error as keys of ``config``, without the names of a union's branches."""
+    place: list[int | str] = []
+    for part in error["loc"]:
+        inside = part in config if isinstance(config, Mapping) else isinstance(config, list)
+        if inside or (error["type"] == "missing" and isinstance(config, Mapping)):
+            place.append(part)
+            config = config[part] if inside else None
+    return place

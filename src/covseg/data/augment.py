@@ -1,0 +1,48 @@
+"""Augmentation: the only file that imports albumentations.
+
+albumentations 2.0.8 gives every loader worker the same random stream and, without persistent
+workers, repeats it every epoch; ``seed_everything`` does not help. So each use is seeded anew from
+(seed, epoch, row number): the same picture whatever the number of workers or processes, another one
+in every epoch and on every row, and the right one when a run goes on in the middle of an epoch.
+"""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from covseg.data.store import Pixels
+
+# without this the import looks for a newer version on the network
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+
+
+class Augment:
+    """Random transforms, applied to an image and its masks together.
+
+    Args:
+        transforms: albumentations transforms, applied in this order, each with its probability.
+        seed: of the run.
+    """
+
+    def __init__(self, transforms: Sequence[A.BasicTransform], seed: int) -> None:
+        self._compose = A.Compose(list(transforms))
+        self._seed = seed
+
+    def __call__(
+        self, image: Pixels, masks: Pixels, *, epoch: int, row: int
+    ) -> tuple[Pixels, Pixels]:
+        """The picture that belongs to this epoch and row.
+
+        Args:
+            image: uint8 [height, width].
+            masks: uint8 {0, 1} [targets, height, width].
+            epoch: from 0.
+            row: the row's number in the index.
+        """
+        stream = np.random.SeedSequence((self._seed, epoch, row)).generate_state(1)
+        self._compose.set_random_seed(int(stream[0]))
+        out = self._compose(image=image, masks=masks)
+        return out["image"], np.asarray(out["masks"])

@@ -1,0 +1,120 @@
+"""A row of the index as what a network and a score need: image, mask, row number."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from covseg.data.augment import Augment
+from covseg.data.store import Pixels, Store
+
+# every loader worker and rank resizes on its own; OpenCV's threads would only fight with them
+cv2.setNumThreads(0)
+
+
+class Sample(NamedTuple):
+    """One image, or after collation a batch of them.
+
+    Attributes:
+        image: float32 in [0, 1], [1, size, size].
+        mask: uint8 {0, 1}, [targets, height, width]: resized to the image for fitting, at its size
+            on disk for scoring.
+        row: int64, the row's number in the index; names and classes follow from it.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    row: torch.Tensor
+
+
+class Draw(NamedTuple):
+    """What a sampler asks for while fitting: a place, and the epoch that seeds its augmentation."""
+
+    epoch: int
+    place: int
+
+
+class XrayDataset(Dataset[Sample]):
+    """COVID-QU-Ex: chest X-rays with masks of the COVID-19 infection and of the lungs.
+
+    * 5,826 images of 256x256 pixels, 8-bit grey: Train 3,728, Val 932, Test 1,166; half of them
+      COVID-19, a quarter each Non-COVID (other pneumonia) and Normal, whose infection masks are
+      empty: "no COVID-19 infection", not "no opacity".
+    * Masks are hand-drawn or hand-corrected; the infection lies inside the lung mask.
+    * Licence CC BY-SA 4.0. Cite A. M. Tahir et al., "COVID-19 infection localization and severity
+      grading from chest X-ray images", Computers in Biology and Medicine 139:105002, 2021
+      (doi 10.1016/j.compbiomed.2021.105002) and the dataset (doi 10.34740/kaggle/dsv/3122958).
+
+    Args:
+        store: the decoded dataset.
+        rows: the numbers of the rows that this dataset is over.
+        targets: masks to stack, one channel each.
+        image_size: side of the square that the network sees, in pixels.
+        fitting: resize masks like images and augment; otherwise masks stay at their size on disk.
+        augment: random transforms, for fitting only.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Sequence[int],
+        targets: Sequence[str],
+        image_size: int,
+        *,
+        fitting: bool = False,
+        augment: Augment | None = None,
+    ) -> None:
+        self.store = store
+        self.rows = list(rows)
+        self.targets = list(targets)
+        self.image_size = image_size
+        self.fitting = fitting
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, draw: Draw | int) -> Sample:
+        """The sample at a place in ``rows``; a plain number means epoch 0."""
+        epoch, place = draw if isinstance(draw, Draw) else (0, draw)
+        row = self.rows[place]
+        image = resize_image(np.asarray(self.store.images[row]), self.image_size)
+        masks = np.stack([self.store.masks[target][row] for target in self.targets])
+        if self.fitting:
+            masks = np.stack([resize_mask(mask, self.image_size) for mask in masks])
+            if self.augment is not None:
+                image, masks = self.augment(image, masks, epoch=epoch, row=row)
+        return Sample(
+            torch.from_numpy(to_network(image)),
+            torch.from_numpy(np.ascontiguousarray(masks)),
+            torch.tensor(row),
+        )
+
+
+def resize_image(image: Pixels, size: int) -> Pixels:
+    """Resize a grey image to [size, size]: by area where it shrinks, bilinearly where it grows."""
+    if image.shape == (size, size):
+        return image
+    shrinks = size < min(image.shape)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=interpolation), np.uint8)
+
+
+def resize_mask(mask: Pixels, size: int) -> Pixels:
+    """Resize a {0, 1} mask to [size, size].
+
+    INTER_NEAREST_EXACT, because plain INTER_NEAREST shifts the mask by half a cell.
+    """
+    if mask.shape == (size, size):
+        return mask
+    resized = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8)
+
+
+def to_network(image: Pixels) -> npt.NDArray[np.float32]:
+    """What the network sees: uint8 [height, width] as float32 in [0, 1], [1, height, width]."""
+    return image[None].astype(np.float32) / np.float32(255)

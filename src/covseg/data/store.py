@@ -1,0 +1,148 @@
+"""The decoded store: every pixel of a dataset as uint8 arrays on disk, decoded once, memory-mapped.
+
+A folder ``<cache_dir>/<fingerprint>/`` with ``images.npy`` (0..255), ``infection.npy`` and
+``lung.npy`` ({0, 1}), each [n_rows, height, width] in the order of the index. Masks stand at their
+size on disk, because scores are taken there. Loader workers and ranks map the same pages.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from covseg.data.index import Index, Row
+from covseg.data.once import built_once, progress_bar
+from covseg.data.source import Source, fingerprint
+from covseg.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+
+_VERSION = 1  # of the store's own format: part of its key
+_ARRAYS = ("images", "infection", "lung")
+_THREADS = 4  # inflating a PNG releases the interpreter's lock
+
+
+@dataclass(frozen=True)
+class Store:
+    """An index with the pixels of its rows.
+
+    Attributes:
+        index: the rows.
+        fingerprint: of the content, the same for an archive and its unpacked folder.
+        images: uint8 [n_rows, height, width].
+        masks: ``infection`` and ``lung``, uint8 {0, 1} [n_rows, height, width]; all zero where a
+            row has no such mask on disk.
+    """
+
+    index: Index
+    fingerprint: str
+    images: Pixels
+    masks: dict[str, Pixels]
+
+
+def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
+    """Map the store of this content, and build it first where it does not exist.
+
+    Raises:
+        DataError: a file cannot be decoded or breaks a rule, or ``cache_dir`` cannot be written.
+    """
+    key = fingerprint(source, index)
+    home = Path(cache_dir).expanduser().resolve() / f"store{_VERSION}-{key[:16]}"
+    built_once(home, lambda folder: _fill(folder, source, index))
+    return _map(index, key, home)
+
+
+def _map(index: Index, key: str, home: Path) -> Store:
+    try:
+        arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    except (OSError, ValueError) as error:
+        raise DataError(
+            home, f"is a damaged store ({error})", "delete this folder, it is built again"
+        ) from error
+    images = arrays.pop("images")
+    return Store(index, key, images, arrays)
+
+
+def _fill(folder: Path, source: Source, index: Index) -> None:
+    shape = (len(index.rows), *_decode(source, index.rows[0].image).shape)
+    # plain writes, not a writable map: on a full disk a map ends the process with SIGBUS
+    with ExitStack() as stack:
+        advance = stack.enter_context(progress_bar("decoding", len(index.rows)))
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _ARRAYS}
+        for file in files.values():
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+        for planes in _decode_all(source, index, shape[1:]):
+            advance()
+            for name, file in files.items():
+                if name in planes:
+                    file.write(planes[name].tobytes())
+                else:
+                    file.seek(shape[1] * shape[2], os.SEEK_CUR)  # a hole: zeros without a block
+        for file in files.values():
+            file.truncate()
+
+
+def _decode_all(
+    source: Source, index: Index, shape: tuple[int, ...]
+) -> Iterator[dict[str, Pixels]]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(lambda row: _decode_row(source, row, shape), index.rows)
+
+
+def _decode_row(source: Source, row: Row, shape: tuple[int, ...]) -> dict[str, Pixels]:
+    image = _decode(source, row.image)
+    _check_size(source, row.image, image, shape)
+    planes = {"images": image}
+    for target in ("infection", "lung"):
+        if path := row.mask(target):
+            mask = _decode(source, path)
+            _check_size(source, path, mask, shape)
+            if not np.all((mask == 0) | (mask == 255)):
+                found = sorted({int(v) for v in np.unique(mask)} - {0, 255})
+                raise DataError(
+                    f"{source.path}: {path}",
+                    f"is a mask with other values than 0 and 255 ({found[0]} among them)",
+                    "restore the file, or save it as a lossless black and white PNG",
+                )
+            planes[target] = mask // 255
+    return planes
+
+
+def _check_size(source: Source, path: str, pixels: Pixels, shape: tuple[int, ...]) -> None:
+    if pixels.shape != shape:
+        (height, width), (expected_height, expected_width) = pixels.shape, shape
+        raise DataError(
+            f"{source.path}: {path}",
+            f"has {width}x{height} pixels where the first image has "
+            f"{expected_width}x{expected_height}",
+            "bring all images and masks of a dataset to one size",
+        )
+
+
+def _decode(source: Source, path: str) -> Pixels:
+    """One 8-bit grey file as uint8 [height, width]."""
+    try:
+        with Image.open(io.BytesIO(source.read(path))) as picture:
+            if picture.mode == "L":
+                return np.asarray(picture)
+            mode = picture.mode
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        reason = str(error).partition(" <")[0]
+        raise DataError(
+            f"{source.path}: {path}",
+            f"is not a readable image ({reason})",
+            "restore the file from the original download",
+        ) from error
+    raise DataError(
+        f"{source.path}: {path}",
+        f"is a picture of mode {mode} where 8-bit grey (L) is expected",
+        "convert it to 8-bit grey",
+    )

@@ -1,0 +1,49 @@
+"""The few errors that a user can cause: each is one sentence with place, cause and remedy.
+
+Nothing else in covseg composes prose for a failing user. A verb prints the sentence and ends with
+exit code 1, without a traceback; ``HYDRA_FULL_ERROR=1`` brings the traceback back.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class CovsegError(Exception):
+    """A mistake that a sentence can mend.
+
+    Args:
+        where: the file, or the configuration key with its value.
+        cause: what is wrong with it, continuing the sentence after ``where``.
+        remedy: what to do, a sentence of its own without the full stop.
+    """
+
+    def __init__(self, where: object, cause: str, remedy: str) -> None:
+        super().__init__(where, cause, remedy)
+        self.sentence = f"{where} {cause.rstrip('.')}: {remedy.rstrip('.')}."
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class ConfigError(CovsegError):
+    """The configuration asks for something that does not exist or cannot be."""
+
+
+class DataError(CovsegError):
+    """The dataset on disk is not what covseg can train or score on."""
+
+
+class RunError(CovsegError):
+    """A run folder, or a checkpoint in it, cannot be used."""
+
+
+class TrainingError(CovsegError):
+    """Training cannot go on."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The remedy that names the choice nearest to ``word``, or all of them where none is near."""
+    known = sorted(choices)
+    if close := difflib.get_close_matches(word, known, n=1):
+        return f"did you mean {close[0]}"
+    return f"choose from {', '.join(known)}" if known else "nothing can be set here"

@@ -1,0 +1,40 @@
+"""Score a run's checkpoint again: on another split, threshold, device or copy of the data.
+
+    python -m covseg.evaluate run=outputs/train/2026-01-31_12-00-00
+    python -m covseg.evaluate run=RUN split=Val threshold=0.4
+    python -m covseg.evaluate run=RUN data.root=archive.zip trainer.devices=2
+
+What is not named is as in the run. The result is a run folder: outputs/evaluate/<date_time>/.
+"""
+
+from pathlib import Path
+
+from covseg.config import Evaluate, Trainer
+from covseg.run import start
+from covseg.run.folder import config_as_changed
+
+
+def main() -> None:
+    """The command line."""
+    start.main("evaluate")
+
+
+def trainer_settings(config: Evaluate) -> Trainer:
+    """The Trainer's arguments, which say how many processes there are."""
+    return config_as_changed(config).trainer
+
+
+def work(config: Evaluate, out: Path) -> float | None:
+    """Score and report; in every process of the run.
+
+    Returns:
+        the objective where the run's checkpoint was chosen on this split, else None.
+    """
+    # torch and Lightning take seconds: they come in when the configuration is known to be right
+    from covseg.run.evaluation import evaluate
+
+    return evaluate(config, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Losses on logits: an image whose mask is empty still costs.
+
+Each takes ``logits`` [batch, targets, height, width] and ``mask`` of the same shape with {0, 1},
+computes in float32 (squares overflow in 16 bits) and returns the mean over images: a mean over two
+processes' batches is therefore the mean over the joint batch.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class BCE(nn.Module):
+    """Binary cross-entropy, the mean over pixels.
+
+    Args:
+        positive_weight: weight of an infected pixel against one that is not.
+    """
+
+    def __init__(self, positive_weight: float = 1.0) -> None:
+        super().__init__()
+        self.positive_weight = positive_weight
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar."""
+        weight = torch.tensor(self.positive_weight, device=logits.device)
+        return F.binary_cross_entropy_with_logits(logits.float(), mask.float(), pos_weight=weight)
+
+
+class Focal(nn.Module):
+    """Focal loss (T.-Y. Lin et al., 2017, arXiv 1708.02002): cross-entropy of the hard pixels.
+
+    Args:
+        gamma: how much a pixel that is already right is discounted; 0 is cross-entropy.
+        alpha: weight of an infected pixel; the others have 1 - alpha.
+    """
+
+    def __init__(self, gamma: float = 2.0, alpha: float = 0.25) -> None:
+        super().__init__()
+        self.gamma, self.alpha = gamma, alpha
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar."""
+        mask = mask.float()
+        cross_entropy = F.binary_cross_entropy_with_logits(logits.float(), mask, reduction="none")
+        right = torch.exp(-cross_entropy)  # the probability given to the truth
+        weight = self.alpha * mask + (1 - self.alpha) * (1 - mask)
+        return (weight * (1 - right) ** self.gamma * cross_entropy).mean()
+
+
+class Tversky(nn.Module):
+    """Tversky loss (S. S. M. Salehi et al., 2017, arXiv 1706.05721), an image at a time.
+
+    ``1 - (tp + s) / (tp + alpha fp + beta fn + s)``; alpha = beta = 0.5 is the Dice loss. The
+    smoothing ``s`` grows with the image, so that a false alarm on an empty mask has a gradient that
+    can be felt, and the same one at every image size.
+
+    Args:
+        alpha: weight of false positives.
+        beta: weight of false negatives.
+        smooth: ``s`` as a share of the image's pixels.
+    """
+
+    def __init__(self, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1e-3) -> None:
+        super().__init__()
+        self.alpha, self.beta, self.smooth = alpha, beta, smooth
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar."""
+        probability, mask = logits.float().sigmoid(), mask.float()
+        tp = (probability * mask).sum((-2, -1))
+        fp = (probability * (1 - mask)).sum((-2, -1))
+        fn = ((1 - probability) * mask).sum((-2, -1))
+        s = self.smooth * mask.shape[-2] * mask.shape[-1]
+        return (1 - (tp + s) / (tp + self.alpha * fp + self.beta * fn + s)).mean()
+
+
+class BCEDice(nn.Module):
+    """Cross-entropy plus Dice loss: pixels and overlap.
+
+    Args:
+        dice_weight: of the Dice loss; cross-entropy has 1.
+        smooth: of the Dice loss, a share of the image's pixels.
+    """
+
+    def __init__(self, dice_weight: float = 1.0, smooth: float = 1e-3) -> None:
+        super().__init__()
+        self.bce, self.dice, self.dice_weight = BCE(), Tversky(smooth=smooth), dice_weight
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar."""
+        loss: torch.Tensor = self.bce(logits, mask) + self.dice_weight * self.dice(logits, mask)
+        return loss

@@ -1,0 +1,155 @@
+"""The LightningModule: one step, told apart by its stage; it knows no architecture and no file."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import lightning as L
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
+
+from covseg.data.dataset import Sample
+from covseg.errors import TrainingError
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class SchedulerFactory(Protocol):
+    """How a schedule is made: from the optimizer and the number of steps of the run."""
+
+    def __call__(
+        self, optimizer: torch.optim.Optimizer, total_steps: int
+    ) -> LRScheduler | ReduceLROnPlateau:
+        """The schedule."""
+
+
+class SegmentationModule(L.LightningModule):
+    """A network, its loss, its metrics and how it is optimised.
+
+    Args:
+        network: image [batch, 1, size, size] -> logits [batch, targets, size, size].
+        loss: (logits, mask) -> scalar.
+        scores: updated with (probability, truth, row), logged as ``val/<name>``.
+        records: updated alike while testing; ``collected`` holds what it computed.
+        threshold: prediction = probability > threshold, for pictures.
+        make_optimizer: parameters -> optimizer.
+        make_scheduler: None for a constant rate.
+        monitor: what a plateau schedule watches.
+        channels_last: memory format of images and weights.
+        hparams: plain values only, so that a checkpoint loads with ``weights_only=True``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        scores: MetricCollection,
+        records: Metric,
+        threshold: float,
+        *,
+        make_optimizer: OptimizerFactory,
+        make_scheduler: SchedulerFactory | None = None,
+        monitor: str = "",
+        channels_last: bool = False,
+        hparams: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(dict(hparams or {}))
+        self.network, self.loss = network, loss
+        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        self.train_rmse = MeanSquaredError(squared=False)
+        self.val_scores = scores.clone(prefix="val/")
+        self.records, self.threshold = records, threshold
+        self.collected: torch.Tensor | None = None
+        self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
+        self._monitor = monitor
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network.to(memory_format=self._format)  # type: ignore[call-overload]
+
+    def training_step(self, batch: Sample, batch_idx: int) -> torch.Tensor:
+        """Loss of a batch; RMSE here is that of the resized masks: a sign of progress, no score."""
+        logits = self.network(batch.image.to(memory_format=self._format))
+        loss: torch.Tensor = self.loss(logits, batch.mask)
+        self._refuse_nonfinite(loss, batch, batch_idx)
+        self.train_loss.update(loss.detach())
+        probability = logits.detach().float().sigmoid()
+        self.train_rmse.update(probability.flatten(), batch.mask.float().flatten())
+        self.log("loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=False)
+        self.log("train/loss", self.train_loss, on_step=False, on_epoch=True)
+        self.log("train/rmse", self.train_rmse, prog_bar=True, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        """Scores and loss of a batch, both at the size of the truth."""
+        logits = self._plain_logits(batch.image)
+        at_truth = F.interpolate(logits, batch.mask.shape[-2:], mode="bilinear")
+        loss: torch.Tensor = self.loss(at_truth, batch.mask)
+        self._refuse_nonfinite(loss, batch, batch_idx)
+        self.val_loss.update(loss, weight=len(batch.row))
+        self.val_scores.update(logits.sigmoid(), batch.mask, batch.row)
+        self.log("val/loss", self.val_loss, on_step=False, on_epoch=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores that are defined."""
+        values = self.val_scores.compute()
+        self.val_scores.reset()
+        shown = {name: value.float() for name, value in values.items() if not value.isnan()}
+        self.log_dict({name: value for name, value in shown.items() if name != self._monitor})
+        if self._monitor in shown:
+            self.log(self._monitor, shown[self._monitor], prog_bar=True)
+
+    def test_step(self, batch: Sample, batch_idx: int) -> None:
+        """Record every image of a batch."""
+        self.records.update(self.probability(batch.image), batch.mask, batch.row)
+
+    def on_test_epoch_end(self) -> None:
+        """Gather the records of all processes."""
+        self.collected = self.records.compute().cpu()
+        self.records.reset()
+
+    def probability(self, image: torch.Tensor) -> torch.Tensor:
+        """Probability of each pixel and target, float32 [batch, targets, size, size]."""
+        return self._plain_logits(image).sigmoid()
+
+    def _plain_logits(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits in float32, without the compiler.
+
+        The compiled network rounds differently from the plain one, and a score must not depend on
+        how a run was trained: ``forward`` is the way around ``network.compile()``.
+        """
+        logits: torch.Tensor = self.network.forward(image.to(memory_format=self._format))
+        return logits.float()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the last good checkpoint: one with broken weights is not written over it."""
+        for name, weight in checkpoint["state_dict"].items():
+            if not torch.isfinite(weight).all():
+                raise TrainingError(f"the weights ({name})", "are not finite any more", _REMEDY)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and its schedule if there is one."""
+        optimizer = self._make_optimizer(self.network.parameters())
+        if self._make_scheduler is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self._make_scheduler(optimizer, total_steps=steps)
+        watched = isinstance(scheduler, ReduceLROnPlateau)
+        plan = {"interval": "epoch", "monitor": self._monitor} if watched else {"interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **plan}}
+
+    def _refuse_nonfinite(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
+        if not torch.isfinite(loss):
+            rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
+            names = ", ".join(rows[int(row)].name for row in batch.row)
+            raise TrainingError(
+                f"the loss of epoch {self.current_epoch}, batch {batch_idx} ({names})",
+                f"is {float(loss)}",
+                _REMEDY,
+            )
+
+
+_REMEDY = (
+    "lower optimizer.lr, or set trainer.gradient_clip_val=1; checkpoints/ keeps the last good state"
+)

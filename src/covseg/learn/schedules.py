@@ -1,0 +1,29 @@
+"""Learning-rate schedules: each takes an optimizer and the number of steps of the whole run."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
+
+
+def cosine(optimizer: Optimizer, total_steps: int, final_lr: float = 0.0) -> CosineAnnealingLR:
+    """From the optimizer's rate to ``final_lr`` along half a cosine, step by step."""
+    return CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final_lr)
+
+
+def one_cycle(optimizer: Optimizer, total_steps: int, warmup: float = 0.3) -> OneCycleLR:
+    """Up to the optimizer's rate during ``warmup`` (a share of all steps), then down to almost 0.
+
+    L. N. Smith and N. Topin, 2017 (arXiv 1708.07120).
+    """
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, max_lr=peaks, total_steps=total_steps, pct_start=warmup)
+
+
+def plateau(
+    optimizer: Optimizer, total_steps: int, factor: float = 0.3, patience: int = 3
+) -> ReduceLROnPlateau:
+    """Times ``factor`` after ``patience`` epochs without a better RMSE on Val.
+
+    ``total_steps`` plays no part here; it stands in the signature that all schedules share.
+    """
+    del total_steps
+    return ReduceLROnPlateau(optimizer, mode="min", factor=factor, patience=patience)

@@ -1,0 +1,1 @@
+"""A network's probabilities become counts, counts become scores with intervals."""

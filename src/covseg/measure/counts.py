@@ -1,0 +1,96 @@
+"""A batch of probabilities becomes counts: seven numbers an image and target.
+
+Every score that covseg prints is arithmetic on these numbers, so the definitions live here and in
+``scores.py`` alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+Numbers = npt.NDArray[np.float64]
+
+FIELDS = ("n_pixels", "truth_pixels", "tp", "fp", "fn", "absolute_error", "squared_error")
+
+
+def to_truth_size(probability: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Resize a probability bilinearly to the size of the truth: truth itself is never resized.
+
+    Args:
+        probability: [batch, targets, any height, any width].
+        truth: [batch, targets, height, width].
+    """
+    if probability.shape[-2:] == truth.shape[-2:]:
+        return probability
+    return F.interpolate(probability, truth.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def count(
+    probability: torch.Tensor, truth: torch.Tensor, threshold: float | torch.Tensor
+) -> torch.Tensor:
+    """Count each image and target on its own.
+
+    Args:
+        probability: [batch, targets, any height, any width], of any float type.
+        truth: {0, 1} masks at their size on disk, [batch, targets, height, width].
+        threshold: prediction = probability > threshold.
+
+    Returns:
+        float64 [batch, targets, len(FIELDS)], errors summed over the pixels of an image.
+    """
+    probability = to_truth_size(probability.float(), truth)
+    positive, predicted = truth.bool(), probability > threshold
+    error = (probability - truth).abs().double()
+    sums = [
+        torch.ones_like(positive),
+        positive,
+        predicted & positive,
+        predicted & ~positive,
+        ~predicted & positive,
+        error,
+        error.square(),
+    ]
+    return torch.stack([term.sum((-2, -1), dtype=torch.float64) for term in sums], dim=-1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counts of n images, one array a field; float64 [n] each.
+
+    Attributes:
+        detection_min_pixels: predicted pixels from which on an image is called infected.
+    """
+
+    n_pixels: Numbers
+    truth_pixels: Numbers
+    tp: Numbers
+    fp: Numbers
+    fn: Numbers
+    absolute_error: Numbers
+    squared_error: Numbers
+    detection_min_pixels: int = 1
+
+    @classmethod
+    def of(cls, values: Numbers, detection_min_pixels: int = 1) -> "Counts":
+        """From an array [n, len(FIELDS)]."""
+        fields: dict[str, Any] = dict(zip(FIELDS, np.asarray(values, np.float64).T, strict=True))
+        return cls(**fields, detection_min_pixels=detection_min_pixels)
+
+    @property
+    def positive(self) -> npt.NDArray[np.bool_]:
+        """Whether an image's truth mask has any pixel."""
+        return self.truth_pixels > 0
+
+    @property
+    def predicted_pixels(self) -> Numbers:
+        """Predicted pixels of an image."""
+        return self.tp + self.fp
+
+    @property
+    def called_infected(self) -> npt.NDArray[np.bool_]:
+        """Whether the prediction is large enough to call the image infected."""
+        return self.predicted_pixels >= self.detection_min_pixels

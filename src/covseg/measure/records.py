@@ -1,0 +1,95 @@
+"""Records: what a run knows of each image, and the file that anyone can recompute a score from."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from covseg.data.index import Row
+from covseg.measure.counts import FIELDS, Counts, Numbers
+
+Names = npt.NDArray[np.str_]
+LABELS = ("name", "split", "patient_class", "target")
+_WHOLE = FIELDS[:5]  # the rest are sums of errors
+
+
+@dataclass(frozen=True)
+class Records:
+    """One record an image and target, sorted by split, class, name, then target.
+
+    Attributes:
+        name: of the file, [n].
+        split: [n].
+        patient_class: [n].
+        target: [n].
+        values: float64 [n, len(FIELDS)].
+    """
+
+    name: Names
+    split: Names
+    patient_class: Names
+    target: Names
+    values: Numbers
+
+    @classmethod
+    def of(cls, gathered: Numbers, rows: Sequence[Row], targets: Sequence[str]) -> "Records":
+        """From what ``ImageRecords`` gathered: [n, 1 + targets * len(FIELDS)].
+
+        Raises:
+            AssertionError: an image was counted twice, which no number of processes may cause.
+        """
+        numbers = gathered[:, 0].astype(np.int64)
+        assert len(np.unique(numbers)) == len(numbers), "an image was counted twice"
+        entries = [
+            (rows[n].split, rows[n].patient_class, rows[n].name, target, tuple(values))
+            for n, image in zip(
+                numbers, gathered[:, 1:].reshape(len(numbers), len(targets), -1), strict=True
+            )
+            for target, values in zip(targets, image, strict=True)
+        ]
+        split, patient_class, name, target, values = zip(*sorted(entries), strict=True)
+        return cls(
+            np.array(name),
+            np.array(split),
+            np.array(patient_class),
+            np.array(target),
+            np.array(values, np.float64),
+        )
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Records":
+        """These records only."""
+        return Records(
+            self.name[chosen],
+            self.split[chosen],
+            self.patient_class[chosen],
+            self.target[chosen],
+            self.values[chosen],
+        )
+
+    def counts(self, detection_min_pixels: int = 1) -> Counts:
+        """The numbers, as scores read them."""
+        return Counts.of(self.values, detection_min_pixels)
+
+    def write(self, path: Path) -> None:
+        """Write ``per_image.csv``: whole numbers as such, errors with all their digits."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*LABELS, *FIELDS])
+            labels = zip(self.name, self.split, self.patient_class, self.target, strict=True)
+            for label, values in zip(labels, self.values, strict=True):
+                whole = [int(v) for v in values[: len(_WHOLE)]]
+                writer.writerow([*label, *whole, *(repr(float(v)) for v in values[len(_WHOLE) :])])
+
+    @classmethod
+    def read(cls, path: Path) -> "Records":
+        """Read back what ``write`` wrote."""
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        labels: list[Any] = [np.array([line[name] for line in lines]) for name in LABELS]
+        values = np.array([[float(line[field]) for field in FIELDS] for line in lines])
+        name, split, patient_class, target = labels
+        return cls(name, split, patient_class, target, values)

@@ -1,0 +1,144 @@
+"""The scores: each is a ratio of two sums over images (two of them under a root).
+
+That one form serves the value, its bootstrap interval (weighted sums) and several processes (sums
+of sums) alike. A ratio whose denominator is 0 is undefined: None, never 0, -1 or NaN.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from covseg.measure.counts import Counts, Numbers
+
+OBJECTIVE = "rmse_per_image"  # on Val, to be minimised
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of a set of images.
+
+    Attributes:
+        meaning: one line for tables and pages.
+        numerator: counts -> one number an image.
+        denominator: counts -> one number an image.
+        root: whether the score is the square root of the ratio.
+        rate: whether it is a share of images: its interval is then Wilson's.
+        low_is_good: whether less is better.
+    """
+
+    meaning: str
+    numerator: Callable[[Counts], Numbers]
+    denominator: Callable[[Counts], Numbers]
+    root: bool = False
+    rate: bool = False
+    low_is_good: bool = False
+
+    def __call__(self, counts: Counts) -> float | None:
+        """The score of these images, None where it is undefined."""
+        below = float(self.denominator(counts).sum())
+        if below == 0:
+            return None
+        ratio = float(self.numerator(counts).sum()) / below
+        return float(np.sqrt(ratio)) if self.root else ratio
+
+
+def _of_all(c: Counts) -> Numbers:
+    return np.ones_like(c.n_pixels)
+
+
+def _ones(chosen: npt.NDArray[np.bool_]) -> Numbers:
+    return chosen.astype(np.float64)
+
+
+def _of_positives(c: Counts) -> Numbers:
+    return _ones(c.positive)
+
+
+def _of_negatives(c: Counts) -> Numbers:
+    return _ones(~c.positive)
+
+
+def _pixels(c: Counts) -> Numbers:
+    return c.n_pixels
+
+
+def _ratio(above: Numbers, below: Numbers) -> Numbers:
+    """Image by image; an empty prediction on an empty mask (0/0) counts as 1."""
+    return np.divide(above, below, out=np.ones_like(above), where=below > 0)
+
+
+def _dice(c: Counts) -> Numbers:
+    return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
+
+
+def _iou(c: Counts) -> Numbers:
+    return _ratio(c.tp, c.tp + c.fp + c.fn)
+
+
+SCORES: dict[str, Score] = {
+    "rmse_per_image": Score(
+        "mean over images of the root mean squared error of an image",
+        lambda c: np.sqrt(c.squared_error / c.n_pixels),
+        _of_all,
+        low_is_good=True,
+    ),
+    "rmse_pooled": Score(
+        "root mean squared error over all pixels",
+        lambda c: c.squared_error,
+        _pixels,
+        root=True,
+        low_is_good=True,
+    ),
+    "mae": Score(
+        "mean absolute error over all pixels",
+        lambda c: c.absolute_error,
+        _pixels,
+        low_is_good=True,
+    ),
+    "dice_positive": Score(
+        "mean Dice of positive images", lambda c: _dice(c) * _of_positives(c), _of_positives
+    ),
+    "iou_positive": Score(
+        "mean IoU of positive images", lambda c: _iou(c) * _of_positives(c), _of_positives
+    ),
+    "dice_all": Score("mean Dice of all images, empty on empty counts as 1", _dice, _of_all),
+    "iou_all": Score("mean IoU of all images, empty on empty counts as 1", _iou, _of_all),
+    "dice_pooled": Score(
+        "Dice of all pixels together", lambda c: 2 * c.tp, lambda c: 2 * c.tp + c.fp + c.fn
+    ),
+    "iou_pooled": Score("IoU of all pixels together", lambda c: c.tp, lambda c: c.tp + c.fp + c.fn),
+    "precision_pooled": Score(
+        "share of predicted pixels that are infected", lambda c: c.tp, lambda c: c.tp + c.fp
+    ),
+    "recall_pooled": Score(
+        "share of infected pixels that are predicted", lambda c: c.tp, lambda c: c.tp + c.fn
+    ),
+    "false_alarm_rate": Score(
+        "share of negative images with any predicted pixel",
+        lambda c: _ones(~c.positive & (c.predicted_pixels > 0)),
+        _of_negatives,
+        rate=True,
+        low_is_good=True,
+    ),
+    "miss_rate": Score(
+        "share of positive images with an empty prediction",
+        lambda c: _ones(c.positive & (c.predicted_pixels == 0)),
+        _of_positives,
+        rate=True,
+        low_is_good=True,
+    ),
+    "detection_sensitivity": Score(
+        "share of positive images called infected",
+        lambda c: _ones(c.positive & c.called_infected),
+        _of_positives,
+        rate=True,
+    ),
+    "detection_specificity": Score(
+        "share of negative images not called infected",
+        lambda c: _ones(~c.positive & ~c.called_infected),
+        _of_negatives,
+        rate=True,
+    ),
+}

@@ -1,0 +1,97 @@
+"""The summary of a run: every score with its interval, by class, beside the baselines."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covseg.measure.intervals import intervals
+from covseg.measure.records import Records
+from covseg.measure.scores import OBJECTIVE, SCORES
+
+Summary = dict[str, Any]
+
+
+def summarise(
+    records: Records,
+    baselines: Mapping[str, Records],
+    *,
+    threshold: float,
+    detection_min_pixels: int,
+    objective: float | None,
+) -> Summary:
+    """What ``summary.json`` holds.
+
+    Args:
+        records: of the reported split, one or several targets.
+        baselines: records of the same images by baseline.
+        threshold: that the records were taken with.
+        detection_min_pixels: predicted pixels from which on an image is called infected.
+        objective: ``rmse_per_image`` on Val; None where nothing may be chosen by it.
+    """
+    targets = list(dict.fromkeys(records.target.tolist()))
+    parts = {
+        target: _target_summary(
+            records.where(records.target == target),
+            {name: r.where(r.target == target) for name, r in baselines.items()},
+            detection_min_pixels,
+        )
+        for target in targets
+    }
+    head: Summary = {
+        "split": str(records.split[0]),
+        "threshold": threshold,
+        "detection_min_pixels": detection_min_pixels,
+        "objective": None if objective is None else {"name": OBJECTIVE, "value": objective},
+    }
+    return {**head, **parts[targets[0]]} if len(targets) == 1 else {**head, "targets": parts}
+
+
+def _target_summary(
+    records: Records, baselines: Mapping[str, Records], detection_min_pixels: int
+) -> Summary:
+    classes = np.unique(records.patient_class).tolist()
+
+    def by_class(of: Records, values: Any) -> Summary:
+        return {name: values(of.where(of.patient_class == name)) for name in classes}
+
+    def plain(of: Records) -> dict[str, float | None]:
+        counts = of.counts(detection_min_pixels)
+        return {name: score(counts) for name, score in SCORES.items()}
+
+    def full(of: Records) -> Summary:
+        counts = of.counts(detection_min_pixels)
+        bounds = intervals(SCORES, counts, of.patient_class)
+        return {
+            name: {"value": value, "low": _at(bounds[name], 0), "high": _at(bounds[name], 1)}
+            for name, value in plain(of).items()
+        }
+
+    return {
+        "n_images": len(records.name),
+        "n_positive": int(records.counts().positive.sum()),
+        "scores": full(records),
+        "by_class": by_class(records, full),
+        "baselines": {
+            name: {"scores": plain(of), "by_class": by_class(of, plain)}
+            for name, of in baselines.items()
+        },
+    }
+
+
+def _at(interval: tuple[float, float] | None, place: int) -> float | None:
+    return None if interval is None else interval[place]
+
+
+def by_target(summary: Summary) -> dict[str, Summary]:
+    """The part of each target: the summary itself under its only target's place ``""``."""
+    parts: dict[str, Summary] = summary.get("targets", {"": summary})
+    return parts
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write as JSON; an undefined score is null."""
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Scores become what a person can read."""

@@ -1,0 +1,131 @@
+"""What writes and draws while a network trains."""
+
+import csv
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+from covseg.learn.module import SegmentationModule
+from covseg.report.pictures import panels, save, stack
+
+log = logging.getLogger(__name__)
+
+
+class EpochTable(L.Callback):
+    """``metrics.csv``: one row an epoch, whatever loggers there are; and one line in the log.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: list[dict[str, Any]] = []
+        self._began = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the whole table anew: it is never half an epoch behind."""
+        if not trainer.is_global_zero:
+            return
+        values = {
+            name: float(value)
+            for name, value in sorted(trainer.callback_metrics.items())
+            if "/" in name
+        }
+        seconds = time.monotonic() - self._began
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        head = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate}
+        self._rows.append({**head, "seconds": round(seconds, 3), **values})
+        self._write()
+        shown = ", ".join(
+            f"{name} {values[key]:.4f}"
+            for name, key in (
+                ("loss", "train/loss"),
+                ("RMSE", "train/rmse"),
+                ("Val RMSE", "val/rmse_per_image"),
+                ("Val Dice", "val/dice_positive"),
+            )
+            if key in values
+        )
+        log.info("epoch %d: %s (%.0f s)", trainer.current_epoch + 1, shown, seconds)
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        with self._path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+
+class Pictures(L.Callback):
+    """The same few positive images of Val after every epoch: to watch, not to choose by.
+
+    Args:
+        n_images: how many.
+        every_n_epochs: how often.
+    """
+
+    def __init__(self, n_images: int = 4, every_n_epochs: int = 1) -> None:
+        self._n_images, self._every = n_images, every_n_epochs
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw into ``pictures/`` and hand the drawing to the loggers that take pictures."""
+        epoch = trainer.current_epoch + 1
+        if not trainer.is_global_zero or epoch % self._every:
+            return
+        assert isinstance(pl_module, SegmentationModule)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        rows = [row for row in data.index.of_split("Val") if _shows_something(data, row)]
+        chosen = rows[:: max(1, len(rows) // self._n_images)][: self._n_images]
+        if not chosen:
+            return
+        picture = draw_rows(pl_module, data, chosen, pl_module.threshold, captions={})
+        save(picture, Path(trainer.default_root_dir) / "pictures" / f"epoch_{epoch:03d}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("pictures", [picture], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(
+                    "pictures", picture, trainer.global_step, dataformats="HWC"
+                )
+
+
+def draw_rows(
+    module: SegmentationModule,
+    data: Any,
+    rows: list[int],
+    threshold: float,
+    captions: dict[int, str],
+) -> Any:
+    """Panels of these rows, one line each; of the first target where there are several."""
+    was_training = module.training
+    module.eval()
+    drawn = []
+    with torch.inference_mode():
+        for sample in data.fixed_samples(rows):
+            probability = module.probability(sample.image[None].to(module.device))
+            row = int(sample.row)
+            drawn.append(
+                panels(
+                    sample.image[0].numpy(),
+                    sample.mask[0].float().numpy(),
+                    probability[0, 0].cpu().numpy(),
+                    threshold,
+                    captions.get(row, data.index.rows[row].name),
+                )
+            )
+    module.train(was_training)
+    return stack(drawn)
+
+
+def _shows_something(data: Any, row: int) -> bool:
+    return bool(data.store.masks[data.data.targets[0]][row].any())

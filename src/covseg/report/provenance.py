@@ -1,0 +1,65 @@
+"""Where a number comes from: code, versions, machine, data, command."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_PACKAGES = (
+    *("covseg", "torch", "lightning", "hydra-core", "omegaconf", "torchmetrics"),
+    *("albumentations", "opencv-python-headless", "numpy", "wandb"),
+)
+
+
+def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
+    """What is known when a run starts; ``finish`` adds the rest.
+
+    Args:
+        verb: of the command line.
+        seed: of the run.
+        devices: number of processes.
+    """
+    return {
+        "command": os.environ.get("COVSEG_COMMAND", shlex.join([f"covseg.{verb}", *sys.argv[1:]])),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "git": _git(),
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in _PACKAGES},
+        "hardware": {
+            "machine": platform.platform(),
+            "cpu_cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            "processes": devices,
+        },
+    }
+
+
+def write_provenance(found: dict[str, Any], path: Path) -> None:
+    """Write as JSON."""
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of covseg's own source and whether it was changed; None outside of a checkout."""
+    here = Path(__file__).resolve().parent
+
+    def ask(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # an installed package may lie inside somebody else's repository
+        ask("ls-files", "--error-unmatch", __file__)
+        changed = ask("status", "--porcelain", "--", ":/")
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(changed)}
+    except (OSError, subprocess.CalledProcessError):
+        return None

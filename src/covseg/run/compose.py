@@ -1,0 +1,97 @@
+"""Command line -> configuration, or one sentence; before Hydra makes any folder."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from covseg.errors import ConfigError, nearest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# inside an installed wheel, or beside src/ in a checkout
+CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is_dir())
+
+
+def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The single runs of a sweep, as Hydra's basic sweeper makes them; one without a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    choices = [
+        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
+        if o.is_sweep_override()
+        else [str(o.input_line)]
+        for o in parsed
+    ]
+    return (list(job) for job in product(*choices))
+
+
+def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration of one run, resolved.
+
+    Raises:
+        ConfigError: an override that Hydra refuses, with the nearest one that it would take.
+    """
+    try:
+        return plain(_composed(verb, overrides))
+    except MissingConfigException as error:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        options = [Path(name).stem for name in error.options or []]
+        raise ConfigError(
+            f"{group.lstrip('/')}={option}", "is not there to choose", nearest(option, options)
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _refusal(verb, overrides, error) from error
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Dicts, lists and values, every interpolation resolved.
+
+    Raises:
+        ConfigError: a key that must be given is not.
+    """
+    try:
+        found = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(key, "is not given", f"say {key}=<value>") from error
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items() if key != "hydra"}
+
+
+def _composed(verb: str, overrides: Sequence[str]) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name=verb):
+        return compose(verb, overrides=list(overrides))
+
+
+def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
+    message = str(error).strip() or str(error.__cause__).strip()
+    unknown = re.search(r"Could not override '([^'@]+)", message)
+    if unknown is None:
+        first = message.partition("\n")[0]
+        return ConfigError("the command line", f"cannot be understood ({first})", "see --help")
+    key = unknown[1]
+    given = next((o for o in overrides if o.lstrip("+~").startswith(key)), key)
+    groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
+    try:
+        known = [*_groups(), *_dotted(_composed(verb, groups), "")]
+    except (HydraException, OmegaConfBaseException):
+        known = _groups()
+    return ConfigError(given, "is not a key of covseg", nearest(key, known))
+
+
+def _groups() -> list[str]:
+    return [folder.name for folder in CONF.iterdir() if folder.is_dir()]
+
+
+def _dotted(node: DictConfig, path: str) -> Iterator[str]:
+    for key in node:
+        below = f"{path}{key}"
+        yield below
+        if OmegaConf.is_dict(child := node._get_node(key)):
+            yield from _dotted(child, f"{below}.")

@@ -1,0 +1,162 @@
+"""Several processes for one run: this process, which Hydra runs, never becomes a rank.
+
+It starts ``torchrun`` on ``covseg.run.worker`` and waits. A rank finds its configuration in the run
+folder, so nothing is composed twice, no command line is replayed and a sweep stays N single runs.
+"""
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from covseg import errors
+from covseg.config import Trainer
+from covseg.errors import ConfigError, CovsegError, TrainingError
+
+log = logging.getLogger(__name__)
+
+RANKS = "ranks"  # folder in the run folder, only while the processes live or when one failed
+RESULT = "objective.json"
+_GRACE = 15.0  # seconds between asking the processes to stop and killing them
+_STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
+
+
+def processes(settings: Trainer) -> int:
+    """How many processes ``trainer.devices`` means on this machine.
+
+    Raises:
+        ConfigError: more GPUs than there are.
+    """
+    devices, gpus = settings.devices, torch.cuda.device_count()
+    on_cpu = settings.accelerator == "cpu" or (settings.accelerator == "auto" and gpus == 0)
+    if isinstance(devices, list):
+        wanted = len(devices)
+    elif str(devices) in {"auto", "-1"}:
+        wanted = 1 if on_cpu else gpus
+    elif str(devices).isdecimal():
+        wanted = int(devices)
+    else:
+        raise ConfigError(
+            f"trainer.devices={devices}", "is no number of devices", "say a number, a list or auto"
+        )
+    if not on_cpu and wanted > gpus:
+        raise ConfigError(
+            f"trainer.devices={devices}",
+            f"asks for more than the {gpus} GPUs of this machine",
+            f"say trainer.devices={gpus}" if gpus else "say trainer.accelerator=cpu",
+        )
+    if wanted < 1:
+        raise ConfigError(f"trainer.devices={devices}", "is no device at all", "say 1 or more")
+    return wanted
+
+
+def launch(verb: str, out: Path, n_processes: int) -> float | None:
+    """Run a verb in ``n_processes`` ranks and give back its objective.
+
+    Raises:
+        CovsegError: what the first failing rank refused with.
+        KeyboardInterrupt: this process was asked to stop; the ranks are gone.
+    """
+    ranks = out / RANKS
+    log.info("%d processes", n_processes)
+    quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts=0"]
+    command += [f"--nproc-per-node={n_processes}", f"--log-dir={ranks}", f"--redirects={quiet}"]
+    command += ["-m", "covseg.run.worker", verb, str(out)]
+    agent = subprocess.Popen(
+        command,
+        env=_environment(n_processes),
+        start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
+        preexec_fn=die_with_parent,
+    )
+    with _passing_on(agent) as stopped:
+        exit_code = _wait(agent, stopped)
+    if stopped:
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(stopped[0]).name}")
+    if exit_code != 0:
+        raise _first_failure(ranks, out / f"{verb}.log")
+    shutil.rmtree(ranks, ignore_errors=True)
+    result = out / RESULT
+    objective: float | None = json.loads(result.read_text(encoding="utf-8"))
+    result.unlink()
+    return objective
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even by ``kill -9``."""
+    with contextlib.suppress(OSError, AttributeError):
+        set_parent_death_signal = 1
+        ctypes.CDLL("libc.so.6").prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+
+
+def _environment(n_processes: int) -> dict[str, str]:
+    """This process's, without what an outer launcher left, with a fair share of the cores."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _STALE and not name.startswith(("TORCHELASTIC_", "LOCAL_"))
+    }
+    share = max(1, (os.cpu_count() or 1) // n_processes)
+    environment.setdefault("OMP_NUM_THREADS", str(share))
+    return environment
+
+
+@contextlib.contextmanager
+def _passing_on(agent: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Turn the first SIGINT or SIGTERM into one SIGTERM to the agent, the second into its end."""
+    stopped: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        stopped.append(number)
+        agent.send_signal(signal.SIGTERM if len(stopped) == 1 else signal.SIGKILL)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped  # only the main thread may handle signals
+        return
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
+    patience = None
+    while True:
+        try:
+            return agent.wait(0.2)
+        except subprocess.TimeoutExpired:
+            if stopped:
+                patience = patience or time.monotonic() + _GRACE
+                if time.monotonic() > patience:
+                    agent.kill()  # its ranks follow it: see die_with_parent
+
+
+def _first_failure(ranks: Path, log_file: Path) -> CovsegError:
+    """What the rank that failed first said; the others only lost their connection to it."""
+    refusals = sorted(ranks.glob("refusal-*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if refusals:
+        name, *sentence = json.loads(refusals[0].read_text(encoding="utf-8"))
+        error: CovsegError = getattr(errors, name)(*sentence)
+        return error
+    found = []
+    for path in ranks.rglob("error.json"):  # written by torch's @record
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            message = json.loads(path.read_text(encoding="utf-8"))["message"]
+            found.append((int(message["extraInfo"]["timestamp"]), str(message["message"])))
+    cause = min(found)[1] if found else "without a word"
+    return TrainingError(
+        "a process of this run", f"failed ({cause})", f"see {log_file} and {ranks}"
+    )

@@ -1,0 +1,46 @@
+"""One log a run: lines on stderr and in ``<verb>.log``, the same from every library."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+
+# each of these is true, expected here, and of no use to the reader
+_EXPECTED_WARNINGS = (
+    ".*does not have many workers.*",  # data.num_workers is the user's to choose
+    ".*The number of training batches.*smaller than the logging interval.*",  # small data
+    ".*Checkpoint directory.*exists and is not empty.*",  # the folder of this very run
+    ".*You are using `torch.load`.*",  # always with weights_only
+    ".*Trainer already configured with model summary.*",
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",  # Lightning's use of torch
+    ".*GPU available but not used.*",  # trainer.accelerator=cpu is a choice
+)
+
+
+def configure(log_file: Path | None) -> None:
+    """Send covseg's lines to stderr and the file, and others' only from a warning on.
+
+    Args:
+        log_file: appended to; None for a process that must not write it.
+    """
+    import lightning.pytorch  # noqa: F401  its import sets handlers and levels of its own
+
+    handlers: list[logging.Handler] = []
+    if log_file is not None:
+        to_file = logging.FileHandler(log_file, encoding="utf-8")
+        to_file.setFormatter(logging.Formatter(_FORMAT))
+        to_screen = logging.StreamHandler(sys.stderr)
+        to_screen.setFormatter(logging.Formatter("%(message)s"))
+        handlers = [to_file, to_screen]
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    logging.getLogger("covseg").setLevel(logging.INFO)
+    for chatty in ("lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(chatty)
+        logger.handlers.clear()
+        logger.setLevel(logging.WARNING)
+        logger.propagate = True
+    logging.captureWarnings(True)
+    for message in _EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,123 @@
+"""From a trained network to what a reader believes: records, summary, table, pictures.
+
+Train and evaluate share it, so that they cannot differ.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+
+from covseg.config import Protocol
+from covseg.data.datamodule import XrayDataModule
+from covseg.data.index import PATIENT_CLASSES
+from covseg.learn.module import SegmentationModule
+from covseg.measure import baselines
+from covseg.measure.counts import Numbers
+from covseg.measure.records import Records
+from covseg.measure.scores import OBJECTIVE, SCORES
+from covseg.measure.summary import summarise, write_summary
+from covseg.report.callbacks import draw_rows
+from covseg.report.pictures import save
+from covseg.report.table import print_summary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A network with the data, and the Trainer that spreads it over the devices."""
+
+    trainer: L.Trainer
+    module: SegmentationModule
+    data: XrayDataModule
+
+    def gather(self, split: str) -> Numbers:
+        """Score every image of a split once: [n, 1 + targets * fields], in every process."""
+        self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
+        assert self.module.collected is not None
+        found: Numbers = self.module.collected.numpy()
+        return found
+
+    def records(self, split: str) -> Records:
+        """The records of a split."""
+        return Records.of(self.gather(split), self.data.index.rows, self.data.data.targets)
+
+    def objective(self, split: str) -> float | None:
+        """What a search minimises: over all images and targets of Val."""
+        return SCORES[OBJECTIVE](self.records(split).counts())
+
+    def report(
+        self,
+        split: str,
+        protocol: Protocol,
+        statistics: baselines.Statistics,
+        out: Path,
+        objective: float | None = None,
+    ) -> float | None:
+        """Score a split and write ``per_image.csv``, ``summary.json`` and ``pictures/``.
+
+        Returns:
+            the objective: as given, or taken from ``split`` where a checkpoint is chosen on it.
+        """
+        gathered = self.gather(split)
+        if not self.trainer.is_global_zero:
+            return objective
+        index, targets = self.data.index, self.data.data.targets
+        rows = sorted(int(row) for row in gathered[:, 0])
+        records = Records.of(gathered, index.rows, targets)
+        records.write(out / "per_image.csv")
+        if objective is None and split == protocol.select:
+            objective = SCORES[OBJECTIVE](records.counts())
+        summary = summarise(
+            records,
+            baselines.records(statistics, self.data.store, rows, targets),
+            threshold=protocol.threshold,
+            detection_min_pixels=protocol.detection_min_pixels,
+            objective=objective,
+        )
+        write_summary(summary, out / "summary.json")
+        self._draw(records, protocol.threshold, out / "pictures")
+        missing = set(PATIENT_CLASSES) - set(records.patient_class.tolist())
+        if missing:
+            log.warning("%s has no image of the class %s", split, ", ".join(sorted(missing)))
+        print_summary(summary, out)
+        return objective
+
+    def _draw(self, records: Records, threshold: float, folder: Path) -> None:
+        """Best, median and worst positive image by Dice, and the largest false alarm."""
+        rows = {
+            (row.split, row.patient_class, row.name): n
+            for n, row in enumerate(self.data.index.rows)
+        }
+        records = records.where(records.target == self.data.data.targets[0])
+        numbers = np.array(
+            [
+                rows[key]
+                for key in zip(records.split, records.patient_class, records.name, strict=True)
+            ]
+        )
+        counts = records.counts()
+        dice = 2 * counts.tp / np.maximum(2 * counts.tp + counts.fp + counts.fn, 1)
+        by_dice = np.flatnonzero(counts.positive)[np.argsort(dice[counts.positive], kind="stable")]
+        chosen = {}
+        if len(by_dice):
+            chosen = {
+                "best": by_dice[-1],
+                "median": by_dice[len(by_dice) // 2],
+                "worst": by_dice[0],
+            }
+        if (~counts.positive).any():
+            chosen["false_alarm"] = np.where(counts.positive, -1, counts.fp).argmax()
+        for name, place in chosen.items():
+            row = int(numbers[place])
+            of = (
+                f"Dice {dice[place]:.3f}"
+                if counts.positive[place]
+                else f"{counts.fp[place]:.0f} px"
+            )
+            caption = f"{records.name[place]}: {of}"
+            picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
+            save(picture, folder / f"{name}.png")

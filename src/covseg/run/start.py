@@ -1,0 +1,160 @@
+"""From the command line to the work of a verb: compose, check, make the run folder, go.
+
+The configuration is checked before Hydra makes a folder and before torch is imported. With more
+than one process the one that Hydra runs never becomes a rank (see ``launch``).
+"""
+
+import importlib
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hydra
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from covseg import config as schemas
+from covseg.errors import ConfigError, CovsegError, RunError
+from covseg.run import logs
+from covseg.run.compose import CONF, composed, jobs, plain
+
+log = logging.getLogger(__name__)
+
+SCHEMAS: dict[str, type[schemas.Node]] = {"train": schemas.Train, "evaluate": schemas.Evaluate}
+_REFUSED = 1  # exit code
+
+
+def main(verb: str) -> None:
+    """Run a verb of the command line; a refusal is one sentence and exit code 1."""
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors through, and we word them
+    os.environ["COVSEG_COMMAND"] = shlex.join(["python", "-m", f"covseg.{verb}", *sys.argv[1:]])
+    try:
+        _check_command_line(verb)
+        _hydra_main(verb)
+    except CovsegError as error:
+        if traceback_wanted:
+            raise
+        print(error.sentence, file=sys.stderr)
+        sys.exit(_REFUSED)
+
+
+def _check_command_line(verb: str) -> None:
+    """Refuse every job of the command line that cannot be, before the first one starts."""
+    arguments = get_args_parser().parse_args()
+    if arguments.help or arguments.hydra_help or arguments.info or arguments.cfg:
+        return
+    wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
+    for overrides in wanted:
+        schemas.check(SCHEMAS[verb], composed(verb, overrides))
+
+
+def _hydra_main(verb: str) -> None:
+    refusals: list[CovsegError] = []
+
+    def task(config: DictConfig) -> float | None:
+        try:
+            return _job(verb, config)
+        except CovsegError as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise  # Hydra runs the other jobs, then hands it on
+            refusals.append(error)  # past Hydra, which would print a line of its own
+            return None
+
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
+    if refusals:
+        raise refusals[0]
+
+
+def _job(verb: str, composed_config: DictConfig) -> float | None:
+    hydra_config = HydraConfig.get()
+    out = Path(hydra_config.runtime.output_dir)
+    sweep = hydra_config.mode == RunMode.MULTIRUN
+    try:
+        values = plain(composed_config)
+        if verb == "train":
+            _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
+        _settle_paths(values)
+        claim(out, verb, values)
+        return perform(verb, out)
+    except CovsegError as error:
+        log.error(error.sentence)  # in the log as well, where the run folder has one by now
+        raise
+
+
+def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> None:
+    """Decide what ``report: auto`` means, and keep a search away from Test."""
+    if sweep and not sweeper.endswith("BasicSweeper") and protocol["select"] is None:
+        raise ConfigError(
+            f"protocol={protocol['name']}",
+            "has no objective, because Test never steers anything, so a search has nothing to "
+            "go by",
+            "search with protocol=holdout",
+        )
+    if protocol["report"] == "auto":
+        protocol["report"] = "Val" if sweep else "Test"
+
+
+def _settle_paths(values: dict[str, Any]) -> None:
+    """Make paths absolute: a run folder is read again from elsewhere."""
+    for node, key in ((values["data"], "root"), (values["data"], "cache_dir"), (values, "init")):
+        if node.get(key):
+            node[key] = str(Path(node[key]).expanduser().absolute())
+
+
+def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
+    """Make ``out`` the folder of this run: ``config.yaml`` and the log.
+
+    Raises:
+        RunError: the folder cannot be written or already holds a run.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "config.yaml").open("x", encoding="utf-8") as file:
+            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+        logs.configure(out / f"{verb}.log")
+    except FileExistsError as error:
+        raise RunError(
+            out, "already holds a run", "say hydra.run.dir=<another folder>, or remove that one"
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"hydra.run.dir={out}",
+            f"cannot be written ({error.strerror})",
+            "name a folder that you may write to",
+        ) from error
+
+
+def perform(verb: str, out: Path) -> float | None:
+    """Do the work of a claimed run folder, here or in processes of its own."""
+    from covseg.run import launch  # torch comes in here, after every refusal that needs none
+
+    config = read_config(verb, out)
+    processes = launch.processes(_module(verb).trainer_settings(config))
+    if processes > 1:
+        return launch.launch(verb, out, processes)
+    return work(verb, config, out)
+
+
+def read_config(verb: str, out: Path) -> schemas.Node:
+    """The checked configuration of a run folder."""
+    text = (out / "config.yaml").read_text(encoding="utf-8")
+    return schemas.check(SCHEMAS[verb], yaml.safe_load(text))
+
+
+def work(verb: str, config: schemas.Node, out: Path) -> float | None:
+    """Call the verb itself, in the process that does it."""
+    objective: float | None = _module(verb).work(config, out)
+    return objective
+
+
+def _module(verb: str) -> ModuleType:
+    """By name: the verbs import this room, not the other way round."""
+    return importlib.import_module(f"covseg.{verb}")

@@ -1,0 +1,132 @@
+"""One training run: everything is built and checked first, then data, then fitting, then scores."""
+
+import logging
+import time
+from pathlib import Path
+
+import lightning as L
+import wandb
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from covseg import build
+from covseg.config import Train
+from covseg.learn.checkpoint import load_weights
+from covseg.measure import baselines
+from covseg.report.callbacks import EpochTable
+from covseg.report.provenance import provenance, write_provenance
+from covseg.run.scoring import Scorer
+
+log = logging.getLogger(__name__)
+
+
+class Training:
+    """A run of ``covseg.train`` in its folder.
+
+    Args:
+        config: checked.
+        out: the run folder, with ``config.yaml`` in it.
+
+    Raises:
+        CovsegError: an argument that a part refuses, before any data is read.
+    """
+
+    def __init__(self, config: Train, out: Path) -> None:
+        self.config, self.out, self._began = config, out, time.monotonic()
+        self.checkpoints = out / "checkpoints"
+        L.seed_everything(config.seed, workers=True, verbose=False)
+        self.network = build.network(config)
+        self.module = build.module(config, self.network)
+        if config.init is not None:
+            load_weights(self.network, Path(config.init) / "checkpoints" / "last.ckpt")
+        protocol = config.protocol
+        assert protocol.report != "auto"
+        self.data = build.datamodule(
+            config.data,
+            protocol,
+            report=protocol.report,
+            seed=config.seed,
+            transforms=build.augment(config),
+        )
+        self.trainer = build.trainer(
+            config.trainer,
+            out,
+            [*self._callbacks(), *build.callbacks(config)],
+            build.loggers(config, out),
+        )
+        self._provenance = provenance("train", config.seed, self.trainer.world_size)
+
+    def fit(self) -> None:
+        """Read the data, then fit; whatever ends it, checkpoints and loggers are whole."""
+        config = self.config
+        self.data.setup()
+        rows = self.data.rows(*config.protocol.fit)
+        self.data.rows(self.data.report)
+        if self.trainer.is_global_zero:
+            self._note(data=self.data.facts())
+            baselines.fit(self.data.store, rows, config.data.targets).save(
+                self.out / "baselines.npz"
+            )
+            self._announce(len(rows))
+        steps = len(rows) / config.data.batch_size * (config.trainer.max_epochs or 1)
+        build.compile_network(self.network, config.model.compile, steps / self.trainer.world_size)
+        exit_code = 1
+        try:
+            self.trainer.fit(self.module, datamodule=self.data)
+            exit_code = 0
+        finally:
+            if wandb.run is not None:
+                wandb.finish(exit_code=exit_code)  # else the next job of a sweep goes on in it
+
+    def report(self) -> float | None:
+        """Score the checkpoint that the protocol reports, on the split that it reports."""
+        protocol, last = self.config.protocol, self.checkpoints / "last.ckpt"
+        if not last.exists():  # trainer.fast_dev_run and enable_checkpointing=false keep none
+            self.trainer.save_checkpoint(last)
+        self.trainer.strategy.barrier()
+        best = self.checkpoints / "best.ckpt"
+        chosen = best if protocol.checkpoint == "best" and best.exists() else last
+        load_weights(self.network, chosen)
+        scorer = Scorer(self.trainer, self.module, self.data)
+        objective = None
+        if protocol.select is not None and protocol.select != self.data.report:
+            objective = scorer.objective(protocol.select)
+        statistics = baselines.Statistics.load(self.out / "baselines.npz")
+        objective = scorer.report(self.data.report, protocol, statistics, self.out, objective)
+        if self.trainer.is_global_zero:
+            self._note(checkpoint=chosen.name, seconds=round(time.monotonic() - self._began, 1))
+        return objective
+
+    def _callbacks(self) -> list[L.Callback]:
+        """What every run has: checkpoints, ``metrics.csv``, and a progress bar on a terminal."""
+        callbacks: list[L.Callback] = [EpochTable(self.out / "metrics.csv")]
+        if self.config.trainer.enable_checkpointing is not False:
+            callbacks.append(
+                ModelCheckpoint(
+                    self.checkpoints,
+                    filename="best",
+                    monitor=build.MONITOR if self.config.protocol.select else None,
+                    mode="min",
+                    save_last=True,
+                    auto_insert_metric_name=False,  # the metric's slash would become a folder
+                    enable_version_counter=False,
+                )
+            )
+        return callbacks
+
+    def _announce(self, n_images: int) -> None:
+        weights = sum(p.numel() for p in self.network.parameters())
+        config, processes = self.config, self.trainer.world_size
+        log.info(
+            "%s parameters; fitting %d images of %s, batches of %d on %d process(es): %d a step",
+            f"{weights:,}",
+            n_images,
+            " and ".join(config.protocol.fit),
+            config.data.batch_size,
+            processes,
+            config.data.batch_size * processes,
+        )
+
+    def _note(self, **more: object) -> None:
+        """Write ``provenance.json``: at the start what is known then, the rest at the end."""
+        self._provenance |= more
+        write_provenance(self._provenance, self.out / "provenance.json")

@@ -1,0 +1,38 @@
+"""One of several processes of a run: ``torchrun -m covseg.run.worker VERB FOLDER``."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing.errors import record
+
+from covseg.errors import CovsegError
+from covseg.run import launch, logs
+from covseg.run.start import read_config, work
+
+log = logging.getLogger(__name__)
+
+
+@record
+def main() -> None:
+    """Do a verb's work as one rank; rank 0 writes the log and the objective."""
+    launch.die_with_parent()
+    verb, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
+    logs.configure(out / f"{verb}.log" if rank == 0 else None)
+    try:
+        objective = work(verb, read_config(verb, out), out)
+    except CovsegError as error:
+        refusal = out / launch.RANKS / f"refusal-{rank}.json"
+        refusal.write_text(json.dumps([type(error).__name__, *map(str, error.args)]))
+        sys.exit(1)
+    except Exception:
+        log.exception("process %d failed", rank)
+        raise
+    if rank == 0:
+        (out / launch.RESULT).write_text(json.dumps(objective))
+
+
+if __name__ == "__main__":
+    main()
