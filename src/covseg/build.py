@@ -76,12 +76,16 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
     )
 
 
-def channels_last(trainer: Trainer) -> bool:
-    """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
-    on_gpu = trainer.accelerator in {"gpu", "cuda"} or (
-        trainer.accelerator == "auto" and torch.cuda.is_available()
+def on_gpu(settings: Trainer) -> bool:
+    """Whether a run uses CUDA. Apple's GPUs are left out: scores are summed in float64."""
+    return settings.accelerator in {"gpu", "cuda"} or (
+        settings.accelerator == "auto" and torch.cuda.is_available()
     )
-    return not on_gpu or "16" in str(trainer.precision)
+
+
+def channels_last(settings: Trainer) -> bool:
+    """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
+    return not on_gpu(settings) or "16" in str(settings.precision)
 
 
 def compile_network(net: nn.Module, wish: bool | str, steps: float) -> None:
@@ -140,7 +144,7 @@ def trainer(
     Raises:
         ConfigError: Lightning refuses an argument.
     """
-    arguments = settings.model_dump()
+    arguments = settings.model_dump() | {"accelerator": "gpu" if on_gpu(settings) else "cpu"}
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = sys.stdout.isatty()
     if arguments["enable_progress_bar"]:

@@ -138,7 +138,7 @@ class Trainer(Node):
     ``callbacks`` and ``hydra.run.dir`` set those.
     """
 
-    accelerator: str
+    accelerator: Literal["auto", "cpu", "gpu", "cuda"]
     strategy: str
     devices: Annotated[int, Field(ge=-1)] | list[int] | str
     num_nodes: Positive
@@ -288,11 +288,9 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
         siblings: Any = config
         for part in place[:-1]:
             siblings = siblings[part]
-        return ConfigError(
-            f"{key}={value}",
-            "is not a key of covseg",
-            nearest(str(place[-1]), (str(name) for name in siblings if name != place[-1])),
-        )
+        above = "".join(f"{part}." for part in place[:-1])
+        known = [f"{above}{name}" for name in siblings if name != place[-1]]
+        return ConfigError(f"{key}={value}", "is not a key of covseg", nearest(key, known))
     # one message for each branch of a union
     wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
     remedy = " or ".join(dict.fromkeys(msg.removeprefix("Input ") for msg in wanted))

@@ -7,6 +7,9 @@ exit code 1, without a traceback; ``HYDRA_FULL_ERROR=1`` brings the traceback ba
 import difflib
 from collections.abc import Iterable
 
+_QUESTION = "did you mean"
+_FEW = 20  # choices that a sentence can name
+
 
 class CovsegError(Exception):
     """A mistake that a sentence can mend.
@@ -19,7 +22,8 @@ class CovsegError(Exception):
 
     def __init__(self, where: object, cause: str, remedy: str) -> None:
         super().__init__(where, cause, remedy)
-        self.sentence = f"{where} {cause.rstrip('.')}: {remedy.rstrip('.')}."
+        end = "?" if remedy.startswith(_QUESTION) else "."
+        self.sentence = f"{where} {cause}: {remedy}{end}"
 
     def __str__(self) -> str:
         return self.sentence
@@ -45,5 +49,5 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     """The remedy that names the choice nearest to ``word``, or all of them where none is near."""
     known = sorted(choices)
     if close := difflib.get_close_matches(word, known, n=1):
-        return f"did you mean {close[0]}"
-    return f"choose from {', '.join(known)}" if known else "nothing can be set here"
+        return f"{_QUESTION} {close[0]}"
+    return f"choose from {', '.join(known)}" if 0 < len(known) <= _FEW else "see --help"

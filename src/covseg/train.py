@@ -30,11 +30,12 @@ def work(config: Train, out: Path) -> float | None:
         the objective: ``rmse_per_image`` on Val, None where nothing may be chosen by it.
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
-    from covseg.run.training import Training
+    from covseg.run.training import Training, finished_loggers
 
     training = Training(config, out)
-    training.fit()
-    return training.report()
+    with finished_loggers():
+        training.fit()
+        return training.report()
 
 
 if __name__ == "__main__":

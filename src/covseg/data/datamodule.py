@@ -96,6 +96,16 @@ class XrayDataModule(L.LightningDataModule):
                 )
         return self.index.of_split(*splits)
 
+    def check(self) -> None:
+        """Refuse before any training what a loader would refuse after it.
+
+        Raises:
+            DataError: a split is empty, or too small for the batches or the processes.
+        """
+        self.train_dataloader()
+        self.val_dataloader()
+        self.test_dataloader()
+
     def train_dataloader(self) -> Loader:
         """The fitting splits, shuffled anew in every epoch; samples at the network's size."""
         trainer, batch_size = self.trainer, self.data.batch_size

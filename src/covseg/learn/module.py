@@ -145,7 +145,7 @@ class SegmentationModule(L.LightningModule):
             names = ", ".join(rows[int(row)].name for row in batch.row)
             raise TrainingError(
                 f"the loss of epoch {self.current_epoch}, batch {batch_idx} ({names})",
-                f"is {float(loss)}",
+                f"is {float(loss.detach())}",
                 _REMEDY,
             )
 

@@ -91,6 +91,16 @@ def by_target(summary: Summary) -> dict[str, Summary]:
     return parts
 
 
+def flat_scores(summary: Summary) -> dict[str, float]:
+    """The defined scores by one name each, for loggers: ``Test/rmse_per_image``."""
+    return {
+        "/".join(filter(None, (summary["split"], target, name))): entry["value"]
+        for target, part in by_target(summary).items()
+        for name, entry in part["scores"].items()
+        if entry["value"] is not None
+    }
+
+
 def write_summary(summary: Summary, path: Path) -> None:
     """Write as JSON; an undefined score is null."""
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)

@@ -57,7 +57,7 @@ def _scores(part: Summary) -> Table:
 
 
 def _by_class(part: Summary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("by class", no_wrap=True)
     for name in part["by_class"]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -65,7 +65,7 @@ def _by_class(part: Summary) -> Table:
         entries = [of_class[score] for of_class in part["by_class"].values()]
         if any(entry["value"] is not None for entry in entries):
             cells = (f"{_number(e['value'])} {_range(e)}".strip() for e in entries)
-            table.add_row(_label(score), *cells)
+            table.add_row(score, *cells)
     return table
 
 

@@ -90,8 +90,7 @@ def _groups() -> list[str]:
 
 
 def _dotted(node: DictConfig, path: str) -> Iterator[str]:
-    for key in node:
-        below = f"{path}{key}"
-        yield below
-        if OmegaConf.is_dict(child := node._get_node(key)):
-            yield from _dotted(child, f"{below}.")
+    for key in map(str, node):
+        yield f"{path}{key}"
+        if isinstance(child := node._get_node(key), DictConfig):
+            yield from _dotted(child, f"{path}{key}.")

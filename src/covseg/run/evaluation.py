@@ -29,9 +29,11 @@ def evaluate(config: Evaluate, out: Path) -> float | None:
     statistics = Statistics.load(run / "baselines.npz")
     trainer = build.trainer(changed.trainer, out, [], [])
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
+    data.trainer = trainer
     data.setup()
     scorer = Scorer(trainer, build.module(changed, network), data)
-    objective = scorer.report(split, changed.protocol, statistics, out)
+    objective = scorer.objective(split) if split == changed.protocol.select else None
+    scorer.report(split, changed.protocol, statistics, out, objective)
     if trainer.is_global_zero:
         found = provenance("evaluate", changed.seed, trainer.world_size)
         found |= {"run": str(run), "checkpoint": checkpoint.name, "data": data.facts()}

@@ -1,7 +1,8 @@
 """Several processes for one run: this process, which Hydra runs, never becomes a rank.
 
-It starts ``torchrun`` on ``covseg.run.worker`` and waits. A rank finds its configuration in the run
-folder, so nothing is composed twice, no command line is replayed and a sweep stays N single runs.
+It starts torchrun (as ``covseg.run.agent``) on ``covseg.run.worker`` and waits. A rank finds its
+configuration in the run folder, so nothing is composed twice, no command line is replayed, and a
+sweep stays N single runs.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from pathlib import Path
 import torch
 
 from covseg import errors
+from covseg.build import on_gpu
 from covseg.config import Trainer
 from covseg.errors import ConfigError, CovsegError, TrainingError
 
@@ -38,8 +40,13 @@ def processes(settings: Trainer) -> int:
     Raises:
         ConfigError: more GPUs than there are.
     """
-    devices, gpus = settings.devices, torch.cuda.device_count()
-    on_cpu = settings.accelerator == "cpu" or (settings.accelerator == "auto" and gpus == 0)
+    devices, gpus, on_cpu = settings.devices, torch.cuda.device_count(), not on_gpu(settings)
+    if gpus == 0 and not on_cpu:
+        raise ConfigError(
+            f"trainer.accelerator={settings.accelerator}",
+            "finds no GPU on this machine",
+            "say trainer.accelerator=cpu",
+        )
     if isinstance(devices, list):
         wanted = len(devices)
     elif str(devices) in {"auto", "-1"}:
@@ -54,7 +61,7 @@ def processes(settings: Trainer) -> int:
         raise ConfigError(
             f"trainer.devices={devices}",
             f"asks for more than the {gpus} GPUs of this machine",
-            f"say trainer.devices={gpus}" if gpus else "say trainer.accelerator=cpu",
+            f"say trainer.devices={gpus} or less",
         )
     if wanted < 1:
         raise ConfigError(f"trainer.devices={devices}", "is no device at all", "say 1 or more")
@@ -71,7 +78,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     ranks = out / RANKS
     log.info("%d processes", n_processes)
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts=0"]
+    command = [sys.executable, "-m", "covseg.run.agent", "--standalone", "--max-restarts=0"]
     command += [f"--nproc-per-node={n_processes}", f"--log-dir={ranks}", f"--redirects={quiet}"]
     command += ["-m", "covseg.run.worker", verb, str(out)]
     agent = subprocess.Popen(

@@ -5,6 +5,8 @@ import sys
 import warnings
 from pathlib import Path
 
+REFUSAL = logging.ERROR + 1  # a line for the file alone: the verb prints the sentence at its end
+logging.addLevelName(REFUSAL, "REFUSED")
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
 # each of these is true, expected here, and of no use to the reader
@@ -15,6 +17,8 @@ _EXPECTED_WARNINGS = (
     ".*You are using `torch.load`.*",  # always with weights_only
     ".*Trainer already configured with model summary.*",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",  # Lightning's use of torch
+    ".*Total length of `list` across ranks is zero.*",  # protocol.select=null: no validation
+    ".*It is recommended to use .*sync_dist=True.*",  # scores are those of all processes already
     ".*GPU available but not used.*",  # trainer.accelerator=cpu is a choice
 )
 
@@ -33,6 +37,7 @@ def configure(log_file: Path | None) -> None:
         to_file.setFormatter(logging.Formatter(_FORMAT))
         to_screen = logging.StreamHandler(sys.stderr)
         to_screen.setFormatter(logging.Formatter("%(message)s"))
+        to_screen.addFilter(lambda record: record.levelno != REFUSAL)
         handlers = [to_file, to_screen]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("covseg").setLevel(logging.INFO)

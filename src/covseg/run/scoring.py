@@ -4,7 +4,6 @@ Train and evaluate share it, so that they cannot differ.
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -18,7 +17,7 @@ from covseg.measure import baselines
 from covseg.measure.counts import Numbers
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES
-from covseg.measure.summary import summarise, write_summary
+from covseg.measure.summary import flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
 from covseg.report.table import print_summary
@@ -26,24 +25,28 @@ from covseg.report.table import print_summary
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class Scorer:
-    """A network with the data, and the Trainer that spreads it over the devices."""
+    """A network with the data, and the Trainer that spreads it over the devices.
 
-    trainer: L.Trainer
-    module: SegmentationModule
-    data: XrayDataModule
+    Args:
+        trainer: of the run.
+        module: with the weights that are scored.
+        data: set up.
+    """
 
-    def gather(self, split: str) -> Numbers:
-        """Score every image of a split once: [n, 1 + targets * fields], in every process."""
-        self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
-        assert self.module.collected is not None
-        found: Numbers = self.module.collected.numpy()
-        return found
+    def __init__(
+        self, trainer: L.Trainer, module: SegmentationModule, data: XrayDataModule
+    ) -> None:
+        self.trainer, self.module, self.data = trainer, module, data
+        self._gathered: dict[str, Numbers] = {}
 
     def records(self, split: str) -> Records:
-        """The records of a split."""
-        return Records.of(self.gather(split), self.data.index.rows, self.data.data.targets)
+        """Score every image of a split once, over all processes; the same in each of them."""
+        if split not in self._gathered:
+            self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
+            assert self.module.collected is not None
+            self._gathered[split] = self.module.collected.numpy()
+        return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
 
     def objective(self, split: str) -> float | None:
         """What a search minimises: over all images and targets of Val."""
@@ -55,36 +58,29 @@ class Scorer:
         protocol: Protocol,
         statistics: baselines.Statistics,
         out: Path,
-        objective: float | None = None,
-    ) -> float | None:
-        """Score a split and write ``per_image.csv``, ``summary.json`` and ``pictures/``.
-
-        Returns:
-            the objective: as given, or taken from ``split`` where a checkpoint is chosen on it.
-        """
-        gathered = self.gather(split)
+        objective: float | None,
+    ) -> None:
+        """Score a split; write ``per_image.csv``, ``summary.json`` and ``pictures/``; print."""
+        records = self.records(split)
         if not self.trainer.is_global_zero:
-            return objective
-        index, targets = self.data.index, self.data.data.targets
-        rows = sorted(int(row) for row in gathered[:, 0])
-        records = Records.of(gathered, index.rows, targets)
+            return
         records.write(out / "per_image.csv")
-        if objective is None and split == protocol.select:
-            objective = SCORES[OBJECTIVE](records.counts())
+        rows = sorted(int(row) for row in self._gathered[split][:, 0])
         summary = summarise(
             records,
-            baselines.records(statistics, self.data.store, rows, targets),
+            baselines.records(statistics, self.data.store, rows, self.data.data.targets),
             threshold=protocol.threshold,
             detection_min_pixels=protocol.detection_min_pixels,
             objective=objective,
         )
         write_summary(summary, out / "summary.json")
+        for logger in self.trainer.loggers:
+            logger.log_metrics(flat_scores(summary))
         self._draw(records, protocol.threshold, out / "pictures")
         missing = set(PATIENT_CLASSES) - set(records.patient_class.tolist())
         if missing:
-            log.warning("%s has no image of the class %s", split, ", ".join(sorted(missing)))
+            log.warning("%s has no image of the class %s", split, " and ".join(sorted(missing)))
         print_summary(summary, out)
-        return objective
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Best, median and worst positive image by Dice, and the largest false alarm."""

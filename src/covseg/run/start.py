@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -77,15 +78,17 @@ def _job(verb: str, composed_config: DictConfig) -> float | None:
     hydra_config = HydraConfig.get()
     out = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
+    values = plain(composed_config)
+    if verb == "train":
+        _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
+    _settle_paths(values)
+    claim(out, verb, values)
     try:
-        values = plain(composed_config)
-        if verb == "train":
-            _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
-        _settle_paths(values)
-        claim(out, verb, values)
         return perform(verb, out)
     except CovsegError as error:
-        log.error(error.sentence)  # in the log as well, where the run folder has one by now
+        log.log(logs.REFUSAL, error.sentence)
+        if {path.name for path in out.iterdir()} <= {"config.yaml", f"{verb}.log", "ranks"}:
+            shutil.rmtree(out)  # refused before there was any work: nothing half-made stays
         raise
 
 
@@ -104,7 +107,12 @@ def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> Non
 
 def _settle_paths(values: dict[str, Any]) -> None:
     """Make paths absolute: a run folder is read again from elsewhere."""
-    for node, key in ((values["data"], "root"), (values["data"], "cache_dir"), (values, "init")):
+    for node, key in (
+        (values["data"], "root"),
+        (values["data"], "cache_dir"),
+        (values, "init"),
+        (values, "run"),
+    ):
         if node.get(key):
             node[key] = str(Path(node[key]).expanduser().absolute())
 

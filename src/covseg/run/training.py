@@ -1,7 +1,9 @@
 """One training run: everything is built and checked first, then data, then fitting, then scores."""
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
@@ -53,14 +55,15 @@ class Training:
             [*self._callbacks(), *build.callbacks(config)],
             build.loggers(config, out),
         )
+        self.data.trainer = self.trainer
         self._provenance = provenance("train", config.seed, self.trainer.world_size)
 
     def fit(self) -> None:
-        """Read the data, then fit; whatever ends it, checkpoints and loggers are whole."""
+        """Read the data, then fit."""
         config = self.config
         self.data.setup()
         rows = self.data.rows(*config.protocol.fit)
-        self.data.rows(self.data.report)
+        self.data.check()
         if self.trainer.is_global_zero:
             self._note(data=self.data.facts())
             baselines.fit(self.data.store, rows, config.data.targets).save(
@@ -69,13 +72,7 @@ class Training:
             self._announce(len(rows))
         steps = len(rows) / config.data.batch_size * (config.trainer.max_epochs or 1)
         build.compile_network(self.network, config.model.compile, steps / self.trainer.world_size)
-        exit_code = 1
-        try:
-            self.trainer.fit(self.module, datamodule=self.data)
-            exit_code = 0
-        finally:
-            if wandb.run is not None:
-                wandb.finish(exit_code=exit_code)  # else the next job of a sweep goes on in it
+        self.trainer.fit(self.module, datamodule=self.data)
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
@@ -87,11 +84,9 @@ class Training:
         chosen = best if protocol.checkpoint == "best" and best.exists() else last
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
-        objective = None
-        if protocol.select is not None and protocol.select != self.data.report:
-            objective = scorer.objective(protocol.select)
+        objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.Statistics.load(self.out / "baselines.npz")
-        objective = scorer.report(self.data.report, protocol, statistics, self.out, objective)
+        scorer.report(self.data.report, protocol, statistics, self.out, objective)
         if self.trainer.is_global_zero:
             self._note(checkpoint=chosen.name, seconds=round(time.monotonic() - self._began, 1))
         return objective
@@ -106,6 +101,7 @@ class Training:
                     filename="best",
                     monitor=build.MONITOR if self.config.protocol.select else None,
                     mode="min",
+                    save_top_k=1 if self.config.protocol.select else 0,
                     save_last=True,
                     auto_insert_metric_name=False,  # the metric's slash would become a folder
                     enable_version_counter=False,
@@ -130,3 +126,15 @@ class Training:
         """Write ``provenance.json``: at the start what is known then, the rest at the end."""
         self._provenance |= more
         write_provenance(self._provenance, self.out / "provenance.json")
+
+
+@contextlib.contextmanager
+def finished_loggers() -> Iterator[None]:
+    """Close W&B's run however the work ends: else the next job of a sweep goes on in it."""
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code=exit_code)

@@ -1,0 +1,59 @@
+"""The one list of tasks. ``nox`` runs what a change must pass; ``nox -l`` lists everything.
+
+Sessions use the environment that nox itself is installed in: making one a session would download
+torch each time.
+"""
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "rooms", "tests"]
+
+
+def run(session: nox.Session, *arguments: str) -> None:
+    """Run a module with this very interpreter: a bare ``python`` may be another one."""
+    session.run(sys.executable, "-m", *arguments, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the package."""
+    run(session, "mypy")
+
+
+@nox.session
+def rooms(session: nox.Session) -> None:
+    """A room imports only rooms to its left."""
+    session.run(str(Path(sys.executable).with_name("lint-imports")), external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, with the coverage of every process that they start."""
+    run(session, "coverage", "erase")
+    run(session, "coverage", "run", "-m", "pytest", *session.posargs)
+    run(session, "coverage", "combine", "--quiet")
+    run(session, "coverage", "report")
+
+
+@nox.session(default=False)
+def fix(session: nox.Session) -> None:
+    """Mend what style and format can mend by themselves."""
+    run(session, "ruff", "check", "--fix", ".")
+    run(session, "ruff", "format", ".")
+
+
+@nox.session(default=False)
+def wheel(session: nox.Session) -> None:
+    """The wheel, into dist/."""
+    run(session, "build", "--wheel")

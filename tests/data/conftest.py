@@ -1,0 +1,86 @@
+"""Small phantom datasets on disk, and small disks."""
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from covseg.data.index import read_index
+from covseg.data.phantom_dataset import write
+from covseg.data.source import locate
+from covseg.data.store import Store, open_store
+
+N_IMAGES = {"Train": 16, "Val": 8, "Test": 6}
+SIZE = 64
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the infection tree, doubled as on Kaggle: nobody writes to it."""
+    root = tmp_path_factory.mktemp("phantom")
+    write(root, 0, N_IMAGES, size=SIZE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def phantom_zip(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as an archive."""
+    path = tmp_path_factory.mktemp("archive") / "archive.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(phantom.rglob("*.png")):
+            archive.write(file, file.relative_to(phantom))
+    return path
+
+
+@pytest.fixture
+def copy(phantom: Path, tmp_path: Path) -> Path:
+    """A folder of the same files that a test may damage."""
+    return shutil.copytree(phantom, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def store(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    source = locate(phantom)
+    index = read_index(source.names(), ["infection"], "phantom")
+    return open_store(source, index, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """``disk("1m")`` is a real, empty disk of that size; another call gives it another size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size: str) -> Path:
+        remount = "remount," if folder.is_mount() else ""
+        options = f"{remount}size={size}"
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def trainer() -> Callable[..., SimpleNamespace]:
+    """What a datamodule asks of a trainer, without one."""
+
+    def make(rank: int = 0, world_size: int = 1, overfit_batches: int = 0) -> SimpleNamespace:
+        return SimpleNamespace(
+            world_size=world_size,
+            global_rank=rank,
+            overfit_batches=overfit_batches,
+            strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        )
+
+    return make

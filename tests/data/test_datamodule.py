@@ -1,0 +1,237 @@
+"""The splits as loaders, whatever the protocol and the number of processes."""
+
+import re
+import shutil
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+import albumentations as A
+import pytest
+import torch
+from torch.utils.data import SequentialSampler
+
+from covseg.config import Data, PhantomData
+from covseg.data.augment import Augment
+from covseg.data.datamodule import XrayDataModule
+from covseg.data.source import KAGGLE_DATASET
+from covseg.errors import DataError
+
+HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
+PAPER = {"fit": ["Train", "Val"], "select": None, "report": "Test"}
+
+
+@pytest.fixture
+def make(phantom, tmp_path, trainer):
+    """A datamodule over the phantom dataset, set up and with the stand-in of a trainer."""
+
+    def make(protocol=HOLDOUT, attached=None, augment=None, **data):
+        settings = {
+            "name": "covid_qu_ex",
+            "root": str(phantom),
+            "cache_dir": str(tmp_path / "cache"),
+            "targets": ["infection"],
+            "image_size": 32,
+            "batch_size": 4,
+            "num_workers": 0,
+        }
+        module = XrayDataModule(Data(**settings | data), **protocol, seed=0, augment=augment)
+        module.trainer = attached or trainer()
+        module.setup()
+        return module
+
+    return make
+
+
+def rows(loader) -> list[int]:
+    return torch.cat([batch.row for batch in loader]).tolist()
+
+
+def splits(module, loader) -> Counter:
+    return Counter(module.index.rows[row].split for row in rows(loader))
+
+
+def refusal(call, *arguments) -> str:
+    with pytest.raises(DataError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+# --- which split is for what
+
+
+def test_under_holdout_train_is_fitted_val_selects_and_test_is_reported(make):
+    module = make()
+    assert splits(module, module.train_dataloader()) == {"Train": 16}
+    assert splits(module, module.val_dataloader()) == {"Val": 8}
+    assert splits(module, module.test_dataloader()) == {"Test": 6}
+
+
+def test_under_paper_train_and_val_are_fitted_and_nothing_selects(make):
+    module = make(PAPER)
+    assert splits(module, module.train_dataloader()) == {"Train": 16, "Val": 8}
+    assert module.val_dataloader() == []
+    assert splits(module, module.test_dataloader()) == {"Test": 6}
+
+
+def test_masks_are_resized_and_augmented_for_fitting_only(make):
+    class Spoils(Augment):
+        def __call__(self, image, masks, *, epoch, row):
+            return image * 0, masks
+
+    module = make(augment=Spoils([A.HorizontalFlip()], 0))
+    batch = next(iter(module.train_dataloader()))
+    assert batch.mask.shape == (4, 1, 32, 32)
+    assert not batch.image.any()
+    for loader in (module.val_dataloader(), module.test_dataloader()):
+        batch = next(iter(loader))
+        assert batch.mask.shape == (4, 1, 64, 64)
+        assert batch.image.any()
+
+
+def test_facts_tell_which_data_it_was(make, phantom):
+    module = make()
+    facts = module.facts()
+    assert facts["root"] == str(phantom)
+    assert facts["fingerprint"] == module.store.fingerprint
+    assert facts["tree"] == "infection"
+    assert facts["counts"]["Test"] == {"COVID-19": 4, "Non-COVID": 1, "Normal": 1}
+
+
+def test_fixed_samples_are_the_rows_as_a_score_sees_them(make):
+    module = make(augment=Augment([A.HorizontalFlip(p=1.0)], 0))
+    samples = module.fixed_samples([3, 28, 0])
+    assert [int(sample.row) for sample in samples] == [3, 28, 0]
+    for sample in samples:
+        assert sample.image.shape == (1, 32, 32)
+        assert torch.equal(
+            sample.mask[0], torch.tensor(module.store.masks["infection"][int(sample.row)])
+        )
+
+
+def test_preparing_builds_the_store_and_setting_up_again_maps_the_same(make):
+    module = make()
+    store = module.store
+    module.setup("fit")
+    assert module.store is store
+    other = make()
+    other.prepare_data()
+    assert other.store.fingerprint == store.fingerprint
+
+
+# --- several processes
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_all_processes_together_fit_once_on_an_image_and_score_it_once(make, trainer, world_size):
+    fitted, scored, steps = [], [], set()
+    for rank in range(world_size):
+        module = make(attached=trainer(rank, world_size), batch_size=2)
+        loader = module.train_dataloader()
+        steps.add(len(loader))
+        fitted += rows(loader)
+        scored += rows(module.test_dataloader())
+    assert len(steps) == 1
+    assert len(set(fitted)) == len(fitted) == 16 - 16 % (2 * world_size)
+    assert sorted(scored) == module.rows("Test")
+
+
+def test_a_loader_with_workers_keeps_them_and_gives_the_same(make):
+    module = make(num_workers=1)
+    loader = module.train_dataloader()
+    assert loader.persistent_workers
+    assert rows(loader) == rows(loader) == rows(make().train_dataloader())
+
+
+def test_overfitting_takes_the_same_first_images_again_and_again(make, trainer):
+    loader = make(attached=trainer(overfit_batches=1)).train_dataloader()
+    assert isinstance(loader.sampler, SequentialSampler)
+    assert rows(loader) == list(rows(loader))
+    assert next(iter(loader)).row.tolist() == next(iter(loader)).row.tolist()
+
+
+# --- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("gone", "protocol", "loader"),
+    [
+        ("Train", HOLDOUT, "train_dataloader"),
+        ("Val", HOLDOUT, "val_dataloader"),
+        ("Val", PAPER, "train_dataloader"),
+        ("Test", HOLDOUT, "test_dataloader"),
+    ],
+)
+def test_a_split_without_images_is_named(gone, protocol, loader, make, copy):
+    shutil.rmtree(next(copy.rglob(gone)))
+    module = make(protocol, root=str(copy))
+    sentence = refusal(getattr(module, loader))
+    assert sentence.startswith(f"data.root={copy} has no image in the split {gone}")
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 16])
+def test_a_batch_that_is_too_large_is_refused_with_one_that_fits(world_size, make, trainer):
+    attached = trainer(0, world_size)
+    sentence = refusal(make(attached=attached, batch_size=17).train_dataloader)
+    assert sentence.startswith("data.batch_size=17 times")
+    proposed = int(re.search(r"say data.batch_size=(\d+) or less", sentence)[1])
+    assert len(make(attached=attached, batch_size=proposed).train_dataloader()) == 1
+    refusal(make(attached=attached, batch_size=proposed + 1).train_dataloader)
+
+
+def test_more_processes_than_fitting_images_are_not_mended_by_a_smaller_batch(make, trainer):
+    sentence = refusal(make(attached=trainer(0, 17), batch_size=1).train_dataloader)
+    assert "data.batch_size=1 or less" not in sentence
+    assert "trainer.devices=16" in sentence
+
+
+def test_more_processes_than_scored_images_are_refused(make, trainer):
+    sentence = refusal(make(attached=trainer(0, 7)).test_dataloader)
+    assert sentence.startswith("trainer.devices=7 is more than the 6 images of Test")
+    assert "trainer.devices=6" in sentence
+    assert len(rows(make(attached=trainer(5, 6)).test_dataloader())) == 1
+
+
+def test_missing_data_is_refused_before_anything_is_built(make, tmp_path):
+    assert KAGGLE_DATASET in refusal(lambda: make(root=str(tmp_path / "nothing")))
+    assert not (tmp_path / "cache").exists()
+
+
+# --- where the data comes from
+
+
+@pytest.fixture
+def kaggle(monkeypatch, phantom):
+    asked = []
+    fake = SimpleNamespace(dataset_download=lambda name: asked.append(name) or str(phantom))
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)
+    return asked
+
+
+def test_data_that_is_not_there_is_downloaded_when_that_is_asked_for(make, kaggle, tmp_path):
+    module = make(root=str(tmp_path / "nothing"), download=True)
+    assert kaggle == [KAGGLE_DATASET]
+    assert len(module.index.rows) == 30
+
+
+def test_data_that_is_there_is_not_downloaded(make, kaggle):
+    make(download=True)
+    assert kaggle == []
+
+
+def test_without_a_root_the_data_is_downloaded_when_that_is_asked_for(
+    make, kaggle, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    make(root=None, download=True)
+    assert kaggle == [KAGGLE_DATASET]
+
+
+def test_a_phantom_is_drawn_below_the_cache_unless_a_root_is_given(make, tmp_path):
+    phantom = PhantomData(seed=1, n_images={"Train": 4, "Val": 3, "Test": 3}, lung_tree=False)
+    assert len(make(phantom=phantom).index.rows) == 30
+    assert not list((tmp_path / "cache").glob("phantom-*"))
+    module = make(root=None, phantom=phantom)
+    assert module.index.counts()["Train"] == {"COVID-19": 2, "Non-COVID": 1, "Normal": 1}
+    assert module.store.images.shape == (10, 256, 256)
+    assert len([p for p in (tmp_path / "cache").glob("phantom-*") if p.is_dir()]) == 1

@@ -1,0 +1,253 @@
+"""One step through a real Trainer: what is learnt, logged, saved and refused."""
+
+import cv2
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from covseg import build
+from covseg.data.dataset import Sample
+from covseg.errors import CovsegError, TrainingError
+from covseg.learn.checkpoint import load_weights
+from covseg.learn.losses import BCE
+from covseg.measure.counts import FIELDS
+
+
+class TrainingLosses(L.Callback):
+    """The mean loss of each epoch, gathered batch by batch."""
+
+    def __init__(self) -> None:
+        self.epochs: list[list[float]] = []
+
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        self.epochs.append([])
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.epochs[-1].append(float(outputs["loss"]))
+
+
+class BrokenOnce(torch.nn.Module):
+    """A loss that is broken at one step of training, or of validation."""
+
+    def __init__(self, step: int, value: float, training: bool) -> None:
+        super().__init__()
+        self.loss, self.step, self.value, self.when = BCE(), step, value, training
+        self.seen = 0
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        self.seen += self.training == self.when
+        broken = self.training == self.when and self.seen == self.step
+        return self.loss(logits, mask) * (self.value if broken else 1)
+
+
+def by_hand(module, data, split: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(logits, probability, mask) of each image at the size of its mask, with OpenCV's resizing."""
+    module.eval()
+    found = []
+    for sample in data.fixed_samples(data.rows(split)):
+        with torch.no_grad():
+            logits = module.network(sample.image[None])[0, 0]
+        side = sample.mask.shape[-2:]
+        planes = [cv2.resize(plane.numpy(), side) for plane in (logits, logits.sigmoid())]
+        found.append((*planes, sample.mask[0].numpy()))
+    return found
+
+
+def types_in(value: object) -> set[type]:
+    if isinstance(value, dict):
+        return {type(value)}.union(*map(types_in, value.keys()), *map(types_in, value.values()))
+    if isinstance(value, list):
+        return {type(value)}.union(*map(types_in, value))
+    return {type(value)}
+
+
+def test_the_loss_falls_when_a_few_images_are_learnt_by_heart(fit):
+    losses = TrainingLosses()
+    fit("trainer.max_epochs=25", "optimizer.lr=0.01", "model.base_channels=8", callbacks=(losses,))
+    means = [np.mean(epoch) for epoch in losses.epochs]
+    assert len(means) == 25
+    assert means[-1] < means[0] / 3
+
+
+@pytest.mark.parametrize("batch_size", [4, 3])
+def test_what_is_logged_on_val_is_what_the_probabilities_say(fit, batch_size):
+    trainer, module, data = fit("optimizer.lr=0.02", f"data.batch_size={batch_size}")
+    logged = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+    images = by_hand(module, data, "Val")
+    assert len(images) == 4
+    assert images[0][2].shape == (256, 256)
+    squares = [np.square(p - t).mean() for _, p, t in images]
+    assert logged["val/rmse_per_image"] == pytest.approx(np.mean(np.sqrt(squares)), abs=1e-5)
+    assert logged["val/rmse_pooled"] == pytest.approx(np.sqrt(np.mean(squares)), abs=1e-5)
+    dice = [
+        2 * ((p > 0.5) & (t == 1)).sum() / ((p > 0.5).sum() + t.sum())
+        for _, p, t in images
+        if t.any()
+    ]
+    assert logged["val/dice_positive"] == pytest.approx(np.mean(dice), abs=1e-3)
+    bce = [np.mean(np.logaddexp(0, x) - x * t) for x, _, t in images]
+    assert logged["val/loss"] == pytest.approx(np.mean(bce), abs=1e-5)
+
+
+def test_a_score_is_logged_with_the_threshold_of_the_protocol(fit):
+    trainer, module, data = fit("protocol.threshold=0.25", "optimizer.lr=0.02")
+    images = by_hand(module, data, "Val")
+    hits = sum(((p > 0.25) & (t == 1)).sum() for _, p, t in images)
+    recall = hits / sum(t.sum() for *_, t in images)
+    assert trainer.callback_metrics["val/recall_pooled"].item() == pytest.approx(recall, abs=1e-3)
+
+
+def test_testing_collects_every_image_once_with_its_row(fit):
+    trainer, module, data = fit("data.batch_size=3")
+    trainer.test(module, data.score_loader("Test"), verbose=False)
+    collected = module.collected.numpy()
+    assert collected[:, 0].tolist() == data.rows("Test")
+    squared = [np.square(p - t).sum() for _, p, t in by_hand(module, data, "Test")]
+    np.testing.assert_allclose(collected[:, 1 + FIELDS.index("squared_error")], squared, rtol=1e-4)
+    trainer.test(module, data.score_loader("Val"), verbose=False)
+    assert module.collected[:, 0].tolist() == data.rows("Val")  # nothing of Test is left in it
+
+
+def test_two_targets_are_trained_and_recorded_side_by_side(fit):
+    trainer, module, data = fit("data.targets=[infection,lung]")
+    trainer.test(module, data.score_loader("Test"), verbose=False)
+    assert module.collected.shape == (4, 1 + 2 * len(FIELDS))
+    truth = module.collected[:, [2, 2 + len(FIELDS)]].numpy()
+    store, rows = data.store, data.rows("Test")
+    for place, target in enumerate(("infection", "lung")):
+        assert truth[:, place].tolist() == store.masks[target][rows].sum((1, 2)).tolist()
+
+
+def test_a_broken_loss_names_epoch_batch_and_images_and_the_last_checkpoint_loads(
+    fit, configured, tmp_path
+):
+    keep = ModelCheckpoint(tmp_path / "kept", save_last=True, filename="epoch")
+
+    def prepare(module) -> None:  # two batches an epoch: the fourth is epoch 1, batch 1
+        module.loss = BrokenOnce(4, float("nan"), training=True)
+
+    with pytest.raises(TrainingError) as refusal:
+        fit("trainer.enable_checkpointing=true", callbacks=(keep,), prepare=prepare)
+    config = configured()
+    data = build.datamodule(config.data, config.protocol, report="Test", seed=config.seed)
+    data.setup()
+    places = np.random.default_rng((config.seed, 1)).permutation(8)[4:]
+    train = [row.name for row in data.index.rows if row.split == "Train"]
+    names = ", ".join(train[place] for place in places)
+    assert str(refusal.value).startswith(f"the loss of epoch 1, batch 1 ({names}) is nan: ")
+    network = build.network(config)
+    load_weights(network, tmp_path / "kept" / "last.ckpt")
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+def test_a_broken_loss_on_val_names_its_images(fit, configured):
+    def prepare(module) -> None:  # batches of 3 and 1 image
+        module.loss = BrokenOnce(4, float("inf"), training=False)
+
+    with pytest.raises(TrainingError) as refusal:
+        fit("data.batch_size=3", prepare=prepare)
+    config = configured()
+    data = build.datamodule(config.data, config.protocol, report="Test", seed=config.seed)
+    data.setup()
+    last = data.index.rows[data.rows("Val")[-1]].name
+    assert str(refusal.value).startswith(f"the loss of epoch 1, batch 1 ({last}) is inf: ")
+
+
+def test_broken_weights_are_not_written_over_a_good_checkpoint(fit, tmp_path):
+    trainer, module, _ = fit()
+    path = tmp_path / "last.ckpt"
+    trainer.save_checkpoint(path)
+    good = path.read_bytes()
+    module.network.head.weight.data[0, 0] = float("nan")
+    with pytest.raises(TrainingError, match=r"network\.head\.weight.*not finite"):
+        trainer.save_checkpoint(path)
+    assert path.read_bytes() == good
+
+
+def test_a_checkpoint_holds_plain_values_only(fit, tmp_path):
+    trainer, module, _ = fit("scheduler=one_cycle", "loss=tversky", "callbacks=default")
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    found = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert types_in(found["hyper_parameters"]) <= {dict, list, str, int, float, bool, type(None)}
+    assert found["hyper_parameters"]["model"]["depth"] == 2
+    assert found["hyper_parameters"]["loss"]["_target_"] == "covseg.learn.losses.Tversky"
+    assert set(found["state_dict"]) == {f"network.{k}" for k in module.network.state_dict()}
+
+
+def test_a_compiled_network_keeps_its_names_and_is_scored_without_the_compiler(fit, tmp_path):
+    calls = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]):
+        def run(*arguments: torch.Tensor):
+            calls.append(torch.is_grad_enabled())
+            return graph.forward(*arguments)
+
+        return run
+
+    def prepare(module) -> None:
+        module.network.compile(backend=backend)
+
+    trainer, module, data = fit("model.norm=none", "trainer.max_epochs=1", prepare=prepare)
+    assert calls == [True, True]  # two training batches; not the batch of Val
+    sample = data.fixed_samples(data.rows("Test"))[0]
+    module.eval()
+    module.probability(sample.image[None])
+    trainer.test(module, data.score_loader("Test"), verbose=False)
+    assert len(calls) == 2
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    names = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"].keys()
+    assert not [name for name in names if "_orig_mod" in name]
+    load_weights(module.network, tmp_path / "a.ckpt")
+
+
+def test_a_plateau_schedule_watches_the_rmse_on_val(fit):
+    trainer, module, _ = fit(
+        *("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.5"),
+        *("optimizer=sgd", "optimizer.lr=1e-6", "trainer.max_epochs=3", "model.norm=none"),
+    )
+    plan = module.configure_optimizers()["lr_scheduler"]
+    assert (plan["monitor"], plan["interval"]) == ("val/rmse_per_image", "epoch")
+    # hardly anything is learnt at this rate: every epoch after the first reduces it
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.25e-6)
+    best = trainer.lr_scheduler_configs[0].scheduler.best
+    assert best == pytest.approx(trainer.callback_metrics["val/rmse_per_image"].item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_schedule_by_steps_ends_with_the_run(fit, accumulate):
+    trainer, *_ = fit(
+        *("scheduler=cosine", "scheduler.final_lr=1e-5", "optimizer.lr=1e-3"),
+        *("trainer.max_epochs=3", f"trainer.accumulate_grad_batches={accumulate}"),
+    )
+    assert trainer.global_step == 6 // accumulate
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-5)
+
+
+def test_a_schedule_without_an_end_of_the_run_is_refused_with_a_sentence(fit):
+    with pytest.raises(CovsegError):
+        fit("scheduler=cosine", "trainer.max_epochs=-1", "trainer.max_time='00:00:00:01'")
+
+
+def test_without_a_schedule_the_rate_stays(fit):
+    trainer, module, _ = fit("optimizer.lr=3e-4")
+    assert isinstance(module.configure_optimizers(), torch.optim.Adam)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 3e-4
+
+
+def test_a_probability_is_float32_whatever_the_precision_of_training(fit):
+    _, module, data = fit("trainer.precision=bf16-mixed", "trainer.max_epochs=1")
+    sample = data.fixed_samples(data.rows("Val"))[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        probability = module.probability(sample.image[None])
+    assert isinstance(sample, Sample)
+    assert probability.dtype == torch.float32
+    assert probability.shape == (1, 1, 32, 32)
+
+
+def test_the_same_seed_trains_the_same_weights(fit):
+    first, second = (fit("trainer.max_epochs=1")[1].network.state_dict() for _ in range(2))
+    other = fit("trainer.max_epochs=1", "seed=1")[1].network.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])

@@ -1,0 +1,68 @@
+"""Schedules start, peak and end where they say."""
+
+import math
+
+import pytest
+import torch
+from torch.optim import SGD
+
+from covseg.learn.schedules import cosine, one_cycle, plateau
+
+LR, STEPS = 0.1, 40
+
+
+def optimizer(lr: float = LR) -> SGD:
+    return SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+
+
+def rates(make, **arguments) -> list[float]:
+    """The rate of every step of a run, then the one it ends with."""
+    chosen = optimizer()
+    schedule = make(chosen, total_steps=STEPS, **arguments)
+    found = []
+    for _ in range(STEPS):
+        found.append(chosen.param_groups[0]["lr"])
+        chosen.step()
+        schedule.step()
+    return [*found, chosen.param_groups[0]["lr"]]
+
+
+@pytest.mark.parametrize("final_lr", [0.0, 0.02])
+def test_cosine_goes_from_lr_to_final_lr_along_half_a_cosine(final_lr):
+    by_hand = [
+        final_lr + (LR - final_lr) * (1 + math.cos(math.pi * n / STEPS)) / 2
+        for n in range(STEPS + 1)
+    ]
+    assert rates(cosine, final_lr=final_lr) == pytest.approx(by_hand, abs=1e-9)
+
+
+@pytest.mark.parametrize("warmup", [0.1, 0.3])
+def test_one_cycle_peaks_at_lr_after_the_warmup_and_ends_near_0(warmup):
+    found = rates(one_cycle, warmup=warmup)
+    peak = found.index(max(found))
+    assert found[peak] == pytest.approx(LR)
+    assert peak == pytest.approx(warmup * STEPS, abs=1)
+    assert found[: peak + 1] == sorted(found[: peak + 1])
+    assert found[peak:-1] == sorted(found[peak:-1], reverse=True)
+    assert found[0] < LR / 10
+    assert found[STEPS - 1] < LR / 1000  # the rate of the last step
+
+
+def test_one_cycle_peaks_at_each_group_of_the_optimizer():
+    chosen = SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, 0.4)])
+    one_cycle(chosen, total_steps=STEPS)
+    assert [group["max_lr"] for group in chosen.param_groups] == [0.1, 0.4]
+
+
+def test_plateau_reduces_after_patience_epochs_without_a_smaller_value():
+    chosen = optimizer()
+    schedule = plateau(chosen, total_steps=STEPS, factor=0.5, patience=2)
+    found = []
+    for rmse in (0.5, 0.4, 0.41, 0.4, 0.42, 0.3, 0.2):
+        schedule.step(rmse)
+        found.append(chosen.param_groups[0]["lr"])
+    assert found == pytest.approx([LR] * 4 + [LR / 2] * 3)  # the third epoch without a better one
+
+
+def test_plateau_does_not_mind_how_long_the_run_is():
+    assert plateau(optimizer(), total_steps=0).factor == 0.3

@@ -1,0 +1,415 @@
+"""The schema takes what a run can be made of, and refuses the rest with one sentence."""
+
+import copy
+import inspect
+import re
+from typing import Any
+
+import lightning as L
+import pytest
+import yaml
+from hydra.utils import get_object
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from covseg.config import TARGETS, Evaluate, Train, Trainer, check, check_targets
+from covseg.errors import ConfigError
+from covseg.run.compose import CONF, composed
+
+BASE = composed("train", ["data=phantom"])
+PAPER = composed("train", ["data=phantom", "protocol=paper"])
+ABSENT = object()
+
+
+def changed(*places: tuple[str, Any], base: dict[str, Any] = BASE) -> dict[str, Any]:
+    """The base with other values at these dotted places."""
+    config = copy.deepcopy(base)
+    for place, value in places:
+        node, (*path, last) = config, place.split(".")
+        for part in path:
+            node = node[part]
+        if value is ABSENT:
+            del node[last]
+        else:
+            node[last] = value
+    return config
+
+
+def refusal(*places: tuple[str, Any], base: dict[str, Any] = BASE) -> str:
+    with pytest.raises(ConfigError) as error:
+        check(Train, changed(*places, base=base))
+    sentence = str(error.value)
+    assert re.fullmatch(r".*[^.?][.?]", sentence)  # one line, and one full stop or question mark
+    return sentence
+
+
+def test_the_base_is_valid_and_its_values_arrive():
+    config = check(Train, BASE)
+    assert config.model.depth == BASE["model"]["depth"]
+    assert config.optimizer.lr == BASE["optimizer"]["lr"]
+    assert config.data.phantom.n_images == {"Train": 320, "Val": 80, "Test": 120}
+    assert config.model_dump(by_alias=True)["loss"] == BASE["loss"]
+    assert config.scheduler is None  # scheduler=none has no keys
+
+
+def test_a_checked_configuration_written_as_yaml_is_read_back_the_same():
+    config = check(Train, changed(("trainer.devices", [0, 1]), ("tags", ["a"])))
+    again = yaml.safe_load(yaml.safe_dump(config.model_dump(by_alias=True)))
+    assert check(Train, again) == config
+
+
+def test_a_checked_configuration_cannot_be_changed():
+    config = check(Train, BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        config.model.depth = 9
+
+
+# --- bounds and choices
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "possible"),
+    [
+        ("data.image_size", 7, "greater than or equal to 8"),
+        ("data.image_size", 4097, "less than or equal to 4096"),
+        ("data.batch_size", 0, "greater than or equal to 1"),
+        ("data.num_workers", -1, "greater than or equal to 0"),
+        ("data.num_workers", 257, "less than or equal to 256"),
+        ("data.targets", [], "at least 1 item"),
+        ("data.phantom.seed", -1, "greater than or equal to 0"),
+        ("data.phantom.n_images.Val", 0, "greater than or equal to 1"),
+        ("protocol.threshold", -0.1, "greater than or equal to 0"),
+        ("protocol.threshold", 1.1, "less than or equal to 1"),
+        ("protocol.threshold", float("nan"), "less than or equal to 1"),
+        ("protocol.detection_min_pixels", 0, "greater than or equal to 1"),
+        ("model.depth", 0, "greater than or equal to 1"),
+        ("model.depth", 9, "less than or equal to 8"),
+        ("model.base_channels", 0, "greater than or equal to 1"),
+        ("model.base_channels", 1025, "less than or equal to 1024"),
+        ("optimizer.lr", 0.0, "greater than 0"),
+        ("optimizer.lr", -1e-3, "greater than 0"),
+        ("optimizer.lr", 1001.0, "less than or equal to 1000"),
+        ("optimizer.lr", float("nan"), "less than or equal to 1000"),
+        ("optimizer.weight_decay", -1e-9, "greater than or equal to 0"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", 2**32, "less than 4294967296"),
+        ("trainer.max_epochs", -2, "greater than or equal to -1"),
+        ("trainer.accumulate_grad_batches", 0, "greater than or equal to 1"),
+        ("trainer.gradient_clip_val", 0.0, "greater than 0"),
+        ("trainer.limit_val_batches", 1.5, "less than or equal to 1"),
+        ("trainer.overfit_batches", -1, "greater than or equal to 0"),
+        ("trainer.num_nodes", 0, "greater than or equal to 1"),
+    ],
+)
+def test_a_value_beyond_a_bound_is_refused_with_the_bound(key, value, possible):
+    sentence = refusal((key, value))
+    assert sentence.startswith(f"{key}={value} is not possible: ")
+    assert possible in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("data.image_size", 8), ("data.image_size", 4096), ("data.num_workers", 0)),
+        *(("protocol.threshold", 0.0), ("protocol.threshold", 1.0), ("protocol.threshold", 1)),
+        *(("model.depth", 1), ("model.depth", 8), ("model.base_channels", 1024)),
+        *(("seed", 0), ("seed", 2**32 - 1), ("optimizer.lr", 1000), ("model.compile", True)),
+        *(("trainer.max_epochs", -1), ("trainer.max_epochs", None), ("trainer.fast_dev_run", 3)),
+        *(("trainer.limit_val_batches", 0.25), ("trainer.limit_val_batches", 3)),
+        *(("trainer.precision", "bf16-mixed"), ("trainer.precision", 16)),
+        *(("trainer.max_time", "00:01:00:00"), ("trainer.max_time", {"minutes": 5})),
+        *(("trainer.deterministic", "warn"), ("trainer.deterministic", True)),
+    ],
+)
+def test_a_value_at_a_bound_or_among_the_choices_is_taken_as_it_is(key, value):
+    found = check(Train, changed((key, value))).model_dump(by_alias=True)
+    for part in key.split("."):
+        found = found[part]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "choices"),
+    [
+        ("data.name", "phantm", ["'covid_qu_ex'", "'phantom'"]),
+        ("model.norm", "layer", ["'none'", "'batch'", "'group'"]),
+        ("model.compile", "yes", ["boolean", "'auto'"]),
+        ("protocol.checkpoint", "first", ["'best'", "'last'"]),
+        ("protocol.select", "Test", ["'Val'"]),
+        ("protocol.report", "Train", ["'auto'", "'Val'", "'Test'"]),
+        ("trainer.precision", "bf16-mix", ["'bf16-mixed'"]),
+        ("trainer.profiler", "simpel", ["'simple'"]),
+        ("trainer.gradient_clip_algorithm", "nrom", ["'norm'", "'value'"]),
+        ("trainer.use_distributed_sampler", True, ["False"]),
+    ],
+)
+def test_another_choice_is_refused_with_the_choices(key, value, choices):
+    sentence = refusal((key, value))
+    assert sentence.startswith(f"{key}={value} is not possible: ")
+    for choice in choices:
+        assert choice in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("data.targets", ["infection", "lungs"], "data.targets.1=lungs"),
+        ("protocol.fit", ["Test"], "protocol.fit.0=Test"),
+        ("tags", ["a", 1], "tags.1=1"),
+        ("trainer.devices", [0, "a"], "trainer.devices"),
+        ("trainer.devices", [True], "trainer.devices"),
+        ("trainer.max_time", {"days": "x"}, "trainer.max_time"),
+    ],
+)
+def test_a_wrong_item_of_a_list_is_refused_with_its_place(key, value, place):
+    assert refusal((key, value)).startswith(place)
+
+
+@pytest.mark.parametrize("devices", ["auto", "0,1", 2, -1, [0, 1]])
+def test_devices_can_be_a_number_a_list_or_a_word(devices):
+    assert check(Train, changed(("trainer.devices", devices))).trainer.devices == devices
+
+
+@pytest.mark.parametrize("devices", [-2, 1.5, True, None])
+def test_other_devices_are_refused(devices):
+    sentence = refusal(("trainer.devices", devices))
+    assert sentence.startswith(f"trainer.devices={devices} is not possible: ")
+
+
+# --- types
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("model.depth", True, "integer"),
+        ("model.depth", "3", "integer"),
+        ("model.depth", 3.0, "integer"),
+        ("model.depth", None, "integer"),
+        ("seed", True, "integer"),
+        ("optimizer.lr", "1e-3", "number"),
+        ("optimizer.lr", True, "number"),
+        ("protocol.threshold", "0.5", "number"),
+        ("data.download", 1, "boolean"),
+        ("data.download", "true", "boolean"),
+        ("data.cache_dir", 3, "string"),
+        ("data.cache_dir", None, "string"),
+        ("data.targets", "infection", "list"),
+        ("tags", "a", "list"),
+        ("callbacks.pictures", 3, "dictionary"),
+        ("augment", None, "dictionary"),
+        ("data", None, "dictionary"),
+        ("trainer.inference_mode", "yes", "boolean"),
+    ],
+)
+def test_a_wrong_type_is_refused_and_never_converted(key, value, wanted):
+    sentence = refusal((key, value))
+    assert sentence.startswith(f"{key}={value} is not possible: ")
+    assert wanted in sentence
+
+
+# --- keys
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("sead", "seed"),
+        ("modle", "model"),
+        ("data.batchsize", "data.batch_size"),
+        ("data.phantom.sed", "data.phantom.seed"),
+        ("model.dept", "model.depth"),
+        ("protocol.treshold", "protocol.threshold"),
+        ("trainer.max_epoch", "trainer.max_epochs"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one(key, near):
+    sentence = refusal((key, 3))
+    assert sentence == f"{key}=3 is not a key of covseg: did you mean {near}?"
+
+
+@pytest.mark.parametrize("key", ["logger", "callbacks", "default_root_dir"])
+def test_what_other_groups_set_is_no_key_of_the_trainer(key):
+    assert refusal((f"trainer.{key}", True)).startswith(f"trainer.{key}=True is not a key")
+
+
+@pytest.mark.parametrize(
+    "key", ["seed", "model", "model.depth", "loss._target_", "trainer.devices", "data.targets"]
+)
+def test_a_key_that_is_left_out_is_named(key):
+    assert refusal((key, ABSENT)) == f"{key} is not set: say {key}=<value>."
+
+
+# --- targets
+
+
+@pytest.mark.parametrize("target", ["os.system", "builtins.eval", "pickle.loads", "subprocess.run"])
+@pytest.mark.parametrize(
+    ("place", "node"),
+    [
+        ("loss", lambda bad: bad),
+        ("model", lambda bad: bad),
+        ("scheduler", lambda bad: bad),
+        ("logger", lambda bad: {"mine": bad}),
+        ("augment", lambda bad: {"flip": BASE["augment"]["flip"] | {"p": bad}}),
+        ("callbacks", lambda bad: {"a": BASE["callbacks"]["pictures"] | {"more": [[1, bad]]}}),
+        ("optimizer", lambda bad: BASE["optimizer"] | {"betas": (0.9, bad)}),
+        ("tags", lambda bad: [bad]),
+        ("nowhere", lambda bad: {"unused": {"deep": [{"er": bad}]}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_foreign_target_is_refused_wherever_it_stands(place, node, target):
+    sentence = refusal((place, node({"_target_": target, "command": "touch x"})))
+    assert sentence.startswith(place)
+    assert f"_target_={target} in the configuration is not among what covseg builds" in sentence
+
+
+@pytest.mark.parametrize(
+    "target", [None, 3, "", "BCE", " covseg.learn.losses.BCE", ["os.system"], {}]
+)
+def test_a_target_that_is_no_name_of_the_list_is_refused(target):
+    assert refusal(("loss._target_", target)).startswith("loss._target_")
+
+
+def test_a_misspelt_target_is_refused_with_the_nearest_one():
+    sentence = refusal(("loss._target_", "covseg.learn.losses.Tverski"))
+    assert sentence.endswith("did you mean Tversky?")
+
+
+def test_a_model_is_built_from_its_own_target_only():
+    sentence = refusal(("model._target_", "torch.optim.Adam"))
+    assert sentence.startswith("model._target_=torch.optim.Adam is not possible")
+
+
+TREES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(sorted(TARGETS)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "_args_", "_partial_"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(tree=TREES, way=st.lists(st.sampled_from(["a", "list", "tuple"]), max_size=5))
+def test_a_foreign_target_is_found_at_any_depth_and_nothing_else_is_refused(tree, way):
+    def wrapped(target: str) -> dict[str, Any]:
+        node: Any = {"_target_": target, "beside": tree}
+        for kind in way:
+            node = {"a": {"a": node}, "list": [tree, node], "tuple": (node,)}[kind]
+        return {"top": node}
+
+    check_targets(wrapped("torch.optim.Adam"))
+    with pytest.raises(ConfigError, match=r"_target_=os\.system"):
+        check_targets(wrapped("os.system"))
+
+
+@given(name=st.text())
+def test_only_the_names_of_the_list_are_targets(name):
+    assume(name not in TARGETS)
+    with pytest.raises(ConfigError):
+        check_targets({"x": {"_target_": name}})
+
+
+def test_every_target_of_the_list_exists_and_runs_no_command():
+    for name in TARGETS:
+        assert callable(get_object(name)), name
+        assert name.split(".")[0] in {"torch", "covseg", "lightning", "albumentations"}
+
+
+# --- rules between keys
+
+
+@pytest.mark.parametrize(
+    ("places", "start", "remedy"),
+    [
+        ([("protocol.fit", ["Train", "Val"])], "protocol.select=Val is fitted on", "select=null"),
+        ([("protocol.fit", ["Val"])], "protocol.select=Val is fitted on", "protocol.select=null"),
+        ([("protocol.select", None)], "protocol.checkpoint=best needs", "protocol.checkpoint=last"),
+        (
+            [
+                *(("protocol.fit", ["Train", "Val"]), ("protocol.select", None)),
+                *(("protocol.checkpoint", "last"), ("protocol.report", "Val")),
+            ],
+            "protocol.report=Val is fitted on",
+            "outside protocol.fit",
+        ),
+        ([("data.targets", ["lung", "lung"])], "data.targets=['lung', 'lung'] names", "once"),
+    ],
+)
+def test_a_protocol_that_is_not_honest_is_refused(places, start, remedy):
+    sentence = refusal(*places)
+    assert sentence.startswith(start)
+    assert remedy in sentence
+
+
+STOPPING = {
+    "_target_": "lightning.pytorch.callbacks.EarlyStopping",
+    "monitor": "val/rmse_per_image",
+}
+PLATEAU = {"_target_": "covseg.learn.schedules.plateau"}
+
+
+@pytest.mark.parametrize(
+    ("place", "node", "named"),
+    [
+        ("callbacks.stop", STOPPING, "callbacks.stop "),
+        ("scheduler", PLATEAU, "scheduler=plateau "),
+    ],
+)
+def test_nothing_watches_val_where_nothing_is_selected(place, node, named):
+    sentence = refusal((place, node), base=PAPER)
+    assert sentence.startswith(named)
+    assert "protocol=paper" in sentence
+    check(Train, changed((place, node)))  # protocol=holdout
+
+
+def test_the_paper_protocol_is_valid_and_selects_nothing():
+    protocol = check(Train, PAPER).protocol
+    assert (protocol.fit, protocol.select, protocol.checkpoint) == (["Train", "Val"], None, "last")
+
+
+# --- Lightning's Trainer
+
+
+def trainer_arguments() -> set[str]:
+    known = set(inspect.signature(L.Trainer.__init__).parameters)
+    return known - {"self", "logger", "callbacks", "default_root_dir"}
+
+
+def test_the_trainer_schema_has_exactly_lightnings_arguments():
+    assert set(Trainer.model_fields) == trainer_arguments()
+
+
+def test_the_trainer_file_has_exactly_lightnings_arguments():
+    text = (CONF / "trainer" / "auto.yaml").read_text(encoding="utf-8")
+    assert set(yaml.safe_load(text)) == trainer_arguments()
+
+
+# --- evaluate
+
+EVALUATE = composed("evaluate", ["run=outputs/train/x"])
+
+
+def test_an_evaluation_is_as_its_run_where_nothing_is_said():
+    config = check(Evaluate, EVALUATE)
+    assert (config.split, config.checkpoint, config.threshold) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "start"),
+    [
+        ("split", "test", "split=test is not possible"),
+        ("threshold", 1.5, "threshold=1.5 is not possible"),
+        ("checkpoint", "bets", "checkpoint=bets is not possible"),
+        ("detection_min_pixels", 0, "detection_min_pixels=0 is not possible"),
+        ("run", ABSENT, "run is not set"),
+        ("thresold", 0.5, "thresold=0.5 is not a key of covseg: did you mean threshold?"),
+        ("data.x", {"_target_": "os.system"}, "data.x._target_=os.system"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_is_refused(place, value, start):
+    with pytest.raises(ConfigError) as error:
+        check(Evaluate, changed((place, value), base=EVALUATE))
+    assert str(error.value).startswith(start)
