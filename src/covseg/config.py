@@ -220,6 +220,12 @@ class Train(Node):
                     f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
                     "leave it out, or say protocol=holdout",
                 )
+        if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
+            raise ConfigError(
+                "trainer.enable_checkpointing=False",
+                "keeps no checkpoint of which protocol.checkpoint=best could be chosen",
+                "leave it out, or say protocol.checkpoint=last",
+            )
         return self
 
 

@@ -28,7 +28,8 @@ def random_case() -> Callable[..., Case]:
         share = draw.choice([0.0, 0.1, 0.6, 1.0], (n, targets, 1, 1))
         truth = draw.random((n, targets, *(truth_size or size))) < share
         probability = draw.random((n, targets, *size))
-        probability *= draw.choice([0.4, 1.0, 1.0], (n, targets, 1, 1))  # 0.4: nothing is predicted
+        # up to 0.4 nothing is predicted, up to 0.55 a few pixels are
+        probability *= draw.choice([0.4, 0.55, 1.0, 1.0], (n, targets, 1, 1))
         tie = draw.random(probability.shape) < 0.1
         return (
             torch.from_numpy(np.where(tie, 0.5, probability).astype(np.float32)),

@@ -19,6 +19,8 @@ _EXPECTED_WARNINGS = (
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",  # Lightning's use of torch
     ".*Total length of `list` across ranks is zero.*",  # protocol.select=null: no validation
     ".*It is recommended to use .*sync_dist=True.*",  # scores are those of all processes already
+    ".*You requested to overfit but enabled val dataloader shuffling.*",  # nothing is shuffled
+    ".*The `srun` command is available.*",  # one process is a choice
     ".*GPU available but not used.*",  # trainer.accelerator=cpu is a choice
 )
 

@@ -58,9 +58,11 @@ def _check_command_line(verb: str) -> None:
 
 
 def _hydra_main(verb: str) -> None:
+    started: list[str] = []
     refusals: list[CovsegError] = []
 
     def task(config: DictConfig) -> float | None:
+        started.append(verb)
         try:
             return _job(verb, config)
         except CovsegError as error:
@@ -69,7 +71,12 @@ def _hydra_main(verb: str) -> None:
             refusals.append(error)  # past Hydra, which would print a line of its own
             return None
 
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
+    except OSError as error:
+        if started:
+            raise
+        raise _unwritable(error.filename, error) from error  # Hydra's own making of the folder
     if refusals:
         raise refusals[0]
 
@@ -133,11 +140,15 @@ def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
             out, "already holds a run", "say hydra.run.dir=<another folder>, or remove that one"
         ) from error
     except OSError as error:
-        raise RunError(
-            f"hydra.run.dir={out}",
-            f"cannot be written ({error.strerror})",
-            "name a folder that you may write to",
-        ) from error
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: object, error: OSError) -> RunError:
+    return RunError(
+        f"hydra.run.dir={out}",
+        f"cannot be written ({error.strerror})",
+        "name a folder that you may write to",
+    )
 
 
 def perform(verb: str, out: Path) -> float | None:

@@ -76,12 +76,13 @@ class Training:
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
-        protocol, last = self.config.protocol, self.checkpoints / "last.ckpt"
-        if not last.exists():  # trainer.fast_dev_run and enable_checkpointing=false keep none
-            self.trainer.save_checkpoint(last)
+        protocol = self.config.protocol
+        for name in {"last", protocol.checkpoint}:
+            # trainer.fast_dev_run and enable_checkpointing=false have kept none
+            if not (self.checkpoints / f"{name}.ckpt").exists():
+                self.trainer.save_checkpoint(self.checkpoints / f"{name}.ckpt")
         self.trainer.strategy.barrier()
-        best = self.checkpoints / "best.ckpt"
-        chosen = best if protocol.checkpoint == "best" and best.exists() else last
+        chosen = self.checkpoints / f"{protocol.checkpoint}.ckpt"
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None
@@ -95,19 +96,21 @@ class Training:
         """What every run has: checkpoints, ``metrics.csv``, and a progress bar on a terminal."""
         callbacks: list[L.Callback] = [EpochTable(self.out / "metrics.csv")]
         if self.config.trainer.enable_checkpointing is not False:
-            callbacks.append(
-                ModelCheckpoint(
-                    self.checkpoints,
-                    filename="best",
-                    monitor=build.MONITOR if self.config.protocol.select else None,
-                    mode="min",
-                    save_top_k=1 if self.config.protocol.select else 0,
-                    save_last=True,
-                    auto_insert_metric_name=False,  # the metric's slash would become a folder
-                    enable_version_counter=False,
-                )
-            )
+            callbacks.append(self._checkpoint("last", monitor=None))
+            if self.config.protocol.select:
+                callbacks.append(self._checkpoint("best", monitor=build.MONITOR))
         return callbacks
+
+    def _checkpoint(self, name: str, monitor: str | None) -> ModelCheckpoint:
+        """One file that is written over: after every epoch, or only after a better one."""
+        return ModelCheckpoint(
+            self.checkpoints,
+            filename=name,
+            monitor=monitor,
+            mode="min",
+            auto_insert_metric_name=False,  # the metric's slash would become a folder
+            enable_version_counter=False,
+        )
 
     def _announce(self, n_images: int) -> None:
         weights = sum(p.numel() for p in self.network.parameters())

@@ -1,0 +1,167 @@
+"""``covseg.evaluate`` repeats training's own numbers, and refuses what it cannot trust."""
+
+import csv
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import covseg
+from covseg.errors import DataError, RunError
+
+
+@pytest.fixture
+def copied_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A run folder that a test may break."""
+    return Path(shutil.copytree(finished_run, tmp_path / "copied"))
+
+
+def scores(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())["scores"]
+
+
+def test_it_repeats_the_numbers_of_a_moved_run_exactly(
+    copied_run: Path, finished_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    done = verb("evaluate", f"run={copied_run}", "hydra.run.dir=again")
+    assert done.code == 0, done.err
+    again = tmp_path / "again"
+    assert (again / "per_image.csv").read_bytes() == (finished_run / "per_image.csv").read_bytes()
+    assert scores(again) == scores(finished_run)
+    assert {path.name for path in again.iterdir()} == {
+        *("config.yaml", "provenance.json", "per_image.csv", "summary.json", "pictures"),
+        "evaluate.log",
+    }
+
+
+def test_threshold_and_detection_size_are_those_that_are_asked_for(
+    finished_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    words = [f"run={finished_run}", "threshold=0.3", "detection_min_pixels=50"]
+    assert verb("evaluate", *words, "hydra.run.dir=e").code == 0
+    found = json.loads((tmp_path / "e" / "summary.json").read_text())
+    assert (found["threshold"], found["detection_min_pixels"]) == (0.3, 50)
+    rmse, before = found["scores"]["rmse_per_image"], scores(finished_run)["rmse_per_image"]
+    assert rmse["value"] == before["value"]
+    predicted = sum(
+        int(row["tp"]) + int(row["fp"])
+        for row in csv.DictReader((tmp_path / "e" / "per_image.csv").open())
+    )
+    assert predicted > 0
+
+
+def test_only_the_evaluated_split_is_needed_and_a_missing_class_is_a_warning(
+    finished_run: Path, phantom_cache: Path, verb: Callable, tmp_path: Path
+) -> None:
+    root = yaml.safe_load((finished_run / "provenance.json").read_text())["data"]
+    phantom = next(p for p in phantom_cache.glob("phantom-*") if _fits(p, root["counts"]))
+    part = tmp_path / "part" / "Test"
+    [test] = phantom.rglob("Infection Segmentation Data/Test")
+    shutil.copytree(test, part)
+    shutil.rmtree(part / "Normal")
+    done = verb("evaluate", f"run={finished_run}", f"data.root={part.parent}", "hydra.run.dir=e")
+    assert done.code == 0, done.err
+    assert "no image of the class Normal" in done.err
+    found = json.loads((tmp_path / "e" / "summary.json").read_text())
+    assert set(found["by_class"]) == {"COVID-19", "Non-COVID"}
+
+
+def _fits(phantom: Path, counts: dict) -> bool:
+    for split, classes in counts.items():
+        images = list(phantom.glob(f"Infection*/Infection*/{split}/*/images/*.png"))
+        if len(images) != sum(classes.values()):
+            return False
+    return True
+
+
+def test_something_that_is_no_run_is_refused(verb: Callable, tmp_path: Path) -> None:
+    for folder in ("nowhere", "."):
+        done = verb("evaluate", f"run={folder}")
+        assert done.code == 1
+        assert "is not a run folder" in done.err
+
+
+def test_a_checkpoint_of_another_network_is_refused(copied_run: Path, verb: Callable) -> None:
+    config = yaml.safe_load((copied_run / "config.yaml").read_text())
+    config["model"]["base_channels"] = 8
+    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
+    done = verb("evaluate", f"run={copied_run}")
+    assert done.code == 1
+    assert "holds another network" in done.err
+    assert "Traceback" not in done.err
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_a_poisoned_checkpoint_does_not_run(
+    copied_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    proof = tmp_path / "executed"
+    torch.save({"state_dict": Payload(proof)}, copied_run / "checkpoints" / "best.ckpt")
+    done = verb("evaluate", f"run={copied_run}")
+    assert done.code == 1
+    assert "cannot" in done.err or "can be trusted" in done.err
+    assert not proof.exists()
+    pickle.loads(pickle.dumps(Payload(proof)))  # the payload itself works
+    assert proof.exists()
+
+
+@pytest.mark.parametrize("place", ["loss", "unused"])
+def test_a_foreign_target_is_refused_used_or_not(
+    place: str, copied_run: Path, verb: Callable
+) -> None:
+    config = yaml.safe_load((copied_run / "config.yaml").read_text())
+    if place == "loss":
+        config["loss"] = {"_target_": "os.system", "command": "true"}
+    else:
+        config["callbacks"]["pictures"]["deep"] = [{"_target_": "subprocess.run"}]
+    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
+    done = verb("evaluate", f"run={copied_run}")
+    assert done.code == 1
+    assert "_target_" in done.err
+    assert "not among what covseg builds" in done.err
+
+
+def test_a_run_can_be_used_from_python(finished_run: Path) -> None:
+    model = covseg.load(finished_run)
+    assert (model.targets, model.threshold) == (["infection"], 0.5)
+    image = np.random.default_rng(0).integers(0, 256, (300, 200), np.uint8)
+    probability = model.predict(image)
+    assert (probability.shape, probability.dtype) == (image.shape, np.float32)
+    assert 0 <= probability.min() <= probability.max() <= 1
+    with pytest.raises(DataError, match="give 8-bit grey"):
+        model.predict(image / 255)
+    with pytest.raises(RunError, match="is not a run folder"):
+        covseg.load(finished_run / "pictures")
+
+
+def test_prediction_from_python_is_what_evaluate_counts(
+    finished_run: Path, phantom_cache: Path
+) -> None:
+    import cv2
+
+    model = covseg.load(finished_run)
+    for row in list(csv.DictReader((finished_run / "per_image.csv").open()))[:3]:
+        where = f"*/{row['split']}/{row['patient_class']}/images/{row['name']}"
+        candidates = list(phantom_cache.glob(f"phantom-*/Infection Segmentation Data/{where}"))
+        sums = []
+        for path in candidates:
+            probability = model.predict(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+            truth_path = path.parents[1] / "infection masks" / path.name
+            truth = cv2.imread(str(truth_path), cv2.IMREAD_GRAYSCALE) > 0
+            sums.append(float(np.abs(probability.astype(np.float64) - truth).sum()))
+        assert any(abs(s - float(row["absolute_error"])) < 1e-2 for s in sums)

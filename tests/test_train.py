@@ -1,0 +1,221 @@
+"""``covseg.train`` as a user runs it: the run folder, its numbers, and what interrupts it."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from covseg.config import Train, check
+from covseg.learn.losses import BCE
+
+ALWAYS = {
+    *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
+    *("summary.json", "train.log", "pictures", "baselines.npz"),
+}
+
+
+def summary(run: Path) -> dict:
+    return json.loads((run / "summary.json").read_text())
+
+
+def test_the_run_folder_holds_what_it_should(finished_run: Path) -> None:
+    assert {path.name for path in finished_run.iterdir()} == ALWAYS
+    assert {p.name for p in (finished_run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    pictures = {path.name for path in (finished_run / "pictures").iterdir()}
+    assert {"epoch_001.png", "epoch_002.png", "best.png", "median.png", "worst.png"} <= pictures
+
+
+def test_the_configuration_in_it_is_resolved_and_checked(finished_run: Path) -> None:
+    text = (finished_run / "config.yaml").read_text()
+    assert "${" not in text
+    config = check(Train, yaml.safe_load(text))
+    assert config.protocol.report == "Test"
+
+
+def test_provenance_says_where_the_numbers_come_from(finished_run: Path) -> None:
+    found = json.loads((finished_run / "provenance.json").read_text())
+    assert found["command"].endswith("covseg.train experiment=debug hydra.run.dir=run")
+    assert {"git", "versions", "hardware", "data", "seed", "seconds", "checkpoint"} <= found.keys()
+    assert len(found["data"]["fingerprint"]) == 64
+
+
+def test_the_objective_is_the_rmse_on_val_of_the_chosen_checkpoint(
+    finished_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    objective = summary(finished_run)["objective"]
+    assert objective["name"] == "rmse_per_image"
+    assert verb("evaluate", f"run={finished_run}", "split=Val", "hydra.run.dir=val").code == 0
+    on_val = summary(tmp_path / "val")
+    assert on_val["split"] == "Val"
+    assert on_val["scores"]["rmse_per_image"]["value"] == objective["value"]
+    epochs = list(csv.DictReader((finished_run / "metrics.csv").open()))
+    best = min(float(row["val/rmse_per_image"]) for row in epochs)
+    assert best == pytest.approx(objective["value"], abs=1e-7)
+
+
+def test_checkpoints_hold_plain_values_alone(finished_run: Path) -> None:
+    for path in (finished_run / "checkpoints").iterdir():
+        loaded = torch.load(path, weights_only=True)
+        assert not any("_orig_mod" in name for name in loaded["state_dict"])
+
+
+def test_the_same_seed_gives_the_same_numbers_again(
+    finished_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    assert verb("train", "experiment=debug", "hydra.run.dir=again").code == 0
+    again = tmp_path / "again"
+    assert (again / "per_image.csv").read_bytes() == (finished_run / "per_image.csv").read_bytes()
+    assert summary(again) == summary(finished_run)
+    assert verb("train", "experiment=debug", "seed=1", "hydra.run.dir=other").code == 0
+    other = tmp_path / "other" / "per_image.csv"
+    assert other.read_bytes() != (finished_run / "per_image.csv").read_bytes()
+
+
+def test_the_table_fits_80_columns_and_ends_with_the_run_folder(
+    command: Callable, tmp_path: Path
+) -> None:
+    done = command("train", "experiment=debug", "trainer.max_epochs=1", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    lines = done.out.rstrip().splitlines()
+    assert all(len(line) <= 80 for line in lines[:-1])
+    assert "…" not in done.out
+    assert lines[-1] == f"run folder: {tmp_path / 'run'}"
+    assert "\x1b" not in done.out + done.err  # no control characters where nobody looks
+
+
+def test_under_paper_there_is_no_objective_and_nothing_is_chosen(
+    verb: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=debug", "protocol=paper", "trainer.max_epochs=1", "hydra.run.dir=run"]
+    assert verb("train", *words).code == 0
+    run = tmp_path / "run"
+    assert summary(run)["objective"] is None
+    assert summary(run)["split"] == "Test"
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt"}
+    refused = verb("evaluate", f"run={run}", "checkpoint=best")
+    assert refused.code == 1
+    assert "protocol.checkpoint=best" in refused.err
+
+
+def test_a_multirun_reports_val_a_job_a_folder(command: Callable, tmp_path: Path) -> None:
+    words = ["experiment=debug", "trainer.max_epochs=1", "model.depth=1,2", "hydra.sweep.dir=sweep"]
+    done = command("train", "-m", *words)
+    assert done.code == 0, done.err
+    for job, depth in enumerate((1, 2)):
+        run = tmp_path / "sweep" / str(job)
+        assert summary(run)["split"] == "Val"
+        assert yaml.safe_load((run / "config.yaml").read_text())["model"]["depth"] == depth
+
+
+@pytest.mark.parametrize(
+    "override", ["trainer.fast_dev_run=true", "trainer.overfit_batches=2", "loss=bce_dice"]
+)
+def test_variants_leave_a_valid_run_folder(override: str, verb: Callable, tmp_path: Path) -> None:
+    done = verb("train", "experiment=debug", override, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} == ALWAYS
+    assert verb("evaluate", f"run={run}", "hydra.run.dir=evaluated").code == 0
+    evaluated = (tmp_path / "evaluated" / "per_image.csv").read_bytes()
+    assert evaluated == (run / "per_image.csv").read_bytes()
+
+
+def test_several_targets_each_have_their_scores(verb: Callable, tmp_path: Path) -> None:
+    words = ["experiment=debug", "data.targets=[infection,lung]", "trainer.max_epochs=1"]
+    assert verb("train", *words, "hydra.run.dir=run").code == 0
+    found = summary(tmp_path / "run")
+    assert set(found["targets"]) == {"infection", "lung"}
+    assert "lung_mask" not in found["targets"]["lung"]["baselines"]
+    targets = [row["target"] for row in csv.DictReader((tmp_path / "run/per_image.csv").open())]
+    assert targets.count("infection") == targets.count("lung") == 8
+
+
+def test_the_lung_tree_is_what_the_lung_target_is_trained_on(
+    verb: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=debug", "data.targets=[lung]", "data.phantom.lung_tree=true"]
+    assert verb("train", *words, "trainer.max_epochs=1", "hydra.run.dir=run").code == 0
+    found = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert found["data"]["tree"] == "lung"
+
+
+def test_init_starts_from_another_runs_weights(
+    finished_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=debug", f"init={finished_run}", "optimizer.lr=1e-12", "augment=none"]
+    done = verb("train", *words, "model.norm=batch", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    before, after = (
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (finished_run, tmp_path / "run")
+    )
+    assert torch.allclose(before["network.head.weight"], after["network.head.weight"], atol=1e-8)
+
+
+def test_a_loss_that_turns_nan_says_where_and_keeps_the_last_good_checkpoint(
+    verb: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, calls = BCE.forward, []
+
+    def breaks_in_the_second_epoch(
+        loss: BCE, logits: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        calls.append(loss)
+        return right(loss, logits, mask) * (math.nan if len(calls) == 6 else 1)
+
+    monkeypatch.setattr(BCE, "forward", breaks_in_the_second_epoch)
+    words = ["experiment=debug", "protocol=paper", "trainer.max_epochs=3", "hydra.run.dir=run"]
+    done = verb("train", *words)
+    assert done.code == 1
+    *_, sentence = done.err.strip().splitlines()
+    assert re.match(
+        r"the loss of epoch 0, batch 5 \(.*\.png\) is nan: lower optimizer.lr", sentence
+    )
+    assert "REFUSED" in (tmp_path / "run" / "train.log").read_text()
+    calls.clear()
+    done = verb("train", *words[:2], "trainer.max_epochs=3", "data.batch_size=8", "hydra.run.dir=b")
+    assert "epoch 1, batch 2" in done.err
+    kept = torch.load(tmp_path / "b" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 0
+    assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
+
+
+def test_a_learning_rate_that_breaks_the_weights_is_refused_too(verb: Callable) -> None:
+    words = ["experiment=debug", "optimizer=sgd", "model.norm=none", "optimizer.lr=900"]
+    done = verb("train", *words, "hydra.run.dir=run")
+    assert done.code == 1
+    assert "optimizer.lr" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_metrics_csv_is_written_whatever_the_loggers(verb: Callable, tmp_path: Path) -> None:
+    words = ["experiment=debug", "logger=[tensorboard,wandb]", "hydra.run.dir=run"]
+    done = verb("train", *words)
+    assert done.code == 0, done.err
+    run = tmp_path / "run"
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert all(math.isfinite(float(row["train/loss"])) for row in rows)
+    assert list((run / "tensorboard").glob("events*"))
+    assert list((run / "wandb").glob("offline-run-*/*.wandb"))
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_compiling_is_possible_and_never_needed(
+    compiler: bool, verb: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda net: compiled.append(net))
+    monkeypatch.setattr("shutil.which", lambda name: name if compiler else None)
+    words = ["experiment=debug", "model.compile=true", "trainer.max_epochs=1"]
+    done = verb("train", *words, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    assert bool(compiled) == compiler
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert log.count("no C++ compiler found") == (0 if compiler else 1)
