@@ -335,10 +335,15 @@ def test_every_target_of_the_list_exists_and_runs_no_command():
             "protocol.report=Val is fitted on",
             "outside protocol.fit",
         ),
+        (
+            [("trainer.enable_checkpointing", False)],
+            "trainer.enable_checkpointing=False keeps no checkpoint",
+            "protocol.checkpoint=last",
+        ),
         ([("data.targets", ["lung", "lung"])], "data.targets=['lung', 'lung'] names", "once"),
     ],
 )
-def test_a_protocol_that_is_not_honest_is_refused(places, start, remedy):
+def test_keys_that_contradict_each_other_are_refused(places, start, remedy):
     sentence = refusal(*places)
     assert sentence.startswith(start)
     assert remedy in sentence

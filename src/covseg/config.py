@@ -4,6 +4,7 @@ Hydra composes YAML; ``check`` turns the result into these models or refuses it 
 before torch is even imported. Whatever is built from a ``_target_`` must stand in ``TARGETS``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -220,6 +221,13 @@ class Train(Node):
                     f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
                     "leave it out, or say protocol=holdout",
                 )
+        endless = self.trainer.max_epochs in {None, -1} and self.trainer.max_steps == -1
+        if endless and self.scheduler is not None and "plateau" not in self.scheduler.target:
+            raise ConfigError(
+                f"trainer.max_epochs={self.trainer.max_epochs}",
+                "leaves the length open that the schedule needs",
+                "set trainer.max_epochs or trainer.max_steps, or say scheduler=none",
+            )
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(
                 "trainer.enable_checkpointing=False",
@@ -264,7 +272,7 @@ def check_targets(config: Any, where: str = "the configuration") -> None:
         ConfigError: names the key and the target.
     """
     for key, target in _targets(config, ""):
-        if target not in TARGETS:
+        if not isinstance(target, str) or target not in TARGETS:
             names = {name.rpartition(".")[2]: name for name in TARGETS}
             close = nearest(str(target).rpartition(".")[2], names)
             raise ConfigError(
@@ -295,11 +303,13 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
         for part in place[:-1]:
             siblings = siblings[part]
         above = "".join(f"{part}." for part in place[:-1])
-        known = [f"{above}{name}" for name in siblings if name != place[-1]]
-        return ConfigError(f"{key}={value}", "is not a key of covseg", nearest(key, known))
+        known = [str(name) for name in siblings if name != place[-1]]
+        return ConfigError(
+            f"{key}={value}", "is not a key of covseg", nearest(str(place[-1]), known, above)
+        )
     # one message for each branch of a union
     wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
-    remedy = " or ".join(dict.fromkeys(msg.removeprefix("Input ") for msg in wanted))
+    remedy = " or ".join(dict.fromkeys(re.sub(r"^.*?(?=should)", "", msg) for msg in wanted))
     return ConfigError(f"{key}={value}", "is not possible", f"it {remedy}")
 
 
@@ -307,7 +317,10 @@ def _place(config: Any, error: ErrorDetails) -> list[int | str]:
     """The location of an error as keys of ``config``, without the names of a union's branches."""
     place: list[int | str] = []
     for part in error["loc"]:
-        inside = part in config if isinstance(config, Mapping) else isinstance(config, list)
+        if isinstance(config, Mapping):
+            inside = part in config
+        else:  # a part that is no number is the name of a union's branch
+            inside = isinstance(config, list) and isinstance(part, int)
         if inside or (error["type"] == "missing" and isinstance(config, Mapping)):
             place.append(part)
             config = config[part] if inside else None

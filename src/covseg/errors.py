@@ -45,9 +45,15 @@ class TrainingError(CovsegError):
     """Training cannot go on."""
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The remedy that names the choice nearest to ``word``, or all of them where none is near."""
+def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
+    """The remedy that names the choice nearest to ``word``, or all of them where none is near.
+
+    Args:
+        word: what was written.
+        choices: what could have been.
+        above: put before the choice that is named, e.g. ``trainer.``.
+    """
     known = sorted(choices)
     if close := difflib.get_close_matches(word, known, n=1):
-        return f"{_QUESTION} {close[0]}"
+        return f"{_QUESTION} {above}{close[0]}"
     return f"choose from {', '.join(known)}" if 0 < len(known) <= _FEW else "see --help"

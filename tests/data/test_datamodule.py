@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import albumentations as A
 import pytest
 import torch
-from torch.utils.data import SequentialSampler
 
 from covseg.config import Data, PhantomData
 from covseg.data.augment import Augment
@@ -144,10 +143,9 @@ def test_a_loader_with_workers_keeps_them_and_gives_the_same(make):
 
 
 def test_overfitting_takes_the_same_first_images_again_and_again(make, trainer):
-    loader = make(attached=trainer(overfit_batches=1)).train_dataloader()
-    assert isinstance(loader.sampler, SequentialSampler)
-    assert rows(loader) == list(rows(loader))
-    assert next(iter(loader)).row.tolist() == next(iter(loader)).row.tolist()
+    module = make(attached=trainer(overfit_batches=1))
+    loader = module.train_dataloader()
+    assert rows(loader) == rows(loader) == module.rows("Train")
 
 
 # --- what cannot be
@@ -190,6 +188,18 @@ def test_more_processes_than_scored_images_are_refused(make, trainer):
     assert sentence.startswith("trainer.devices=7 is more than the 6 images of Test")
     assert "trainer.devices=6" in sentence
     assert len(rows(make(attached=trainer(5, 6)).test_dataloader())) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "world_size", "words"),
+    [
+        ({"batch_size": 17}, 1, "data.batch_size=17"),
+        ({"batch_size": 1}, 7, "trainer.devices=7 is more than the 6 images of Test"),
+    ],
+)
+def test_a_check_refuses_what_a_loader_would_refuse_later(data, world_size, words, make, trainer):
+    make().check()
+    assert words in refusal(make(attached=trainer(0, world_size), **data).check)
 
 
 def test_missing_data_is_refused_before_anything_is_built(make, tmp_path):

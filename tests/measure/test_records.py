@@ -169,7 +169,7 @@ def test_every_target_of_an_image_has_its_own_record(
 
 def test_an_image_that_was_counted_twice_is_refused(gathered: np.ndarray, rows: list[Row]) -> None:
     padded = np.concatenate([gathered, gathered[:1]])
-    with pytest.raises(AssertionError, match="counted twice"):
+    with pytest.raises(RuntimeError, match="counted twice"):
         Records.of(padded, rows, ["infection"])
 
 

@@ -1,6 +1,5 @@
 """Weights in and out of a run folder, never anything that could run code."""
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -19,20 +18,24 @@ def load_weights(network: nn.Module, path: Path) -> None:
             network.
     """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        stored = checkpoint["state_dict"]
+        stored = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        weights = {
+            name.removeprefix(_PREFIX): value
+            for name, value in stored.items()
+            if name.startswith(_PREFIX) and isinstance(value, torch.Tensor)
+        }
     except FileNotFoundError as error:
         raise RunError(path, "is missing", "name a run folder that has this checkpoint") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
+    except Exception as error:  # a damaged file can make torch raise almost anything
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise RunError(
             path, f"is not a checkpoint that can be trusted ({reason})", "copy it again"
         ) from error
-    weights = {
-        name.removeprefix(_PREFIX): value
-        for name, value in stored.items()
-        if name.startswith(_PREFIX)
-    }
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise RunError(
+                path, f"has weights that are not finite ({name})", "name another checkpoint"
+            )
     if difference := _difference(network.state_dict(), weights):
         raise RunError(
             path,

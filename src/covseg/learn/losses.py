@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+_TINY = 1e-7
+
 
 class BCE(nn.Module):
     """Binary cross-entropy, the mean over pixels.
@@ -45,7 +47,8 @@ class Focal(nn.Module):
         cross_entropy = F.binary_cross_entropy_with_logits(logits.float(), mask, reduction="none")
         right = torch.exp(-cross_entropy)  # the probability given to the truth
         weight = self.alpha * mask + (1 - self.alpha) * (1 - mask)
-        return (weight * (1 - right) ** self.gamma * cross_entropy).mean()
+        wrong = (1 - right).clamp_min(_TINY)  # a power below 1 has an infinite slope at 0
+        return (weight * wrong**self.gamma * cross_entropy).mean()
 
 
 class Tversky(nn.Module):

@@ -1,5 +1,6 @@
 """The LightningModule: one step, told apart by its stage; it knows no architecture and no file."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -63,6 +64,7 @@ class SegmentationModule(L.LightningModule):
         self.val_scores = scores.clone(prefix="val/")
         self.records, self.threshold = records, threshold
         self.collected: torch.Tensor | None = None
+        self.val_values: dict[str, float] = {}
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
         self._monitor = monitor
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -92,13 +94,12 @@ class SegmentationModule(L.LightningModule):
         self.log("val/loss", self.val_loss, on_step=False, on_epoch=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores that are defined."""
+        """Log the scores that are defined; ``val_values`` holds them until the next validation."""
         values = self.val_scores.compute()
         self.val_scores.reset()
-        shown = {name: value.float() for name, value in values.items() if not value.isnan()}
-        self.log_dict({name: value for name, value in shown.items() if name != self._monitor})
-        if self._monitor in shown:
-            self.log(self._monitor, shown[self._monitor], prog_bar=True)
+        self.val_values = {k: float(v) for k, v in values.items() if not v.isnan()}
+        for name, value in self.val_values.items():
+            self.log(name, value, prog_bar=name == self._monitor)
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         """Record every image of a batch."""
@@ -133,11 +134,14 @@ class SegmentationModule(L.LightningModule):
         optimizer = self._make_optimizer(self.network.parameters())
         if self._make_scheduler is None:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self._make_scheduler(optimizer, total_steps=steps)
-        watched = isinstance(scheduler, ReduceLROnPlateau)
-        plan = {"interval": "epoch", "monitor": self._monitor} if watched else {"interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **plan}}
+        steps = self.trainer.estimated_stepping_batches  # infinite where only plateau may be used
+        total = int(steps) if math.isfinite(steps) else 0
+        scheduler = self._make_scheduler(optimizer, total_steps=total)
+        plan: dict[str, Any] = {"scheduler": scheduler, "interval": "step"}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            often = self.trainer.check_val_every_n_epoch or 1
+            plan |= {"interval": "epoch", "frequency": often, "monitor": self._monitor}
+        return {"optimizer": optimizer, "lr_scheduler": plan}
 
     def _refuse_nonfinite(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
         if not torch.isfinite(loss):

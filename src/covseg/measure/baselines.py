@@ -4,6 +4,7 @@
 mean of the positive fitting masks; *lung mask*, an oracle that knows the truth of the lungs.
 """
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class Statistics:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(file["share"], file["mean_mask"], file["threshold"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(
                 path, f"cannot be read ({error})", "copy the run folder again, as a whole"
             ) from error

@@ -44,17 +44,14 @@ def count(
     """
     probability = to_truth_size(probability.float(), truth)
     positive, predicted = truth.bool(), probability > threshold
-    error = (probability - truth).abs().double()
-    sums = [
-        torch.ones_like(positive),
-        positive,
-        predicted & positive,
-        predicted & ~positive,
-        ~predicted & positive,
-        error,
-        error.square(),
-    ]
-    return torch.stack([term.sum((-2, -1), dtype=torch.float64) for term in sums], dim=-1)
+    error = (probability - truth.float()).abs().double()
+    plane = (-2, -1)
+    n_truth, n_predicted = positive.sum(plane), predicted.sum(plane)
+    tp = (predicted & positive).sum(plane)
+    n_pixels = torch.full_like(tp, truth.shape[-2] * truth.shape[-1])
+    whole = torch.stack([n_pixels, n_truth, tp, n_predicted - tp, n_truth - tp], dim=-1)
+    errors = torch.stack([error.sum(plane), error.square().sum(plane)], dim=-1)
+    return torch.cat([whole.double(), errors], dim=-1)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,10 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
     centre = share + _Z**2 / (2 * n)
     half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
     scale = 1 + _Z**2 / n
-    return max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))
+    # the bounds of no and of only successes are exact: rounding must not move them past the share
+    low = 0.0 if successes == 0 else float((centre - half) / scale)
+    high = 1.0 if successes == n else float((centre + half) / scale)
+    return low, high
 
 
 def _resamples(strata: npt.NDArray[np.str_]) -> Iterator[Numbers]:

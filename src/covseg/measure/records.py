@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.index import Row
+from covseg.errors import TrainingError
 from covseg.measure.counts import FIELDS, Counts, Numbers
 
 Names = npt.NDArray[np.str_]
@@ -40,10 +41,19 @@ class Records:
         """From what ``ImageRecords`` gathered: [n, 1 + targets * len(FIELDS)].
 
         Raises:
-            AssertionError: an image was counted twice, which no number of processes may cause.
+            RuntimeError: an image was counted twice, which no number of processes may cause.
+            TrainingError: a network gave something that is no number.
         """
         numbers = gathered[:, 0].astype(np.int64)
-        assert len(np.unique(numbers)) == len(numbers), "an image was counted twice"
+        if len(np.unique(numbers)) < len(numbers):
+            raise RuntimeError("an image was counted twice")
+        broken = ~np.isfinite(gathered).all(axis=1)
+        if broken.any():
+            raise TrainingError(
+                f"the probability for {rows[numbers[broken][0]].name}",
+                "is not a number",
+                "score with trainer.precision=32, or train with a lower optimizer.lr",
+            )
         entries = [
             (rows[n].split, rows[n].patient_class, rows[n].name, target, tuple(values))
             for n, image in zip(

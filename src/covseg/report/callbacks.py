@@ -26,21 +26,30 @@ class EpochTable(L.Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rows: list[dict[str, Any]] = []
+        self._val: dict[str, float] = {}
         self._began = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self._began = time.monotonic()
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the scores of this validation."""
+        assert isinstance(pl_module, SegmentationModule)
+        loss = {"val/loss": float(trainer.callback_metrics["val/loss"])}
+        self._val = loss | pl_module.val_values
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the whole table anew: it is never half an epoch behind."""
         if not trainer.is_global_zero:
             return
+        # Lightning keeps the values of earlier epochs: only those of this one are taken
         values = {
             name: float(value)
             for name, value in sorted(trainer.callback_metrics.items())
-            if "/" in name
-        }
+            if name.startswith("train/")
+        } | self._val
+        self._val = {}
         seconds = time.monotonic() - self._began
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         head = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate}
@@ -75,6 +84,8 @@ class Pictures(L.Callback):
     """
 
     def __init__(self, n_images: int = 4, every_n_epochs: int = 1) -> None:
+        if min(n_images, every_n_epochs) < 1:
+            raise ValueError("n_images and every_n_epochs are at least 1")
         self._n_images, self._every = n_images, every_n_epochs
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -66,10 +66,10 @@ def save(picture: Rgb, path: Path) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     encoded, data = cv2.imencode(".png", picture[..., ::-1])
     assert encoded
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise RunError(path, f"cannot be written ({error.strerror})", "make room there") from error

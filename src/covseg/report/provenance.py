@@ -20,7 +20,7 @@ _PACKAGES = (
 
 
 def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
-    """What is known when a run starts; ``finish`` adds the rest.
+    """What is known when a run starts.
 
     Args:
         verb: of the command line.

@@ -82,7 +82,13 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
         known = [*_groups(), *_dotted(_composed(verb, groups), "")]
     except (HydraException, OmegaConfBaseException):
         known = _groups()
-    return ConfigError(given, "is not a key of covseg", nearest(key, known))
+    above, dot, last = key.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == above]
+    return ConfigError(
+        given,
+        "is not a key of covseg",
+        nearest(last, siblings, above + dot) if siblings else nearest(key, known),
+    )
 
 
 def _groups() -> list[str]:
