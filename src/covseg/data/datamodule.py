@@ -1,6 +1,7 @@
 """The splits as loaders, for any number of processes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -12,7 +13,7 @@ from covseg.data.dataset import Sample, XrayDataset
 from covseg.data.index import Index, read_index
 from covseg.data.phantom_dataset import phantom_root
 from covseg.data.sampler import FitSampler, ScoreSampler
-from covseg.data.source import Source, download, locate
+from covseg.data.source import WHERE_TO_GET_IT, Source, download, locate
 from covseg.data.store import Store, open_store
 from covseg.errors import DataError
 
@@ -112,11 +113,14 @@ class XrayDataModule(L.LightningDataModule):
         assert trainer is not None
         rows = self.rows(*self.fit)
         if len(rows) < batch_size * trainer.world_size:
+            fits = len(rows) // trainer.world_size
             raise DataError(
                 f"data.batch_size={batch_size}",
                 f"times {trainer.world_size} process(es) is more than the {len(rows)} images of "
                 f"{' and '.join(self.fit)}",
-                f"say data.batch_size={max(1, len(rows) // trainer.world_size)} or less",
+                f"say data.batch_size={fits} or less"
+                if fits
+                else f"say trainer.devices={len(rows)} or less",
             )
         dataset = self._dataset(rows, fitting=True)
         if trainer.overfit_batches:  # type: ignore[attr-defined]  # the same few batches in every epoch
@@ -181,11 +185,15 @@ class XrayDataModule(L.LightningDataModule):
         )
 
     def _source(self) -> Source:
-        if self.data.phantom is not None and self.data.root is None:
+        root = self.data.root
+        if root is None and self.data.phantom is not None:
             return locate(phantom_root(self.data.phantom, self.data.cache_dir))
-        if self.data.root is not None and self.data.download:
+        if root is None and not self.data.download:
+            raise DataError("data.root", "is not set", WHERE_TO_GET_IT)
+        if root is not None:
             try:
-                return locate(self.data.root)
+                return locate(root)
             except DataError:
-                return locate(download())
-        return locate(self.data.root or ".")
+                if not self.data.download or Path(root).is_file():
+                    raise  # a damaged archive is the user's to look at
+        return locate(download())

@@ -21,6 +21,7 @@ PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")
 TREES = {"infection": "Infection Segmentation Data", "lung": "Lung Segmentation Data"}
 
 _FOLDERS = {"images": "image", "infection masks": "infection", "lung masks": "lung"}
+_SPELLING = {name.lower(): name for name in (*SPLITS, *PATIENT_CLASSES)}
 _LAYOUT = re.compile(
     rf"(?P<prefix>.*?)(?P<split>{'|'.join(SPLITS)})/(?P<patient_class>{'|'.join(PATIENT_CLASSES)})"
     rf"/(?P<folder>{'|'.join(_FOLDERS)})/(?P<name>[^/]+\.png)",
@@ -63,6 +64,8 @@ class Index:
 
 def layout_match(path: str) -> re.Match[str] | None:
     """The parts of a path that follows the dataset's layout, None for every other file."""
+    if path.startswith("__MACOSX/") or "/._" in path:  # a Mac's notes on files, not files
+        return None
     return _LAYOUT.fullmatch(path)
 
 
@@ -81,7 +84,7 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
     trees: dict[str, dict[str, list[re.Match[str]]]] = {tree: {} for tree in TREES}
     for path in paths:
         if match := layout_match(path):
-            tree = "lung" if TREES["lung"] in match["prefix"] else "infection"
+            tree = "lung" if TREES["lung"].lower() in match["prefix"].lower() else "infection"
             trees[tree].setdefault(match["prefix"], []).append(match)
     tree = "lung" if list(targets) == ["lung"] and trees["lung"] else "infection"
     copies = trees[tree]
@@ -105,7 +108,8 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
 def _rows(matches: list[re.Match[str]], required: set[str], where: str) -> list[Row]:
     files: dict[tuple[str, str, str], dict[str, str]] = {}
     for match in matches:
-        key = (match["split"], match["patient_class"], match["name"])
+        split, patient_class = match["split"].lower(), match["patient_class"].lower()
+        key = (_SPELLING[split], _SPELLING[patient_class], match["name"])
         files.setdefault(key, {})[_FOLDERS[match["folder"].lower()]] = match.string
     for (*_, name), kinds in files.items():
         if absent := ({"image"} | required) - kinds.keys():

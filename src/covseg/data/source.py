@@ -42,11 +42,11 @@ class ZipSource:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+            self._entries = {i.filename: i for i in self._zip.infolist() if not i.is_dir()}
+        except (zipfile.BadZipFile, OSError, NotImplementedError, IndexError) as error:
             raise DataError(
                 path, f"is not a whole zip archive ({error})", "download it again"
             ) from error
-        self._entries = {i.filename: i for i in self._zip.infolist() if not i.is_dir()}
         for name in self._entries:
             if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
                 raise DataError(
@@ -113,7 +113,7 @@ def locate(root: str | Path) -> Source:
     Raises:
         DataError: nothing there, or nothing of the dataset there.
     """
-    path = Path(root).expanduser()
+    path = Path(root).expanduser().absolute()  # its name can be what tells the trees apart
     if path.is_file():
         return ZipSource(path)
     if not path.is_dir():
@@ -121,9 +121,15 @@ def locate(root: str | Path) -> Source:
     folder = FolderSource(path)
     if folder.names():
         return folder
+    damaged: list[DataError] = []
     for archive in sorted(path.glob("*.zip")):
-        if zipfile.is_zipfile(archive) and (source := ZipSource(archive)).names():
-            return source
+        try:
+            if (source := ZipSource(archive)).names():
+                return source
+        except DataError as error:
+            damaged.append(error)
+    if damaged:
+        raise damaged[0]
     raise DataError(
         f"data.root={root}",
         "holds neither the dataset's folders ('Infection Segmentation Data/...') nor its archive",

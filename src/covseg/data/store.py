@@ -62,7 +62,7 @@ def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
 def _map(index: Index, key: str, home: Path) -> Store:
     try:
         arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(
             home, f"is a damaged store ({error})", "delete this folder, it is built again"
         ) from error
@@ -129,12 +129,21 @@ def _check_size(source: Source, path: str, pixels: Pixels, shape: tuple[int, ...
 
 def _decode(source: Source, path: str) -> Pixels:
     """One 8-bit grey file as uint8 [height, width]."""
+    file = io.BytesIO(source.read(path))
     try:
-        with Image.open(io.BytesIO(source.read(path))) as picture:
+        with Image.open(file) as picture:
+            picture.verify()  # decoding alone does not look at the checksums of pixels
+        with Image.open(file) as picture:
             if picture.mode == "L":
                 return np.asarray(picture)
             mode = picture.mode
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:
         reason = str(error).partition(" <")[0]
         raise DataError(
             f"{source.path}: {path}",
