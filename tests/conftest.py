@@ -13,11 +13,12 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from covseg import build
-from covseg.config import Train, check
+from covseg.config import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
 from covseg.run import start
 from covseg.run.compose import composed
+from covseg.validation import check
 
 Fitted = tuple[L.Trainer, SegmentationModule, XrayDataModule]
 
@@ -70,6 +71,16 @@ def fit(configured: Callable[..., Train], tmp_path: Path) -> Callable[..., Fitte
         return trainer, module, data
 
     return run
+
+
+@pytest.fixture(scope="session")
+def archive() -> Path:
+    """The real archive of COVID-QU-Ex; a test that asks for it is skipped where it is missing."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "covid-qu-ex" / "archive.zip"
+    path = Path(os.environ.get("COVSEG_ARCHIVE", beside))
+    if not path.is_file():
+        pytest.skip(f"COVID-QU-Ex is not at {path}: name it in COVSEG_ARCHIVE")
+    return path
 
 
 @dataclass(frozen=True)

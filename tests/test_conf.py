@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from covseg import build
-from covseg.config import Train, check
+from covseg.config import Train
 from covseg.run.compose import CONF, composed
+from covseg.validation import check
 
 OPTIONS = [
     f"{folder.name}={file.stem}"

@@ -12,9 +12,10 @@ from hydra.utils import get_object
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from covseg.config import TARGETS, Evaluate, Train, Trainer, check, check_targets
+from covseg.config import Evaluate, Train, Trainer
 from covseg.errors import ConfigError
 from covseg.run.compose import CONF, composed
+from covseg.validation import TARGETS, check, check_targets
 
 BASE = composed("train", ["data=phantom"])
 PAPER = composed("train", ["data=phantom", "protocol=paper"])

@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
-from covseg.config import Train, check
+from covseg.config import Train
 from covseg.learn.losses import BCE
+from covseg.validation import check
 
 ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
@@ -177,7 +178,7 @@ def test_a_loss_that_turns_nan_says_where_and_keeps_the_last_good_checkpoint(
     assert re.match(
         r"the loss of epoch 0, batch 5 \(.*\.png\) is nan: lower optimizer.lr", sentence
     )
-    assert "REFUSED" in (tmp_path / "run" / "train.log").read_text()
+    assert "FAILED" in (tmp_path / "run" / "train.log").read_text()
     calls.clear()
     done = verb("train", *words[:2], "trainer.max_epochs=3", "data.batch_size=8", "hydra.run.dir=b")
     assert "epoch 1, batch 2" in done.err

@@ -18,13 +18,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 
-from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer, check_targets
+from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE
+from covseg.validation import check_targets
 
 log = logging.getLogger(__name__)
 

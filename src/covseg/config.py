@@ -1,41 +1,19 @@
 """The schema of every verb: what can be set, in which bounds. Values live in ``conf/``.
 
-Hydra composes YAML; ``check`` turns the result into these models or refuses it with one sentence,
-before torch is even imported. Whatever is built from a ``_target_`` must stand in ``TARGETS``.
+Hydra composes YAML; ``validation.check`` turns the result into these models or refuses it with one
+sentence, before torch is even imported.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from covseg.errors import ConfigError, nearest
+from covseg.errors import ConfigError
 
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-TARGETS = frozenset(
-    [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
-    + [f"covseg.learn.schedules.{name}" for name in ("cosine", "one_cycle", "plateau")]
-    + [f"covseg.learn.losses.{name}" for name in ("BCE", "BCEDice", "Focal", "Tversky")]
-    + ["covseg.learn.unet.UNet", "covseg.report.callbacks.Pictures"]
-    + [
-        f"lightning.pytorch.callbacks.{name}"
-        for name in ("EarlyStopping", "LearningRateMonitor", "StochasticWeightAveraging")
-    ]
-    + [f"lightning.pytorch.loggers.{name}" for name in ("TensorBoardLogger", "WandbLogger")]
-    + [
-        f"albumentations.{name}"
-        for name in (
-            *("HorizontalFlip", "Affine", "ElasticTransform", "GridDistortion", "RandomGamma"),
-            *("RandomBrightnessContrast", "GaussNoise", "GaussianBlur", "CLAHE", "CoarseDropout"),
-        )
-    ]
-)
 
 
 class Node(BaseModel):
@@ -247,81 +225,3 @@ class Evaluate(Node):
     detection_min_pixels: Positive | None = None
     data: dict[str, Any]
     trainer: dict[str, Any]
-
-
-Schema = TypeVar("Schema", bound=Node)
-
-
-def check(schema: type[Schema], config: Mapping[str, Any]) -> Schema:
-    """Turn a composed configuration into its model.
-
-    Raises:
-        ConfigError: names the key, its value, and what is possible instead.
-    """
-    check_targets(config)
-    try:
-        return schema.model_validate(dict(config))
-    except ValidationError as error:
-        raise _sentence(error, config) from error
-
-
-def check_targets(config: Any, where: str = "the configuration") -> None:
-    """Refuse every ``_target_`` in ``config`` that covseg does not build, used or not.
-
-    Raises:
-        ConfigError: names the key and the target.
-    """
-    for key, target in _targets(config, ""):
-        if not isinstance(target, str) or target not in TARGETS:
-            names = {name.rpartition(".")[2]: name for name in TARGETS}
-            close = nearest(str(target).rpartition(".")[2], names)
-            raise ConfigError(
-                f"{key}={target}",
-                f"in {where} is not among what covseg builds",
-                close if close.startswith("did") else "remove it, and ask who wrote this file",
-            )
-
-
-def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    items = node.items() if isinstance(node, Mapping) else enumerate(node)
-    for key, value in items:
-        below = f"{path}.{key}" if path else str(key)
-        if key == "_target_":
-            yield below, value
-        elif isinstance(value, Mapping | list | tuple):
-            yield from _targets(value, below)
-
-
-def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
-    first, *others = error.errors()
-    place = _place(config, first)
-    key, value = ".".join(map(str, place)), first["input"]
-    if first["type"] == "missing":
-        return ConfigError(key, "is not set", f"say {key}=<value>")
-    if first["type"] == "extra_forbidden":
-        siblings: Any = config
-        for part in place[:-1]:
-            siblings = siblings[part]
-        above = "".join(f"{part}." for part in place[:-1])
-        known = [str(name) for name in siblings if name != place[-1]]
-        return ConfigError(
-            f"{key}={value}", "is not a key of covseg", nearest(str(place[-1]), known, above)
-        )
-    # one message for each branch of a union
-    wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
-    remedy = " or ".join(dict.fromkeys(re.sub(r"^.*?(?=should)", "", msg) for msg in wanted))
-    return ConfigError(f"{key}={value}", "is not possible", f"it {remedy}")
-
-
-def _place(config: Any, error: ErrorDetails) -> list[int | str]:
-    """The location of an error as keys of ``config``, without the names of a union's branches."""
-    place: list[int | str] = []
-    for part in error["loc"]:
-        if isinstance(config, Mapping):
-            inside = part in config
-        else:  # a part that is no number is the name of a union's branch
-            inside = isinstance(config, list) and isinstance(part, int)
-        if inside or (error["type"] == "missing" and isinstance(config, Mapping)):
-            place.append(part)
-            config = config[part] if inside else None
-    return place

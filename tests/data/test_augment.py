@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from covseg.config import TARGETS, Data
+from covseg.config import Data
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.dataset import Draw, XrayDataset
+from covseg.validation import TARGETS
 
 DRAWS = [Draw(epoch, place) for epoch in (0, 1) for place in range(12)]
 

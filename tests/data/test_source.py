@@ -17,7 +17,6 @@ from covseg.data.phantom_dataset import write
 from covseg.data.source import KAGGLE_DATASET, ZipSource, download, fingerprint, locate
 from covseg.errors import DataError
 
-REAL = Path(__file__).resolve().parents[3] / "shared/covid-qu-ex/archive.zip"
 TREE = TREES["infection"]
 PIXELS = b"these would be pixels" * 3
 
@@ -275,12 +274,11 @@ def test_a_download_that_fails_is_said_with_its_cause_and_the_way_by_hand(monkey
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not REAL.is_file(), reason=f"the real archive is not at {REAL}")
-def test_the_real_archive_has_the_images_that_the_paper_counts():
-    source = locate(REAL)
+def test_the_real_archive_has_the_images_that_the_paper_counts(archive: Path):
+    source = locate(archive)
     assert isinstance(source, ZipSource)
     for targets in (["infection"], ["infection", "lung"]):
-        assert read_index(source.names(), targets, str(REAL)).counts() == {
+        assert read_index(source.names(), targets, str(archive)).counts() == {
             "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
             "Val": {"COVID-19": 466, "Non-COVID": 233, "Normal": 233},
             "Test": {"COVID-19": 583, "Non-COVID": 292, "Normal": 291},

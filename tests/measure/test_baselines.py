@@ -16,7 +16,6 @@ from covseg.measure.baselines import Statistics
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared/covid-qu-ex/archive.zip"
 # three fitting masks that overlap more and more, an empty one, and a row to report on
 INFECTION = np.array(
     [
@@ -207,14 +206,12 @@ def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: s
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not ARCHIVE.exists(), reason=f"COVID-QU-Ex is not at {ARCHIVE}")
 def test_the_real_test_split_has_the_published_trivial_scores(
-    tmp_path_factory: pytest.TempPathFactory,
+    archive: Path, tmp_path: Path
 ) -> None:
-    source = locate(ARCHIVE)
-    index = read_index(source.names(), ["infection"], str(ARCHIVE))
-    cache = os.environ.get("COVSEG_CACHE") or tmp_path_factory.mktemp("cache")
-    store = open_store(source, index, cache)
+    source = locate(archive)
+    index = read_index(source.names(), ["infection"], str(archive))
+    store = open_store(source, index, os.environ.get("COVSEG_CACHE") or tmp_path)
     # the fitted baselines are not looked at: any statistics will do
     nothing = Statistics(np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32))
     found = baselines.records(nothing, store, index.of_split("Test"), ["infection"])

@@ -15,6 +15,10 @@ def test_a_sweep_becomes_its_single_runs() -> None:
     ]
 
 
+def test_an_interval_is_the_sweepers_to_choose_from() -> None:
+    assert list(jobs(["optimizer.lr=interval(0.1,1)", "seed=1"])) == [["seed=1"]]
+
+
 def test_interpolations_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVSEG_CACHE", "/somewhere/cache")
     monkeypatch.setenv("COVSEG_DATA", "/somewhere/archive.zip")

@@ -34,6 +34,7 @@ CONFIGURATION = {
     "loss._target_=os.system": ["os.system", "not among what covseg builds"],
     "trainer.logger=false": ["trainer.logger=false", "not a key"],
     "a=b=c[": ["cannot be understood"],
+    "-m a=b=c[": ["cannot be understood"],
     "-m model.depth=2,77": ["model.depth=77", "less than or equal to 8"],
 }
 

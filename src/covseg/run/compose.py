@@ -20,13 +20,21 @@ CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is
 
 
 def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The single runs of a sweep, as Hydra's basic sweeper makes them; one without a sweep."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    """The single runs of a sweep, as Hydra's basic sweeper makes them; one without a sweep.
+
+    Raises:
+        ConfigError: an override that cannot be read.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise _refusal("", overrides, error) from error
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
-        if o.is_sweep_override()
+        if o.is_discrete_sweep()
         else [str(o.input_line)]
         for o in parsed
+        if o.is_discrete_sweep() or not o.is_sweep_override()  # an interval has no list of values
     ]
     return (list(job) for job in product(*choices))
 

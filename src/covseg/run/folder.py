@@ -5,8 +5,9 @@ from typing import Any
 
 import yaml
 
-from covseg.config import Evaluate, Train, check
+from covseg.config import Evaluate, Train
 from covseg.errors import RunError
+from covseg.validation import check
 
 
 def read_run(run: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import sys
 import warnings
 from pathlib import Path
 
-REFUSAL = logging.ERROR + 1  # a line for the file alone: the verb prints the sentence at its end
-logging.addLevelName(REFUSAL, "REFUSED")
+FAILURE = logging.ERROR + 1  # for the file alone: the screen has it from the verb, or from Python
+logging.addLevelName(FAILURE, "FAILED")
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
 # each of these is true, expected here, and of no use to the reader
@@ -39,7 +39,7 @@ def configure(log_file: Path | None) -> None:
         to_file.setFormatter(logging.Formatter(_FORMAT))
         to_screen = logging.StreamHandler(sys.stderr)
         to_screen.setFormatter(logging.Formatter("%(message)s"))
-        to_screen.addFilter(lambda record: record.levelno != REFUSAL)
+        to_screen.addFilter(lambda record: record.levelno != FAILURE)
         handlers = [to_file, to_screen]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("covseg").setLevel(logging.INFO)

@@ -8,11 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from covseg import build
-from covseg.config import Train, check
+from covseg.config import Train
 from covseg.data.dataset import resize_image, to_network
 from covseg.errors import DataError
 from covseg.learn.checkpoint import load_weights
 from covseg.run.folder import read_run
+from covseg.validation import check
 
 
 class Predictor:

@@ -25,6 +25,7 @@ from covseg import config as schemas
 from covseg.errors import ConfigError, CovsegError, RunError
 from covseg.run import logs
 from covseg.run.compose import CONF, composed, jobs, plain
+from covseg.validation import check
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def _check_command_line(verb: str) -> None:
         return
     wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
     for overrides in wanted:
-        schemas.check(SCHEMAS[verb], composed(verb, overrides))
+        check(SCHEMAS[verb], composed(verb, overrides))
 
 
 def _hydra_main(verb: str) -> None:
@@ -93,9 +94,12 @@ def _job(verb: str, composed_config: DictConfig) -> float | None:
     try:
         return perform(verb, out)
     except CovsegError as error:
-        log.log(logs.REFUSAL, error.sentence)
+        log.log(logs.FAILURE, error.sentence)
         if {path.name for path in out.iterdir()} <= {"config.yaml", f"{verb}.log", "ranks"}:
             shutil.rmtree(out)  # refused before there was any work: nothing half-made stays
+        raise
+    except Exception:
+        log.log(logs.FAILURE, "not one of the errors that covseg knows", exc_info=True)
         raise
 
 
@@ -165,7 +169,7 @@ def perform(verb: str, out: Path) -> float | None:
 def read_config(verb: str, out: Path) -> schemas.Node:
     """The checked configuration of a run folder."""
     text = (out / "config.yaml").read_text(encoding="utf-8")
-    return schemas.check(SCHEMAS[verb], yaml.safe_load(text))
+    return check(SCHEMAS[verb], yaml.safe_load(text))
 
 
 def work(verb: str, config: schemas.Node, out: Path) -> float | None:

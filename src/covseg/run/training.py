@@ -77,12 +77,14 @@ class Training:
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
         protocol = self.config.protocol
-        for name in {"last", protocol.checkpoint}:
-            # trainer.fast_dev_run and enable_checkpointing=false have kept none
-            if not (self.checkpoints / f"{name}.ckpt").exists():
-                self.trainer.save_checkpoint(self.checkpoints / f"{name}.ckpt")
-        self.trainer.strategy.barrier()
         chosen = self.checkpoints / f"{protocol.checkpoint}.ckpt"
+        files = {self.checkpoints / "last.ckpt", chosen}
+        # trainer.fast_dev_run and enable_checkpointing=false have kept none; all processes save
+        # together, so the first one says what is missing
+        missing = sorted(str(path) for path in files if not path.exists())
+        for path in self.trainer.strategy.broadcast(missing):
+            self.trainer.save_checkpoint(path)
+        self.trainer.strategy.barrier()
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None

@@ -28,7 +28,7 @@ def main() -> None:
         refusal.write_text(json.dumps([type(error).__name__, *map(str, error.args)]))
         sys.exit(1)
     except Exception:
-        log.exception("process %d failed", rank)
+        log.log(logs.FAILURE, "process %d failed", rank, exc_info=True)
         raise
     if rank == 0:
         (out / launch.RESULT).write_text(json.dumps(objective))
