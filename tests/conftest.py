@@ -1,5 +1,6 @@
 """What the tests of several rooms share: phantom data, a tiny fit over it, the command line."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from covseg import build
 from covseg.config import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
-from covseg.run import start
 from covseg.run.compose import composed
 from covseg.validation import check
 
@@ -74,7 +74,7 @@ def fit(configured: Callable[..., Train], tmp_path: Path) -> Callable[..., Fitte
 
 
 @pytest.fixture(scope="session")
-def archive() -> Path:
+def real_archive() -> Path:
     """The real archive of COVID-QU-Ex; a test that asks for it is skipped where it is missing."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "covid-qu-ex" / "archive.zip"
     path = Path(os.environ.get("COVSEG_ARCHIVE", beside))
@@ -129,7 +129,7 @@ def verb(
         GlobalHydra.instance().clear()
         capsys.readouterr()
         try:
-            start.main(name)
+            importlib.import_module(f"covseg.{name}").main()
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)

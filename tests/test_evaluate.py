@@ -120,6 +120,28 @@ def test_a_poisoned_checkpoint_does_not_run(
     assert proof.exists()
 
 
+def test_an_interpolation_in_a_run_folder_is_never_resolved(
+    copied_run: Path, verb: Callable, tmp_path: Path
+) -> None:
+    proof = tmp_path / "written"
+    config = yaml.safe_load((copied_run / "config.yaml").read_text())
+    call = f"{{_target_:pathlib.Path.touch,_args_:[{proof}]}}"
+    config["loss"]["positive_weight"] = f"${{oc.create:{call}}}"
+    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
+    done = verb("evaluate", f"run={copied_run}")
+    assert done.code == 1
+    assert "is an interpolation" in done.err
+    assert not proof.exists()
+
+
+def test_scores_of_a_split_that_was_fitted_on_are_marked(verb: Callable, tmp_path: Path) -> None:
+    words = ["experiment=debug", "protocol=paper", "trainer.max_epochs=1", "hydra.run.dir=run"]
+    assert verb("train", *words).code == 0
+    done = verb("evaluate", "run=run", "split=Val", "hydra.run.dir=val")
+    assert done.code == 0
+    assert "Val was fitted on" in done.err
+
+
 @pytest.mark.parametrize("place", ["loss", "unused"])
 def test_a_foreign_target_is_refused_used_or_not(
     place: str, copied_run: Path, verb: Callable

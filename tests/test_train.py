@@ -132,6 +132,7 @@ def test_several_targets_each_have_their_scores(verb: Callable, tmp_path: Path) 
     assert verb("train", *words, "hydra.run.dir=run").code == 0
     found = summary(tmp_path / "run")
     assert set(found["targets"]) == {"infection", "lung"}
+    assert "lung_mask" in found["targets"]["infection"]["baselines"]
     assert "lung_mask" not in found["targets"]["lung"]["baselines"]
     targets = [row["target"] for row in csv.DictReader((tmp_path / "run/per_image.csv").open())]
     assert targets.count("infection") == targets.count("lung") == 8
@@ -153,8 +154,8 @@ def test_init_starts_from_another_runs_weights(
     done = verb("train", *words, "model.norm=batch", "hydra.run.dir=run")
     assert done.code == 0, done.err
     before, after = (
-        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for run in (finished_run, tmp_path / "run")
+        torch.load(run / "checkpoints" / name, weights_only=True)["state_dict"]
+        for run, name in ((finished_run, "best.ckpt"), (tmp_path / "run", "last.ckpt"))
     )
     assert torch.allclose(before["network.head.weight"], after["network.head.weight"], atol=1e-8)
 
@@ -176,15 +177,58 @@ def test_a_loss_that_turns_nan_says_where_and_keeps_the_last_good_checkpoint(
     assert done.code == 1
     *_, sentence = done.err.strip().splitlines()
     assert re.match(
-        r"the loss of epoch 0, batch 5 \(.*\.png\) is nan: lower optimizer.lr", sentence
+        r"the training loss of epoch 1, batch 6 \(.*\.png\) is nan: lower optimizer.lr", sentence
     )
     assert "FAILED" in (tmp_path / "run" / "train.log").read_text()
     calls.clear()
     done = verb("train", *words[:2], "trainer.max_epochs=3", "data.batch_size=8", "hydra.run.dir=b")
-    assert "epoch 1, batch 2" in done.err
+    assert "epoch 2, batch 3" in done.err
     kept = torch.load(tmp_path / "b" / "checkpoints" / "last.ckpt", weights_only=True)
     assert kept["epoch"] == 0
     assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
+
+
+def test_without_any_score_on_val_there_is_no_best_checkpoint_to_report(
+    verb: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=debug", "trainer.check_val_every_n_epoch=5", "hydra.run.dir=run"]
+    done = verb("train", *words)
+    assert done.code == 1
+    assert "best.ckpt never came to be" in done.err
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 1
+    assert verb("evaluate", "run=run", "checkpoint=last", "hydra.run.dir=e").code == 0
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])
+def test_other_precisions_train_draw_and_score(
+    precision: str, verb: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=debug", f"trainer.precision={precision}", "hydra.run.dir=run"]
+    done = verb("train", *words)
+    assert done.code == 0, done.err
+    assert verb("evaluate", "run=run", "hydra.run.dir=e").code == 0
+    again = (tmp_path / "e" / "per_image.csv").read_bytes()
+    assert again == (tmp_path / "run" / "per_image.csv").read_bytes()
+
+
+def test_presets_of_ones_own_are_found(verb: Callable, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "experiment"
+    mine.mkdir(parents=True)
+    text = "# @package _global_\ndefaults: [debug]\nseed: 7\n"
+    (mine / "own.yaml").write_text(text)
+    words = ["--config-dir", str(mine.parent), "experiment=own", "hydra.run.dir=run"]
+    done = verb("train", *words)
+    assert done.code == 0, done.err
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["seed"] == 7
+
+
+def test_a_refused_run_leaves_other_peoples_files_alone(verb: Callable, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "slurm-1.out").write_text("mine")
+    words = ["experiment=debug", "data.image_size=30", "hydra.run.dir=run"]
+    assert verb("train", *words).code == 1
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["slurm-1.out"]
 
 
 def test_a_learning_rate_that_breaks_the_weights_is_refused_too(verb: Callable) -> None:
@@ -219,4 +263,4 @@ def test_compiling_is_possible_and_never_needed(
     assert done.code == 0, done.err
     assert bool(compiled) == compiler
     log = (tmp_path / "run" / "train.log").read_text()
-    assert log.count("no C++ compiler found") == (0 if compiler else 1)
+    assert log.count("no C++ compiler with") == (0 if compiler else 1)

@@ -1,9 +1,6 @@
 """Configuration -> objects: the one file that calls ``hydra.utils.instantiate``."""
 
 import inspect
-import logging
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -16,21 +13,21 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
+from covseg import devices
 from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
-from covseg.measure.scores import OBJECTIVE
+from covseg.measure.scores import OBJECTIVE, SCORES
 from covseg.validation import check_targets
 
-log = logging.getLogger(__name__)
-
 MONITOR = f"val/{OBJECTIVE}"
-_STEPS_THAT_PAY_FOR_COMPILING = 1000  # compiling takes 10-30 s and saves about a tenth of a step
+_MONITORS = {f"val/{name}" for name in SCORES} | {"val/loss", "train/loss", "train/rmse"}
 
 
 def network(config: Train) -> nn.Module:
@@ -72,32 +69,9 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
         make_optimizer=make_optimizer,
         make_scheduler=make_scheduler,
         monitor=MONITOR,
-        channels_last=channels_last(config.trainer),
+        channels_last=devices.channels_last(config.trainer),
         hparams=_plain(config),
     )
-
-
-def on_gpu(settings: Trainer) -> bool:
-    """Whether a run uses CUDA. Apple's GPUs are left out: scores are summed in float64."""
-    return settings.accelerator in {"gpu", "cuda"} or (
-        settings.accelerator == "auto" and torch.cuda.is_available()
-    )
-
-
-def channels_last(settings: Trainer) -> bool:
-    """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
-    return not on_gpu(settings) or "16" in str(settings.precision)
-
-
-def compile_network(net: nn.Module, wish: bool | str, steps: float) -> None:
-    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays."""
-    if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
-        return
-    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
-    if not any(name and shutil.which(name) for name in compilers):
-        log.warning("no C++ compiler found: the network is not compiled, training takes longer")
-        return
-    net.compile()
 
 
 def augment(config: Train) -> Augment | None:
@@ -121,8 +95,19 @@ def datamodule(
 
 
 def callbacks(config: Train) -> list[L.Callback]:
-    """The callbacks of the group ``callbacks``."""
-    return list(_made("callbacks", config.callbacks).values())
+    """The callbacks of the group ``callbacks``.
+
+    Raises:
+        ConfigError: a callback that cannot be built, or that watches a score that there is not.
+    """
+    made = _made("callbacks", config.callbacks)
+    for key, callback in made.items():
+        watched = getattr(callback, "monitor", None)
+        if watched is not None and watched not in _MONITORS:
+            raise ConfigError(
+                f"callbacks.{key}.monitor={watched}", "is not logged", nearest(watched, _MONITORS)
+            )
+    return list(made.values())
 
 
 def loggers(config: Train, out: Path) -> list[Any]:
@@ -145,7 +130,11 @@ def trainer(
     Raises:
         ConfigError: Lightning refuses an argument.
     """
-    arguments = settings.model_dump() | {"accelerator": "gpu" if on_gpu(settings) else "cpu"}
+    arguments = settings.model_dump()
+    if devices.on_gpu(settings):
+        arguments |= {"accelerator": "gpu"}
+    else:
+        arguments |= {"accelerator": "cpu", "devices": devices.processes(settings)}
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = sys.stdout.isatty()
     if arguments["enable_progress_bar"]:
@@ -154,7 +143,13 @@ def trainer(
         return L.Trainer(
             **arguments, default_root_dir=out, callbacks=callbacks, logger=loggers or False
         )
-    except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
+    except (
+        MisconfigurationException,
+        ImportError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise ConfigError("trainer", f"is refused by Lightning ({error})", "change it") from error
 
 
@@ -178,12 +173,23 @@ def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) ->
 
 
 def _refuse_unknown(key: str, arguments: Mapping[str, Any]) -> None:
+    """Hold the arguments against the constructor's signature; types where it is one of covseg's."""
     target = arguments["_target_"]
-    known = inspect.signature(get_object(target)).parameters
+    known = inspect.signature(get_object(target), eval_str=target.startswith("covseg.")).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return
     for name, value in arguments.items():
-        if name not in known and not name.startswith("_"):
+        if name == "_target_":
+            continue
+        if name not in known:
             raise ConfigError(
                 f"{key}.{name}={value}", f"is no argument of {target}", nearest(name, known)
             )
+        if target.startswith("covseg."):
+            try:
+                TypeAdapter(known[name].annotation).validate_python(value, strict=True)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"].removeprefix("Input ")
+                raise ConfigError(
+                    f"{key}.{name}={value}", "is not possible", f"it {reason}"
+                ) from error

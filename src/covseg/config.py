@@ -13,6 +13,7 @@ from covseg.errors import ConfigError
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
 Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(coerce_numbers_to_str=True)]  # name=2024 is a name
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -28,6 +29,13 @@ class Buildable(Node):
     model_config = ConfigDict(extra="allow")
 
     target: str = Field(alias="_target_")
+
+    @model_validator(mode="after")
+    def _no_hydra_keys(self) -> "Buildable":
+        for name, value in (self.model_extra or {}).items():
+            if name.startswith("_"):
+                raise ConfigError(f"{name}={value}", "is not for a configuration", "remove it")
+        return self
 
 
 class PhantomData(Node):
@@ -174,8 +182,8 @@ class Train(Node):
     callbacks: dict[str, Buildable] = {}
     logger: dict[str, Buildable] = {}
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    name: str | None = None  # of the run, for loggers
-    tags: list[str] = []
+    name: Name | None = None  # of the run, for loggers
+    tags: list[Name] = []
     init: str | None = None  # a run folder whose weights are the start
 
     @field_validator("scheduler", mode="before")
@@ -219,7 +227,7 @@ class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
     run: str  # the run folder
-    split: Split | None = None
+    split: Literal["Val", "Test"] | None = None
     checkpoint: Literal["best", "last"] | None = None
     threshold: Share | None = None
     detection_min_pixels: Positive | None = None

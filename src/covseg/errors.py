@@ -37,6 +37,10 @@ class DataError(CovsegError):
     """The dataset on disk is not what covseg can train or score on."""
 
 
+class DataMissing(DataError):  # noqa: N818  it is one of the errors above
+    """The dataset is not where the configuration says."""
+
+
 class RunError(CovsegError):
     """A run folder, or a checkpoint in it, cannot be used."""
 

@@ -9,19 +9,9 @@ What is not named is as in the run. The result is a run folder: outputs/evaluate
 
 from pathlib import Path
 
-from covseg.config import Evaluate, Trainer
+from covseg.config import Evaluate
 from covseg.run import start
 from covseg.run.folder import config_as_changed
-
-
-def main() -> None:
-    """The command line."""
-    start.main("evaluate")
-
-
-def trainer_settings(config: Evaluate) -> Trainer:
-    """The Trainer's arguments, which say how many processes there are."""
-    return config_as_changed(config).trainer
 
 
 def work(config: Evaluate, out: Path) -> float | None:
@@ -34,6 +24,14 @@ def work(config: Evaluate, out: Path) -> float | None:
     from covseg.run.evaluation import evaluate
 
     return evaluate(config, out)
+
+
+VERB = start.Verb("evaluate", Evaluate, lambda config: config_as_changed(config).trainer, work)
+
+
+def main() -> None:
+    """The command line."""
+    start.main(VERB)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,8 @@ The result is a run folder: outputs/train/<date_time>/.
 
 from pathlib import Path
 
-from covseg.config import Train, Trainer
+from covseg.config import Train
 from covseg.run import start
-
-
-def main() -> None:
-    """The command line."""
-    start.main("train")
-
-
-def trainer_settings(config: Train) -> Trainer:
-    """The Trainer's arguments, which say how many processes there are."""
-    return config.trainer
 
 
 def work(config: Train, out: Path) -> float | None:
@@ -36,6 +26,14 @@ def work(config: Train, out: Path) -> float | None:
     with finished_loggers():
         training.fit()
         return training.report()
+
+
+VERB = start.Verb("train", Train, lambda config: config.trainer, work)
+
+
+def main() -> None:
+    """The command line."""
+    start.main(VERB)
 
 
 if __name__ == "__main__":

@@ -49,31 +49,39 @@ def check(schema: type[Schema], config: Mapping[str, Any]) -> Schema:
         raise _sentence(error, config) from error
 
 
-def check_targets(config: Any, where: str = "the configuration") -> None:
+def check_targets(config: Any) -> None:
     """Refuse every ``_target_`` in ``config`` that covseg does not build, used or not.
+
+    An interpolation is refused as well: Hydra would resolve it while it builds, and what comes out
+    could be another ``_target_``. Those of covseg's own ``conf/`` are resolved by then.
 
     Raises:
         ConfigError: names the key and the target.
     """
-    for key, target in _targets(config, ""):
+    for key, target in _leaves(config, ""):
+        if isinstance(target, str) and "${" in target:
+            raise ConfigError(f"{key}={target}", "is an interpolation", "write its value")
+        if key.rpartition(".")[2] != "_target_":
+            continue
         if not isinstance(target, str) or target not in TARGETS:
             names = {name.rpartition(".")[2]: name for name in TARGETS}
             close = nearest(str(target).rpartition(".")[2], names)
             raise ConfigError(
                 f"{key}={target}",
-                f"in {where} is not among what covseg builds",
-                close if close.startswith("did") else "remove it, and ask who wrote this file",
+                "is not among what covseg builds",
+                close if close.startswith("did") else "remove it",
             )
 
 
-def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value with its dotted key; what stands under ``_target_`` is one, whatever it is."""
     items = node.items() if isinstance(node, Mapping) else enumerate(node)
     for key, value in items:
         below = f"{path}.{key}" if path else str(key)
-        if key == "_target_":
+        if key != "_target_" and isinstance(value, Mapping | list | tuple):
+            yield from _leaves(value, below)
+        else:
             yield below, value
-        elif isinstance(value, Mapping | list | tuple):
-            yield from _targets(value, below)
 
 
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:

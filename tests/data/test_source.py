@@ -246,27 +246,27 @@ def test_a_missing_mask_or_another_split_is_another_fingerprint(copy, phantom):
 # --- downloading
 
 
-def test_without_kagglehub_a_download_says_how_to_install_it(monkeypatch):
+def test_without_kagglehub_a_download_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DataError, match=r"data.download=true needs kagglehub: .*covseg\[kaggle\]"):
-        download()
+        download(tmp_path)
 
 
 def test_a_download_gives_the_folder_that_kagglehub_gives(monkeypatch, tmp_path):
     asked = []
     fake = SimpleNamespace(dataset_download=lambda name: asked.append(name) or str(tmp_path))
     monkeypatch.setitem(sys.modules, "kagglehub", fake)
-    assert download() == tmp_path
+    assert download(tmp_path) == tmp_path
     assert asked == [KAGGLE_DATASET]
 
 
-def test_a_download_that_fails_is_said_with_its_cause_and_the_way_by_hand(monkeypatch):
+def test_a_download_that_fails_is_said_with_its_cause_and_the_way_by_hand(monkeypatch, tmp_path):
     def fail(name):
         raise ConnectionError("no route to host")
 
     monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=fail))
     with pytest.raises(DataError, match="no route to host") as caught:
-        download()
+        download(tmp_path)
     assert KAGGLE_DATASET in str(caught.value)
 
 
@@ -274,11 +274,11 @@ def test_a_download_that_fails_is_said_with_its_cause_and_the_way_by_hand(monkey
 
 
 @pytest.mark.real
-def test_the_real_archive_has_the_images_that_the_paper_counts(archive: Path):
-    source = locate(archive)
+def test_the_real_archive_has_the_images_that_the_paper_counts(real_archive: Path):
+    source = locate(real_archive)
     assert isinstance(source, ZipSource)
     for targets in (["infection"], ["infection", "lung"]):
-        assert read_index(source.names(), targets, str(archive)).counts() == {
+        assert read_index(source.names(), targets, str(real_archive)).counts() == {
             "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
             "Val": {"COVID-19": 466, "Non-COVID": 233, "Normal": 233},
             "Test": {"COVID-19": 583, "Non-COVID": 292, "Normal": 291},

@@ -1,5 +1,6 @@
 """Every pixel as it stands on disk, decoded once, or a sentence that names the file."""
 
+import pickle
 import struct
 import zlib
 from collections.abc import Callable
@@ -297,3 +298,16 @@ def test_a_full_disk_leaves_no_store_and_room_mends_it(size, phantom_zip, disk):
     disk("1m")
     store = open_at(phantom_zip, cache)
     assert store.masks["lung"].any(axis=(1, 2)).all()
+
+
+def test_a_pickled_store_maps_its_files_again(phantom: Path, tmp_path: Path):
+    """Protects: a loader worker that is spawned does not copy every pixel."""
+    source = locate(phantom)
+    index = read_index(source.names(), ["infection"], str(phantom))
+    store = open_store(source, index, tmp_path)
+    blob = pickle.dumps(store)
+    assert len(blob) < store.images.nbytes / 2
+    again = pickle.loads(blob)
+    assert isinstance(again.images, np.memmap)
+    assert np.array_equal(again.images, store.images)
+    assert np.array_equal(again.masks["lung"], store.masks["lung"])

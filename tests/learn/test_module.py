@@ -125,7 +125,7 @@ def test_a_broken_loss_names_epoch_batch_and_images_and_the_last_checkpoint_load
 ):
     keep = ModelCheckpoint(tmp_path / "kept", save_last=True, filename="epoch")
 
-    def prepare(module) -> None:  # two batches an epoch: the fourth is epoch 1, batch 1
+    def prepare(module) -> None:  # two batches an epoch: the fourth is epoch 2, batch 2
         module.loss = BrokenOnce(4, float("nan"), training=True)
 
     with pytest.raises(TrainingError) as refusal:
@@ -136,7 +136,9 @@ def test_a_broken_loss_names_epoch_batch_and_images_and_the_last_checkpoint_load
     places = np.random.default_rng((config.seed, 1)).permutation(8)[4:]
     train = [row.name for row in data.index.rows if row.split == "Train"]
     names = ", ".join(train[place] for place in places)
-    assert str(refusal.value).startswith(f"the loss of epoch 1, batch 1 ({names}) is nan: ")
+    assert str(refusal.value).startswith(
+        f"the training loss of epoch 2, batch 2 ({names}) is nan: "
+    )
     network = build.network(config)
     load_weights(network, tmp_path / "kept" / "last.ckpt")
     assert all(weight.isfinite().all() for weight in network.parameters())
@@ -152,7 +154,7 @@ def test_a_broken_loss_on_val_names_its_images(fit, configured):
     data = build.datamodule(config.data, config.protocol, report="Test", seed=config.seed)
     data.setup()
     last = data.index.rows[data.rows("Val")[-1]].name
-    assert str(refusal.value).startswith(f"the loss of epoch 1, batch 1 ({last}) is inf: ")
+    assert str(refusal.value).startswith(f"the Val loss of epoch 2, batch 2 ({last}) is inf: ")
 
 
 def test_broken_weights_are_not_written_over_a_good_checkpoint(fit, tmp_path):

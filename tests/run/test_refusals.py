@@ -9,6 +9,9 @@ DEBUG = "experiment=debug"
 
 # overrides -> what the sentence must name: the key with its value, and the way out
 CONFIGURATION = {
+    "trainer.max_epochs=3 trainer.max_epoch=3": ["trainer.max_epoch=3 is", "max_epochs?"],
+    "+loss._partial_=true": ["_partial_", "remove it"],
+    "model.depth=2,3": ["add -m"],
     "trainer.max_epoch=3": ["trainer.max_epoch=3", "did you mean trainer.max_epochs?"],
     "+trainer.max_epoch=3": ["trainer.max_epoch=3", "did you mean trainer.max_epochs?"],
     "modle=unet3": ["modle=unet3", "did you mean model?"],
@@ -63,6 +66,13 @@ PARTS = {
     "trainer.devices=some": ["trainer.devices=some", "no number"],
     "trainer.strategy=magic": ["trainer", "magic"],
     "data.batch_size=64": ["data.batch_size=64", "data.batch_size=16 or less"],
+    "loss=focal loss.gamma=abc": ["loss.gamma=abc", "valid number"],
+    "loss.positive_weight=-5": ["loss.positive_weight=-5", "greater than 0"],
+    "scheduler=one_cycle scheduler.warmup=2": ["scheduler.warmup=2", "less than 1"],
+    "callbacks.pictures.n_images=1.5": ["callbacks.pictures.n_images=1.5", "valid integer"],
+    "callbacks=early_stopping callbacks.early_stopping.monitor=val/rmse": ["did you mean"],
+    "trainer.devices=[0,1]": ["trainer.devices=[0, 1]", "say a number"],
+    "trainer.precision=transformer-engine": ["trainer", "refused by Lightning"],
     "init=nowhere": ["nowhere", "run folder"],
     "data=covid_qu_ex data.root=nowhere": ["nowhere", "kaggle.com", "CC BY-SA", "data.download"],
 }

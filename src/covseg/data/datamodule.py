@@ -1,7 +1,6 @@
 """The splits as loaders, for any number of processes."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -15,7 +14,7 @@ from covseg.data.phantom_dataset import phantom_root
 from covseg.data.sampler import FitSampler, ScoreSampler
 from covseg.data.source import WHERE_TO_GET_IT, Source, download, locate
 from covseg.data.store import Store, open_store
-from covseg.errors import DataError
+from covseg.errors import DataError, DataMissing
 
 Loader = DataLoader[Sample]
 
@@ -188,12 +187,11 @@ class XrayDataModule(L.LightningDataModule):
         root = self.data.root
         if root is None and self.data.phantom is not None:
             return locate(phantom_root(self.data.phantom, self.data.cache_dir))
-        if root is None and not self.data.download:
-            raise DataError("data.root", "is not set", WHERE_TO_GET_IT)
-        if root is not None:
-            try:
-                return locate(root)
-            except DataError:
-                if not self.data.download or Path(root).is_file():
-                    raise  # a damaged archive is the user's to look at
-        return locate(download())
+        try:
+            if root is None:
+                raise DataMissing("data.root", "is not set", WHERE_TO_GET_IT)
+            return locate(root)
+        except DataMissing:
+            if not self.data.download:
+                raise
+        return locate(download(self.data.cache_dir))

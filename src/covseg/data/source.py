@@ -8,15 +8,17 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from filelock import FileLock
+
 from covseg.data.index import TREES, Index, layout_match
-from covseg.errors import DataError
+from covseg.errors import DataError, DataMissing
 
 KAGGLE_DATASET = "anasmohammedtahir/covidqu"
-WHERE_TO_GET_IT = (
+_GET_IT = (
     "download COVID-QU-Ex from https://www.kaggle.com/datasets/anasmohammedtahir/covidqu (1.2 GB; "
-    "its infection part alone is 182 MB; licence CC BY-SA 4.0) and say data.root=<zip or folder>, "
-    "or say data.download=true; data=phantom needs no download"
+    "its infection part alone is 182 MB; licence CC BY-SA 4.0) and say data.root=<zip or folder>"
 )
+WHERE_TO_GET_IT = f"{_GET_IT}, or say data.download=true; data=phantom needs no download"
 _DEEPEST = 8  # folders between a root that merely contains the dataset and its files
 
 
@@ -84,7 +86,7 @@ class FolderSource:
     def names(self) -> Sequence[str]:
         """Every file of the dataset's layout."""
         found: list[str] = []
-        for top, folders, files in os.walk(self.path):
+        for top, folders, files in os.walk(self.path, followlinks=True):
             folder = Path(top)
             depth = len(folder.relative_to(self.path).parts)
             folders[:] = [f for f in folders if not f.startswith(".") and depth < _DEEPEST]
@@ -111,13 +113,14 @@ def locate(root: str | Path) -> Source:
     """The source at ``root``: a zip, a dataset folder, or a folder that contains either.
 
     Raises:
-        DataError: nothing there, or nothing of the dataset there.
+        DataMissing: nothing there, or nothing of the dataset there.
+        DataError: an archive that is not whole.
     """
     path = Path(root).expanduser().absolute()  # its name can be what tells the trees apart
     if path.is_file():
         return ZipSource(path)
     if not path.is_dir():
-        raise DataError(f"data.root={root}", "is not there", WHERE_TO_GET_IT)
+        raise DataMissing(f"data.root={root}", "is not there", WHERE_TO_GET_IT)
     folder = FolderSource(path)
     if folder.names():
         return folder
@@ -130,15 +133,15 @@ def locate(root: str | Path) -> Source:
             damaged.append(error)
     if damaged:
         raise damaged[0]
-    raise DataError(
+    raise DataMissing(
         f"data.root={root}",
         "holds neither the dataset's folders ('Infection Segmentation Data/...') nor its archive",
         WHERE_TO_GET_IT,
     )
 
 
-def download() -> Path:
-    """Fetch the whole dataset from Kaggle into kagglehub's cache.
+def download(cache_dir: str | Path) -> Path:
+    """Fetch the whole dataset from Kaggle into kagglehub's cache; one process at a time.
 
     Raises:
         DataError: kagglehub is not installed, or Kaggle does not hand the dataset out.
@@ -149,12 +152,13 @@ def download() -> Path:
         raise DataError(
             "data.download=true", "needs kagglehub", "pip install 'covseg[kaggle]'"
         ) from error
+    lock = Path(cache_dir).expanduser() / "download.lock"
     try:
-        return Path(kagglehub.dataset_download(KAGGLE_DATASET))
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            return Path(kagglehub.dataset_download(KAGGLE_DATASET))
     except Exception as error:  # kagglehub hands through whatever its transport raises
-        raise DataError(
-            "data.download=true", f"failed ({error})", WHERE_TO_GET_IT.split(", or")[0]
-        ) from error
+        raise DataError("data.download=true", f"failed ({error})", _GET_IT) from error
 
 
 def fingerprint(source: Source, index: Index) -> str:

@@ -1,8 +1,9 @@
 """The decoded store: every pixel of a dataset as uint8 arrays on disk, decoded once, memory-mapped.
 
-A folder ``<cache_dir>/<fingerprint>/`` with ``images.npy`` (0..255), ``infection.npy`` and
-``lung.npy`` ({0, 1}), each [n_rows, height, width] in the order of the index. Masks stand at their
-size on disk, because scores are taken there. Loader workers and ranks map the same pages.
+A folder ``<cache_dir>/store<version>-<fingerprint>/`` with ``images.npy`` (0..255),
+``infection.npy`` and ``lung.npy`` ({0, 1}), each [n_rows, height, width] in the order of the index.
+Masks stand at their size on disk, because scores are taken there. Loader workers and ranks map the
+same pages.
 """
 
 import io
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ Pixels = npt.NDArray[np.uint8]
 
 _VERSION = 1  # of the store's own format: part of its key
 _ARRAYS = ("images", "infection", "lung")
+_BLOCK = 256  # rows in memory at a time
 _THREADS = 4  # inflating a PNG releases the interpreter's lock
 
 
@@ -39,12 +42,20 @@ class Store:
         images: uint8 [n_rows, height, width].
         masks: ``infection`` and ``lung``, uint8 {0, 1} [n_rows, height, width]; all zero where a
             row has no such mask on disk.
+        home: the folder that is mapped; None for arrays in memory.
     """
 
     index: Index
     fingerprint: str
     images: Pixels
     masks: dict[str, Pixels]
+    home: Path | None = None
+
+    def __reduce__(self) -> Any:
+        """A loader worker that is spawned maps the files again instead of copying every pixel."""
+        if self.home is None:
+            return Store, (self.index, self.fingerprint, np.asarray(self.images), self.masks)
+        return _map, (self.index, self.fingerprint, self.home)
 
 
 def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
@@ -67,7 +78,7 @@ def _map(index: Index, key: str, home: Path) -> Store:
             home, f"is a damaged store ({error})", "delete this folder, it is built again"
         ) from error
     images = arrays.pop("images")
-    return Store(index, key, images, arrays)
+    return Store(index, key, images, arrays, home)
 
 
 def _fill(folder: Path, source: Source, index: Index) -> None:
@@ -94,7 +105,9 @@ def _decode_all(
     source: Source, index: Index, shape: tuple[int, ...]
 ) -> Iterator[dict[str, Pixels]]:
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(lambda row: _decode_row(source, row, shape), index.rows)
+        for start in range(0, len(index.rows), _BLOCK):  # decoded rows wait for a slow disk
+            block = index.rows[start : start + _BLOCK]
+            yield from pool.map(lambda row: _decode_row(source, row, shape), block)
 
 
 def _decode_row(source: Source, row: Row, shape: tuple[int, ...]) -> dict[str, Pixels]:

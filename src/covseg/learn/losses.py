@@ -2,12 +2,16 @@
 
 Each takes ``logits`` [batch, targets, height, width] and ``mask`` of the same shape with {0, 1},
 computes in float32 (squares overflow in 16 bits) and returns the mean over images: a mean over two
-processes' batches is therefore the mean over the joint batch.
+processes' batches is therefore the mean over the joint batch. The annotations are the bounds that a
+configuration is held to.
 """
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import nn
 from torch.nn import functional as F
+
+from covseg.config import Share
 
 _TINY = 1e-7
 
@@ -19,7 +23,7 @@ class BCE(nn.Module):
         positive_weight: weight of an infected pixel against one that is not.
     """
 
-    def __init__(self, positive_weight: float = 1.0) -> None:
+    def __init__(self, positive_weight: PositiveFloat = 1.0) -> None:
         super().__init__()
         self.positive_weight = positive_weight
 
@@ -37,7 +41,7 @@ class Focal(nn.Module):
         alpha: weight of an infected pixel; the others have 1 - alpha.
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: float = 0.25) -> None:
+    def __init__(self, gamma: NonNegativeFloat = 2.0, alpha: Share = 0.25) -> None:
         super().__init__()
         self.gamma, self.alpha = gamma, alpha
 
@@ -64,7 +68,12 @@ class Tversky(nn.Module):
         smooth: ``s`` as a share of the image's pixels.
     """
 
-    def __init__(self, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1e-3) -> None:
+    def __init__(
+        self,
+        alpha: NonNegativeFloat = 0.5,
+        beta: NonNegativeFloat = 0.5,
+        smooth: PositiveFloat = 1e-3,
+    ) -> None:
         super().__init__()
         self.alpha, self.beta, self.smooth = alpha, beta, smooth
 
@@ -86,7 +95,7 @@ class BCEDice(nn.Module):
         smooth: of the Dice loss, a share of the image's pixels.
     """
 
-    def __init__(self, dice_weight: float = 1.0, smooth: float = 1e-3) -> None:
+    def __init__(self, dice_weight: NonNegativeFloat = 1.0, smooth: PositiveFloat = 1e-3) -> None:
         super().__init__()
         self.bce, self.dice, self.dice_weight = BCE(), Tversky(smooth=smooth), dice_weight
 

@@ -78,9 +78,10 @@ class SegmentationModule(L.LightningModule):
         self.train_loss.update(loss.detach())
         probability = logits.detach().float().sigmoid()
         self.train_rmse.update(probability.flatten(), batch.mask.float().flatten())
-        self.log("loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=False)
+        rmse = (probability - batch.mask).square().mean().sqrt()
+        self.log_dict({"loss": loss.detach(), "rmse": rmse}, prog_bar=True)
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True)
-        self.log("train/rmse", self.train_rmse, prog_bar=True, on_step=False, on_epoch=True)
+        self.log("train/rmse", self.train_rmse, on_step=False, on_epoch=True)
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
@@ -148,12 +149,14 @@ class SegmentationModule(L.LightningModule):
             rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
             names = ", ".join(rows[int(row)].name for row in batch.row)
             raise TrainingError(
-                f"the loss of epoch {self.current_epoch}, batch {batch_idx} ({names})",
+                f"the {'training' if self.training else 'Val'} loss of epoch "
+                f"{self.current_epoch + 1}, batch {batch_idx + 1} ({names})",
                 f"is {float(loss.detach())}",
                 _REMEDY,
             )
 
 
 _REMEDY = (
-    "lower optimizer.lr, or set trainer.gradient_clip_val=1; checkpoints/ keeps the last good state"
+    "lower optimizer.lr, or set trainer.gradient_clip_val=1; "
+    "the last good state, if an epoch ended before, is checkpoints/last.ckpt"
 )

@@ -1,15 +1,22 @@
 """Learning-rate schedules: each takes an optimizer and the number of steps of the whole run."""
 
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
 
 
-def cosine(optimizer: Optimizer, total_steps: int, final_lr: float = 0.0) -> CosineAnnealingLR:
+def cosine(
+    optimizer: Optimizer, total_steps: int, final_lr: NonNegativeFloat = 0.0
+) -> CosineAnnealingLR:
     """From the optimizer's rate to ``final_lr`` along half a cosine, step by step."""
     return CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final_lr)
 
 
-def one_cycle(optimizer: Optimizer, total_steps: int, warmup: float = 0.3) -> OneCycleLR:
+def one_cycle(
+    optimizer: Optimizer, total_steps: int, warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
+) -> OneCycleLR:
     """Up to the optimizer's rate during ``warmup`` (a share of all steps), then down to almost 0.
 
     L. N. Smith and N. Topin, 2017 (arXiv 1708.07120).
@@ -19,7 +26,10 @@ def one_cycle(optimizer: Optimizer, total_steps: int, warmup: float = 0.3) -> On
 
 
 def plateau(
-    optimizer: Optimizer, total_steps: int, factor: float = 0.3, patience: int = 3
+    optimizer: Optimizer,
+    total_steps: int,
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.3,
+    patience: NonNegativeInt = 3,
 ) -> ReduceLROnPlateau:
     """Times ``factor`` after ``patience`` epochs without a better RMSE on Val.
 

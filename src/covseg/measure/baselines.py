@@ -93,7 +93,7 @@ def records(
 ) -> dict[str, Records]:
     """The records of each baseline on ``rows``.
 
-    ``lung_mask`` is left out where a lung mask is missing or the lung itself is segmented.
+    ``lung_mask`` is left out where a lung mask is missing, and for the target lung.
     """
     index = store.index
     predictors: dict[str, tuple[npt.ArrayLike, npt.ArrayLike]] = {
@@ -111,8 +111,9 @@ def records(
         )
         for name, (probability, threshold) in predictors.items()
     }
-    if "lung" not in targets and all(index.rows[row].lung for row in rows):
-        found["lung_mask"] = _score(store, rows, targets, None, np.asarray(0.5, np.float32))
+    if set(targets) != {"lung"} and all(index.rows[row].lung for row in rows):
+        lungs = _score(store, rows, targets, None, np.asarray(0.5, np.float32))
+        found["lung_mask"] = lungs.where(lungs.target != "lung")
     return found
 
 

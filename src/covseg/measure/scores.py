@@ -69,7 +69,8 @@ def _ratio(above: Numbers, below: Numbers) -> Numbers:
     return np.divide(above, below, out=np.ones_like(above), where=below > 0)
 
 
-def _dice(c: Counts) -> Numbers:
+def dice_of_each(c: Counts) -> Numbers:
+    """Dice of each image."""
     return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
 
 
@@ -98,12 +99,12 @@ SCORES: dict[str, Score] = {
         low_is_good=True,
     ),
     "dice_positive": Score(
-        "mean Dice of positive images", lambda c: _dice(c) * _of_positives(c), _of_positives
+        "mean Dice of positive images", lambda c: dice_of_each(c) * _of_positives(c), _of_positives
     ),
     "iou_positive": Score(
         "mean IoU of positive images", lambda c: _iou(c) * _of_positives(c), _of_positives
     ),
-    "dice_all": Score("mean Dice of all images, empty on empty counts as 1", _dice, _of_all),
+    "dice_all": Score("mean Dice of all images, empty on empty counts as 1", dice_of_each, _of_all),
     "iou_all": Score("mean IoU of all images, empty on empty counts as 1", _iou, _of_all),
     "dice_pooled": Score(
         "Dice of all pixels together", lambda c: 2 * c.tp, lambda c: 2 * c.tp + c.fp + c.fn

@@ -77,6 +77,7 @@ def _target_summary(
         "baselines": {
             name: {"scores": plain(of), "by_class": by_class(of, plain)}
             for name, of in baselines.items()
+            if len(of.name)
         },
     }
 

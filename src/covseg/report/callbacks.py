@@ -9,6 +9,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from pydantic import PositiveInt
 
 from covseg.learn.module import SegmentationModule
 from covseg.report.pictures import panels, save, stack
@@ -83,9 +84,7 @@ class Pictures(L.Callback):
         every_n_epochs: how often.
     """
 
-    def __init__(self, n_images: int = 4, every_n_epochs: int = 1) -> None:
-        if min(n_images, every_n_epochs) < 1:
-            raise ValueError("n_images and every_n_epochs are at least 1")
+    def __init__(self, n_images: PositiveInt = 4, every_n_epochs: PositiveInt = 1) -> None:
         self._n_images, self._every = n_images, every_n_epochs
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -121,9 +120,11 @@ def draw_rows(
     was_training = module.training
     module.eval()
     drawn = []
-    with torch.inference_mode():
+    precision = module.trainer.precision_plugin  # the same arithmetic as that of the scores
+    with torch.inference_mode(), precision.forward_context():
         for sample in data.fixed_samples(rows):
-            probability = module.probability(sample.image[None].to(module.device))
+            image = precision.convert_input(sample.image[None].to(module.device))
+            probability = module.probability(image)
             row = int(sample.row)
             drawn.append(
                 panels(

@@ -82,9 +82,11 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
     unknown = re.search(r"Could not override '([^'@]+)", message)
     if unknown is None:
         first = message.partition("\n")[0]
-        return ConfigError("the command line", f"cannot be understood ({first})", "see --help")
+        remedy = "add -m to sweep over values" if "Ambiguous value" in first else "see --help"
+        return ConfigError("the command line", f"cannot be understood ({first})", remedy)
     key = unknown[1]
-    given = next((o for o in overrides if o.lstrip("+~").startswith(key)), key)
+    same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
+    given = next(same, next((o for o in overrides if o.lstrip("+~").startswith(key)), key))
     groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
     try:
         known = [*_groups(), *_dotted(_composed(verb, groups), "")]

@@ -1,5 +1,6 @@
 """One evaluation: a run's network on a split, through the code that training reports with."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from covseg.measure.baselines import Statistics
 from covseg.report.provenance import provenance, write_provenance
 from covseg.run.folder import config_as_changed
 from covseg.run.scoring import Scorer
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(config: Evaluate, out: Path) -> float | None:
@@ -23,11 +26,14 @@ def evaluate(config: Evaluate, out: Path) -> float | None:
     """
     began, run, changed = time.monotonic(), Path(config.run), config_as_changed(config)
     split = config.split or changed.protocol.report
+    if split in changed.protocol.fit:
+        log.warning("%s was fitted on: its scores say how well it was learnt, no more", split)
     checkpoint = run / "checkpoints" / f"{changed.protocol.checkpoint}.ckpt"
-    network = build.network(changed)
-    load_weights(network, checkpoint)
     statistics = Statistics.load(run / "baselines.npz")
     trainer = build.trainer(changed.trainer, out, [], [])
+    # in the run's own precision before the weights come in: nothing is rounded on the way
+    network = trainer.precision_plugin.convert_module(build.network(changed))
+    load_weights(network, checkpoint)
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
     data.trainer = trainer
     data.setup()

@@ -34,6 +34,11 @@ def read_run(run: Path) -> dict[str, Any]:
     return found
 
 
+def reported_checkpoint(run: Path) -> Path:
+    """The checkpoint whose scores a training run reported."""
+    return run / "checkpoints" / f"{read_run(run)['protocol']['checkpoint']}.ckpt"
+
+
 def config_as_changed(config: Evaluate) -> Train:
     """The run's configuration with everything replaced that ``config`` names."""
     values = read_run(Path(config.run))

@@ -19,12 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from covseg import errors
-from covseg.build import on_gpu
-from covseg.config import Trainer
-from covseg.errors import ConfigError, CovsegError, TrainingError
+from covseg.errors import CovsegError, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -32,40 +28,6 @@ RANKS = "ranks"  # folder in the run folder, only while the processes live or wh
 RESULT = "objective.json"
 _GRACE = 15.0  # seconds between asking the processes to stop and killing them
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
-
-
-def processes(settings: Trainer) -> int:
-    """How many processes ``trainer.devices`` means on this machine.
-
-    Raises:
-        ConfigError: more GPUs than there are.
-    """
-    devices, gpus, on_cpu = settings.devices, torch.cuda.device_count(), not on_gpu(settings)
-    if gpus == 0 and not on_cpu:
-        raise ConfigError(
-            f"trainer.accelerator={settings.accelerator}",
-            "finds no GPU on this machine",
-            "say trainer.accelerator=cpu",
-        )
-    if isinstance(devices, list):
-        wanted = len(devices)
-    elif str(devices) in {"auto", "-1"}:
-        wanted = 1 if on_cpu else gpus
-    elif str(devices).isdecimal():
-        wanted = int(devices)
-    else:
-        raise ConfigError(
-            f"trainer.devices={devices}", "is no number of devices", "say a number, a list or auto"
-        )
-    if not on_cpu and wanted > gpus:
-        raise ConfigError(
-            f"trainer.devices={devices}",
-            f"asks for more than the {gpus} GPUs of this machine",
-            f"say trainer.devices={gpus} or less",
-        )
-    if wanted < 1:
-        raise ConfigError(f"trainer.devices={devices}", "is no device at all", "say 1 or more")
-    return wanted
 
 
 def launch(verb: str, out: Path, n_processes: int) -> float | None:

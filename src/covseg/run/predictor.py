@@ -39,6 +39,8 @@ class Predictor:
         self.network = build.network(config)
         load_weights(self.network, Path(run) / "checkpoints" / f"{name}.ckpt")
         self.network.eval()
+        # as when it was scored
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.targets = list(config.data.targets)
         self.image_size = config.data.image_size
         self.threshold = config.protocol.threshold
@@ -55,6 +57,18 @@ class Predictor:
         Raises:
             DataError: not an 8-bit grey image.
         """
+        with torch.inference_mode():
+            probability = self.network(self.preprocess(image)).float().sigmoid()
+            probability = F.interpolate(probability, image.shape, mode="bilinear")[0]
+        found: npt.NDArray[np.float32] = probability.numpy()
+        return found[0] if len(self.targets) == 1 else found
+
+    def preprocess(self, image: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """What the network sees of an image: float32 in [0, 1], [1, 1, image_size, image_size].
+
+        Raises:
+            DataError: not an 8-bit grey image.
+        """
         if image.dtype != np.uint8 or image.ndim != 2 or 0 in image.shape:
             raise DataError(
                 "the image",
@@ -62,8 +76,4 @@ class Predictor:
                 "give 8-bit grey: uint8 [height, width]",
             )
         sample = torch.from_numpy(to_network(resize_image(image, self.image_size)))
-        with torch.inference_mode():
-            probability = self.network(sample[None]).float().sigmoid()
-            probability = F.interpolate(probability, image.shape, mode="bilinear")[0]
-        found: npt.NDArray[np.float32] = probability.numpy()
-        return found[0] if len(self.targets) == 1 else found
+        return sample[None].to(memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
 from covseg.measure.records import Records
-from covseg.measure.scores import OBJECTIVE, SCORES
+from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each
 from covseg.measure.summary import flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
@@ -96,7 +96,7 @@ class Scorer:
             ]
         )
         counts = records.counts()
-        dice = 2 * counts.tp / np.maximum(2 * counts.tp + counts.fp + counts.fn, 1)
+        dice = dice_of_each(counts)
         by_dice = np.flatnonzero(counts.positive)[np.argsort(dice[counts.positive], kind="stable")]
         chosen = {}
         if len(by_dice):

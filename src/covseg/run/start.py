@@ -4,14 +4,15 @@ The configuration is checked before Hydra makes a folder and before torch is imp
 than one process the one that Hydra runs never becomes a rank (see ``launch``).
 """
 
-import importlib
+import contextlib
 import logging
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import hydra
@@ -21,7 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from covseg import config as schemas
+from covseg.config import Node, Trainer
 from covseg.errors import ConfigError, CovsegError, RunError
 from covseg.run import logs
 from covseg.run.compose import CONF, composed, jobs, plain
@@ -29,15 +30,37 @@ from covseg.validation import check
 
 log = logging.getLogger(__name__)
 
-SCHEMAS: dict[str, type[schemas.Node]] = {"train": schemas.Train, "evaluate": schemas.Evaluate}
 _REFUSED = 1  # exit code
 
 
-def main(verb: str) -> None:
+@dataclass(frozen=True)
+class Verb:
+    """What a verb hands to the engine, which therefore imports no verb.
+
+    Attributes:
+        name: ``train`` for ``covseg.train``.
+        schema: of its configuration.
+        trainer_settings: configuration -> the Trainer's arguments: how many processes there are.
+        work: (configuration, run folder) -> objective; called in every process.
+    """
+
+    name: str
+    schema: type[Node]
+    trainer_settings: Callable[[Any], Trainer]
+    work: Callable[[Any, Path], float | None]
+
+    def read_config(self, out: Path) -> Node:
+        """The checked configuration of a run folder."""
+        text = (out / "config.yaml").read_text(encoding="utf-8")
+        return check(self.schema, yaml.safe_load(text))
+
+
+def main(verb: Verb) -> None:
     """Run a verb of the command line; a refusal is one sentence and exit code 1."""
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors through, and we word them
-    os.environ["COVSEG_COMMAND"] = shlex.join(["python", "-m", f"covseg.{verb}", *sys.argv[1:]])
+    command = ["python", "-m", f"covseg.{verb.name}", *sys.argv[1:]]
+    os.environ["COVSEG_COMMAND"] = shlex.join(command)
     try:
         _check_command_line(verb)
         _hydra_main(verb)
@@ -48,22 +71,24 @@ def main(verb: str) -> None:
         sys.exit(_REFUSED)
 
 
-def _check_command_line(verb: str) -> None:
+def _check_command_line(verb: Verb) -> None:
     """Refuse every job of the command line that cannot be, before the first one starts."""
     arguments = get_args_parser().parse_args()
     if arguments.help or arguments.hydra_help or arguments.info or arguments.cfg:
         return
     wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
+    own = arguments.config_dir  # presets of the user's own
+    more = [f"hydra.searchpath=[file://{Path(own).absolute()}]"] if own else []
     for overrides in wanted:
-        check(SCHEMAS[verb], composed(verb, overrides))
+        check(verb.schema, composed(verb.name, [*overrides, *more]))
 
 
-def _hydra_main(verb: str) -> None:
+def _hydra_main(verb: Verb) -> None:
     started: list[str] = []
     refusals: list[CovsegError] = []
 
     def task(config: DictConfig) -> float | None:
-        started.append(verb)
+        started.append(verb.name)
         try:
             return _job(verb, config)
         except CovsegError as error:
@@ -73,7 +98,7 @@ def _hydra_main(verb: str) -> None:
             return None
 
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb.name)(task)()
     except OSError as error:
         if started:
             raise
@@ -82,25 +107,36 @@ def _hydra_main(verb: str) -> None:
         raise refusals[0]
 
 
-def _job(verb: str, composed_config: DictConfig) -> float | None:
+def _job(verb: Verb, composed_config: DictConfig) -> float | None:
     hydra_config = HydraConfig.get()
     out = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
     values = plain(composed_config)
-    if verb == "train":
+    if "protocol" in values:
         _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
     _settle_paths(values)
-    claim(out, verb, values)
+    claim(out, verb.name, values)
     try:
         return perform(verb, out)
     except CovsegError as error:
         log.log(logs.FAILURE, error.sentence)
-        if {path.name for path in out.iterdir()} <= {"config.yaml", f"{verb}.log", "ranks"}:
-            shutil.rmtree(out)  # refused before there was any work: nothing half-made stays
+        _give_up(out, verb.name)
         raise
     except Exception:
         log.log(logs.FAILURE, "not one of the errors that covseg knows", exc_info=True)
         raise
+
+
+def _give_up(out: Path, verb: str) -> None:
+    """Leave nothing half-made where a run was refused before there was any work."""
+    begun = {"baselines.npz", "checkpoints", "per_image.csv"}
+    if begun.isdisjoint(path.name for path in out.iterdir()):
+        logs.configure(None)
+        (out / "config.yaml").unlink()
+        (out / f"{verb}.log").unlink()
+        shutil.rmtree(out / "ranks", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            out.rmdir()  # unless somebody keeps other files in it
 
 
 def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> None:
@@ -118,12 +154,8 @@ def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> Non
 
 def _settle_paths(values: dict[str, Any]) -> None:
     """Make paths absolute: a run folder is read again from elsewhere."""
-    for node, key in (
-        (values["data"], "root"),
-        (values["data"], "cache_dir"),
-        (values, "init"),
-        (values, "run"),
-    ):
+    data = values["data"]
+    for node, key in ((data, "root"), (data, "cache_dir"), (values, "init"), (values, "run")):
         if node.get(key):
             node[key] = str(Path(node[key]).expanduser().absolute())
 
@@ -155,29 +187,13 @@ def _unwritable(out: object, error: OSError) -> RunError:
     )
 
 
-def perform(verb: str, out: Path) -> float | None:
+def perform(verb: Verb, out: Path) -> float | None:
     """Do the work of a claimed run folder, here or in processes of its own."""
-    from covseg.run import launch  # torch comes in here, after every refusal that needs none
+    from covseg import devices  # torch comes in here, after every refusal that needs none
+    from covseg.run import launch
 
-    config = read_config(verb, out)
-    processes = launch.processes(_module(verb).trainer_settings(config))
+    config = verb.read_config(out)
+    processes = devices.processes(verb.trainer_settings(config))
     if processes > 1:
-        return launch.launch(verb, out, processes)
-    return work(verb, config, out)
-
-
-def read_config(verb: str, out: Path) -> schemas.Node:
-    """The checked configuration of a run folder."""
-    text = (out / "config.yaml").read_text(encoding="utf-8")
-    return check(SCHEMAS[verb], yaml.safe_load(text))
-
-
-def work(verb: str, config: schemas.Node, out: Path) -> float | None:
-    """Call the verb itself, in the process that does it."""
-    objective: float | None = _module(verb).work(config, out)
-    return objective
-
-
-def _module(verb: str) -> ModuleType:
-    """By name: the verbs import this room, not the other way round."""
-    return importlib.import_module(f"covseg.{verb}")
+        return launch.launch(verb.name, out, processes)
+    return verb.work(config, out)

@@ -10,12 +10,14 @@ import lightning as L
 import wandb
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from covseg import build
+from covseg import build, devices
 from covseg.config import Train
+from covseg.errors import TrainingError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance, write_provenance
+from covseg.run.folder import reported_checkpoint
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class Training:
         self.network = build.network(config)
         self.module = build.module(config, self.network)
         if config.init is not None:
-            load_weights(self.network, Path(config.init) / "checkpoints" / "last.ckpt")
+            load_weights(self.network, reported_checkpoint(Path(config.init)))
         protocol = config.protocol
         assert protocol.report != "auto"
         self.data = build.datamodule(
@@ -70,21 +72,16 @@ class Training:
                 self.out / "baselines.npz"
             )
             self._announce(len(rows))
-        steps = len(rows) / config.data.batch_size * (config.trainer.max_epochs or 1)
-        build.compile_network(self.network, config.model.compile, steps / self.trainer.world_size)
+        steps = len(self.data.train_dataloader()) * (config.trainer.max_epochs or 1)
+        if config.trainer.max_steps > 0:
+            steps = min(steps, config.trainer.max_steps)
+        devices.compile_network(self.network, config.model.compile, steps)
         self.trainer.fit(self.module, datamodule=self.data)
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
         protocol = self.config.protocol
-        chosen = self.checkpoints / f"{protocol.checkpoint}.ckpt"
-        files = {self.checkpoints / "last.ckpt", chosen}
-        # trainer.fast_dev_run and enable_checkpointing=false have kept none; all processes save
-        # together, so the first one says what is missing
-        missing = sorted(str(path) for path in files if not path.exists())
-        for path in self.trainer.strategy.broadcast(missing):
-            self.trainer.save_checkpoint(path)
-        self.trainer.strategy.barrier()
+        chosen = self._reported_checkpoint()
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None
@@ -94,8 +91,31 @@ class Training:
             self._note(checkpoint=chosen.name, seconds=round(time.monotonic() - self._began, 1))
         return objective
 
+    def _reported_checkpoint(self) -> Path:
+        """The file that the protocol reports, the last state saved first where nothing was.
+
+        Raises:
+            TrainingError: the best is wanted, and no epoch was ever scored on Val.
+        """
+        chosen = self.checkpoints / f"{self.config.protocol.checkpoint}.ckpt"
+        last = self.checkpoints / "last.ckpt"
+        # these two make Lightning keep none; all processes save together
+        dry = bool(self.config.trainer.fast_dev_run)
+        if dry or self.config.trainer.enable_checkpointing is False:
+            for path in {last, chosen}:
+                self.trainer.save_checkpoint(path)
+        self.trainer.strategy.barrier()
+        if not chosen.exists():
+            raise TrainingError(
+                chosen,
+                "never came to be, because training ended before any score on Val",
+                "train longer or validate earlier (trainer.check_val_every_n_epoch), or take "
+                "last.ckpt by evaluate with checkpoint=last",
+            )
+        return chosen
+
     def _callbacks(self) -> list[L.Callback]:
-        """What every run has: checkpoints, ``metrics.csv``, and a progress bar on a terminal."""
+        """What every run has: checkpoints and ``metrics.csv``."""
         callbacks: list[L.Callback] = [EpochTable(self.out / "metrics.csv")]
         if self.config.trainer.enable_checkpointing is not False:
             callbacks.append(self._checkpoint("last", monitor=None))
@@ -109,6 +129,7 @@ class Training:
             self.checkpoints,
             filename=name,
             monitor=monitor,
+            save_on_train_epoch_end=monitor is None,  # the last epoch, validated or not
             mode="min",
             auto_insert_metric_name=False,  # the metric's slash would become a folder
             enable_version_counter=False,

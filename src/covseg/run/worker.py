@@ -1,5 +1,6 @@
 """One of several processes of a run: ``torchrun -m covseg.run.worker VERB FOLDER``."""
 
+import importlib
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from covseg.errors import CovsegError
 from covseg.run import launch, logs
-from covseg.run.start import read_config, work
+from covseg.run.start import Verb
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,11 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Do a verb's work as one rank; rank 0 writes the log and the objective."""
     launch.die_with_parent()
-    verb, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
-    logs.configure(out / f"{verb}.log" if rank == 0 else None)
+    name, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
+    verb: Verb = importlib.import_module(f"covseg.{name}").VERB
+    logs.configure(out / f"{name}.log" if rank == 0 else None)
     try:
-        objective = work(verb, read_config(verb, out), out)
+        objective = verb.work(verb.read_config(out), out)
     except CovsegError as error:
         refusal = out / launch.RANKS / f"refusal-{rank}.json"
         refusal.write_text(json.dumps([type(error).__name__, *map(str, error.args)]))

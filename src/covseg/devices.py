@@ -1,0 +1,81 @@
+"""What the machine offers, and what a run makes of it: processes, memory format, compiler."""
+
+import logging
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from covseg.config import Trainer
+from covseg.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_STEPS_THAT_PAY_FOR_COMPILING = 1000  # compiling takes 10-30 s and saves about a tenth of a step
+
+
+def on_gpu(settings: Trainer) -> bool:
+    """Whether a run uses CUDA. Apple's GPUs are left out: scores are summed in float64."""
+    return settings.accelerator in {"gpu", "cuda"} or (
+        settings.accelerator == "auto" and torch.cuda.is_available()
+    )
+
+
+def processes(settings: Trainer) -> int:
+    """How many processes ``trainer.devices`` means on this machine.
+
+    Raises:
+        ConfigError: more GPUs than there are, or no number of devices.
+    """
+    devices, gpus = settings.devices, torch.cuda.device_count()
+    key = f"trainer.devices={devices}"
+    if not on_gpu(settings):
+        if isinstance(devices, list):
+            raise ConfigError(key, "lists GPUs, and this run is on a CPU", "say a number")
+        gpus = 1  # what auto means
+    elif gpus == 0:
+        raise ConfigError(
+            f"trainer.accelerator={settings.accelerator}",
+            "finds no GPU on this machine",
+            "say trainer.accelerator=cpu",
+        )
+    if isinstance(devices, list):
+        wanted = len(devices)
+    elif str(devices) in {"auto", "-1"}:
+        wanted = gpus
+    elif str(devices).isdecimal():
+        wanted = int(devices)
+    else:
+        raise ConfigError(key, "is no number of devices", "say a number, a list of GPUs or auto")
+    if on_gpu(settings) and wanted > gpus:
+        raise ConfigError(
+            key,
+            f"asks for more than the {gpus} GPUs of this machine",
+            f"say trainer.devices={gpus} or less",
+        )
+    if wanted < 1:
+        raise ConfigError(key, "is no device at all", "say 1 or more")
+    return wanted
+
+
+def channels_last(settings: Trainer) -> bool:
+    """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
+    return not on_gpu(settings) or "16" in str(settings.precision)
+
+
+def compile_network(network: nn.Module, wish: bool | str, steps: float) -> None:
+    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays."""
+    if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
+        return
+    compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    if not headers.is_file() or not any(name and shutil.which(name) for name in compilers):
+        log.warning(
+            "no C++ compiler with Python's headers found: the network is not compiled, "
+            "training takes longer"
+        )
+        return
+    network.compile()
