@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from covseg import errors
@@ -115,17 +115,18 @@ def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
 
 def _first_failure(ranks: Path, log_file: Path) -> CovsegError:
     """What the rank that failed first said; the others only lost their connection to it."""
-    refusals = sorted(ranks.glob("refusal-*.json"), key=lambda path: path.stat().st_mtime_ns)
-    if refusals:
+    if refusals := _oldest_first(ranks.glob("refusal-*.json")):
         name, *sentence = json.loads(refusals[0].read_text(encoding="utf-8"))
         error: CovsegError = getattr(errors, name)(*sentence)
         return error
-    found = []
-    for path in ranks.rglob("error.json"):  # written by torch's @record
+    cause = "without a word"
+    for path in reversed(_oldest_first(ranks.rglob("error.json"))):  # written by torch's @record
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            message = json.loads(path.read_text(encoding="utf-8"))["message"]
-            found.append((int(message["extraInfo"]["timestamp"]), str(message["message"])))
-    cause = min(found)[1] if found else "without a word"
+            cause = str(json.loads(path.read_text(encoding="utf-8"))["message"]["message"])
     return TrainingError(
         "a process of this run", f"failed ({cause})", f"see {log_file} and {ranks}"
     )
+
+
+def _oldest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
