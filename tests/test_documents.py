@@ -48,7 +48,8 @@ def test_the_configuration_travels_in_the_wheel(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("covseg-*.whl")
     site = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
-    environment = os.environ | {"PYTHONPATH": str(site), "COVERAGE_PROCESS_START": ""}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+    environment["PYTHONPATH"] = str(site)
     for command in (
         [str(site / "bin" / "covseg-train"), "--cfg", "job", "experiment=demo"],
         [sys.executable, "-m", "covseg.train", "--cfg", "job", "experiment=demo"],

@@ -12,7 +12,6 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import RichProgressBar
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
@@ -24,6 +23,7 @@ from covseg.errors import ConfigError, nearest
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, SCORES
+from covseg.report.callbacks import ProgressBar
 from covseg.validation import check_targets
 
 MONITOR = f"val/{OBJECTIVE}"
@@ -138,7 +138,7 @@ def trainer(
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = sys.stdout.isatty()
     if arguments["enable_progress_bar"]:
-        callbacks = [*callbacks, RichProgressBar()]
+        callbacks = [*callbacks, ProgressBar()]
     try:
         return L.Trainer(
             **arguments, default_root_dir=out, callbacks=callbacks, logger=loggers or False

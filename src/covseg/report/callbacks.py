@@ -4,10 +4,12 @@ import csv
 import logging
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from pydantic import PositiveInt
 
@@ -74,6 +76,19 @@ class EpochTable(L.Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self._rows)
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's bar, with names that leave room for themselves in 80 columns."""
+
+    _SHORT = MappingProxyType({"loss": "loss", "rmse": "RMSE", "val/rmse_per_image": "Val"})
+
+    def get_metrics(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Loss and RMSE of the last batch, RMSE of the last validation."""
+        found = super().get_metrics(trainer, pl_module)
+        return {short: found[name] for name, short in self._SHORT.items() if name in found}
 
 
 class Pictures(L.Callback):

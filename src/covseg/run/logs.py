@@ -25,6 +25,13 @@ _EXPECTED_WARNINGS = (
 )
 
 
+class _Screen(logging.Handler):
+    """Lines on stderr as it is at that moment: a progress bar moves it out of its way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 def configure(log_file: Path | None) -> None:
     """Send covseg's lines to stderr and the file, and others' only from a warning on.
 
@@ -37,7 +44,7 @@ def configure(log_file: Path | None) -> None:
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8")
         to_file.setFormatter(logging.Formatter(_FORMAT))
-        to_screen = logging.StreamHandler(sys.stderr)
+        to_screen = _Screen()
         to_screen.setFormatter(logging.Formatter("%(message)s"))
         to_screen.addFilter(lambda record: record.levelno != FAILURE)
         handlers = [to_file, to_screen]
