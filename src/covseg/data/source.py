@@ -150,7 +150,7 @@ def download(cache_dir: str | Path) -> Path:
         import kagglehub
     except ImportError as error:
         raise DataError(
-            "data.download=true", "needs kagglehub", "pip install 'covseg[kaggle]'"
+            "data.download=true", "needs kagglehub", "pip install kagglehub"
         ) from error
     lock = Path(cache_dir).expanduser() / "download.lock"
     try:
