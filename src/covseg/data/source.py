@@ -149,9 +149,7 @@ def download(cache_dir: str | Path) -> Path:
     try:
         import kagglehub
     except ImportError as error:
-        raise DataError(
-            "data.download=true", "needs kagglehub", "pip install kagglehub"
-        ) from error
+        raise DataError("data.download=true", "needs kagglehub", "pip install kagglehub") from error
     lock = Path(cache_dir).expanduser() / "download.lock"
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)

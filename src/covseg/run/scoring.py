@@ -83,37 +83,35 @@ class Scorer:
         print_summary(summary, out)
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
-        """Best, median and worst positive image by Dice, and the largest false alarm."""
-        rows = {
-            (row.split, row.patient_class, row.name): n
-            for n, row in enumerate(self.data.index.rows)
+        """Draw the telling images of the first target."""
+        numbers = {
+            (row.split, row.patient_class, row.name): number
+            for number, row in enumerate(self.data.index.rows)
         }
         records = records.where(records.target == self.data.data.targets[0])
-        numbers = np.array(
-            [
-                rows[key]
-                for key in zip(records.split, records.patient_class, records.name, strict=True)
-            ]
-        )
-        counts = records.counts()
-        dice = dice_of_each(counts)
-        by_dice = np.flatnonzero(counts.positive)[np.argsort(dice[counts.positive], kind="stable")]
-        chosen = {}
-        if len(by_dice):
-            chosen = {
-                "best": by_dice[-1],
-                "median": by_dice[len(by_dice) // 2],
-                "worst": by_dice[0],
-            }
-        if (~counts.positive).any():
-            chosen["false_alarm"] = np.where(counts.positive, -1, counts.fp).argmax()
-        for name, place in chosen.items():
-            row = int(numbers[place])
-            of = (
-                f"Dice {dice[place]:.3f}"
-                if counts.positive[place]
-                else f"{counts.fp[place]:.0f} px"
-            )
-            caption = f"{records.name[place]}: {of}"
+        for name, (place, caption) in telling_images(records).items():
+            key = records.split[place], records.patient_class[place], records.name[place]
+            row = numbers[key]
             picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
             save(picture, folder / f"{name}.png")
+
+
+def telling_images(records: Records) -> dict[str, tuple[int, str]]:
+    """Best, median and worst positive image by Dice, and the largest false alarm.
+
+    Returns:
+        name -> place in ``records`` and caption, for those that there are.
+    """
+    counts = records.counts()
+    dice, positive = dice_of_each(counts), counts.positive
+    by_dice = np.flatnonzero(positive)[np.argsort(dice[positive], kind="stable")]
+    found = {}
+    if len(by_dice):
+        places = {"best": -1, "median": len(by_dice) // 2, "worst": 0}
+        for name, rank in places.items():
+            place = int(by_dice[rank])
+            found[name] = place, f"{records.name[place]}: Dice {dice[place]:.3f}"
+    if not positive.all():
+        place = int(np.where(positive, -1, counts.fp).argmax())
+        found["false_alarm"] = place, f"{records.name[place]}: {counts.fp[place]:.0f} px"
+    return found
