@@ -73,6 +73,9 @@ def test_the_same_seed_gives_the_same_numbers_again(
     again = tmp_path / "again"
     assert (again / "per_image.csv").read_bytes() == (finished_run / "per_image.csv").read_bytes()
     assert summary(again) == summary(finished_run)
+    words = ["experiment=debug", "data.num_workers=2", "hydra.run.dir=workers"]
+    assert verb("train", *words).code == 0
+    assert summary(tmp_path / "workers") == summary(finished_run)
     assert verb("train", "experiment=debug", "seed=1", "hydra.run.dir=other").code == 0
     other = tmp_path / "other" / "per_image.csv"
     assert other.read_bytes() != (finished_run / "per_image.csv").read_bytes()
