@@ -100,7 +100,7 @@ def run_command(*words: str, cwd: Path, cache: Path, **env: str) -> Outcome:
         env=os.environ | {"COVSEG_CACHE": str(cache), "COLUMNS": "80"} | env,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)

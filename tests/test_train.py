@@ -267,3 +267,13 @@ def test_compiling_is_possible_and_never_needed(
     assert bool(compiled) == compiler
     log = (tmp_path / "run" / "train.log").read_text()
     assert log.count("no C++ compiler with") == (0 if compiler else 1)
+
+
+def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None:
+    """Slow (90 s): protects what the README's first line promises a newcomer."""
+    done = command("train", "experiment=demo", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    found = summary(tmp_path / "run")
+    nothing = found["baselines"]["predict_nothing"]["scores"]["rmse_per_image"]
+    assert found["scores"]["rmse_per_image"]["value"] < 0.75 * nothing
+    assert found["scores"]["dice_positive"]["value"] > 0.5
