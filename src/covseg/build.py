@@ -164,7 +164,7 @@ def _plain(node: Node) -> dict[str, Any]:
 def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> Any:
     """Build what ``_target_`` names, or refuse with the key and the constructor's own reason."""
     check_targets(arguments)
-    _refuse_unknown(key, arguments)
+    _check_arguments(key, arguments)
     try:
         return instantiate(arguments, *positional, **more, _convert_="all")
     except InstantiationException as error:
@@ -172,7 +172,7 @@ def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) ->
         raise ConfigError(key, f"cannot be built ({reason})", "change its arguments") from error
 
 
-def _refuse_unknown(key: str, arguments: Mapping[str, Any]) -> None:
+def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     """Hold the arguments against the constructor's signature; types where it is one of covseg's."""
     target = arguments["_target_"]
     known = inspect.signature(get_object(target), eval_str=target.startswith("covseg.")).parameters

@@ -38,7 +38,7 @@ def test_a_configuration_with_a_key_of_another_covseg(finished_run: Path, tmp_pa
 
 def test_what_is_named_replaces_the_runs_and_nothing_else(finished_run: Path) -> None:
     words = [f"run={finished_run}", "data.batch_size=3", "trainer.devices=2", "threshold=0.25"]
-    before = read_run(finished_run)
+    before = read_run(finished_run).model_dump(by_alias=True)
     after = config_as_changed(check(Evaluate, composed("evaluate", words)))
     assert (after.data.batch_size, after.trainer.devices) == (3, 2)
     assert after.protocol.threshold == 0.25

@@ -1,7 +1,6 @@
 """A run folder, read again."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -10,7 +9,7 @@ from covseg.errors import RunError
 from covseg.validation import check
 
 
-def read_run(run: Path) -> dict[str, Any]:
+def read_run(run: Path) -> Train:
     """The configuration of a training run, every ``_target_`` in it checked, used or not.
 
     Raises:
@@ -30,18 +29,17 @@ def read_run(run: Path) -> dict[str, Any]:
         raise RunError(path, "is not readable YAML", "copy the run folder again") from error
     if not isinstance(found, dict) or "protocol" not in found:
         raise RunError(path, "is not that of a training run", "name a folder below outputs/train/")
-    check(Train, found)
-    return found
+    return check(Train, found)
 
 
 def reported_checkpoint(run: Path) -> Path:
     """The checkpoint whose scores a training run reported."""
-    return run / "checkpoints" / f"{read_run(run)['protocol']['checkpoint']}.ckpt"
+    return run / "checkpoints" / f"{read_run(run).protocol.checkpoint}.ckpt"
 
 
 def config_as_changed(config: Evaluate) -> Train:
     """The run's configuration with everything replaced that ``config`` names."""
-    values = read_run(Path(config.run))
+    values = read_run(Path(config.run)).model_dump(by_alias=True)
     changes = {key: value for key, value in config.data.items() if value is not None}
     if "name" in changes:  # another dataset: nothing of the old one's place stays
         values["data"] |= {"root": None, "phantom": None}

@@ -8,12 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from covseg import build
-from covseg.config import Train
 from covseg.data.dataset import resize_image, to_network
 from covseg.errors import DataError
 from covseg.learn.checkpoint import load_weights
 from covseg.run.folder import read_run
-from covseg.validation import check
 
 
 class Predictor:
@@ -34,7 +32,7 @@ class Predictor:
     """
 
     def __init__(self, run: str | Path, checkpoint: str | None = None) -> None:
-        config = check(Train, read_run(Path(run)))
+        config = read_run(Path(run))
         name = checkpoint or config.protocol.checkpoint
         self.network = build.network(config)
         load_weights(self.network, Path(run) / "checkpoints" / f"{name}.ckpt")
