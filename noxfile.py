@@ -47,6 +47,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mistakes(session: nox.Session) -> None:
+    """Every mistake in a process of its own; writes docs/mistakes.md anew."""
+    Path("docs", "mistakes.md").unlink(missing_ok=True)
+    run(session, "pytest", "tests/mistakes", "--write-mistakes", *session.posargs)
+
+
+@nox.session(default=False)
 def fix(session: nox.Session) -> None:
     """Mend what style and format can mend by themselves."""
     run(session, "ruff", "check", "--fix", ".")

@@ -31,6 +31,11 @@ TINY = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For ``nox -s mistakes``."""
+    parser.addoption("--write-mistakes", action="store_true", help="write docs/mistakes.md anew")
+
+
 @pytest.fixture(scope="session")
 def phantom_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the phantom dataset and its store are kept: made by the first test that needs them."""

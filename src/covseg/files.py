@@ -1,0 +1,34 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from covseg.errors import RunError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file of a run folder; whoever reads it sees the old one or the new one.
+
+    Raises:
+        RunError: it cannot be written; what was there before is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(
+            path,
+            f"cannot be written ({error.strerror})",
+            "make room there, or let hydra.run.dir name another folder",
+        ) from error
