@@ -20,6 +20,7 @@ from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest
+from covseg.learn.checkpoint import WholeCheckpoints
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, SCORES
@@ -34,20 +35,15 @@ def network(config: Train) -> nn.Module:
     """The network, with one logit a target.
 
     Raises:
-        ConfigError: the image size does not fit the network's depth.
+        ConfigError: its weights do not fit into this machine's memory.
     """
     arguments = _plain(config.model)
     del arguments["compile"]
-    built: nn.Module = _make("model", arguments, out_channels=len(config.data.targets))
-    multiple, size = int(built.size_multiple), config.data.image_size  # type: ignore[arg-type]
-    if size % multiple:
-        smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
-        fits = f"{smaller} or {larger}" if smaller else str(larger)
-        raise ConfigError(
-            f"data.image_size={size}",
-            f"cannot be halved {config.model.depth} times (model.depth)",
-            f"use {fits}",
-        )
+    n_targets = len(config.data.targets)
+    with torch.device("meta"):  # shapes without memory
+        sketch: nn.Module = _make("model", arguments, out_channels=n_targets)
+    devices.check_memory(sketch, f"model.base_channels={config.model.base_channels}")
+    built: nn.Module = _make("model", arguments, out_channels=n_targets)
     return built
 
 
@@ -139,10 +135,9 @@ def trainer(
         arguments["enable_progress_bar"] = sys.stdout.isatty()
     if arguments["enable_progress_bar"]:
         callbacks = [*callbacks, ProgressBar()]
+    arguments |= {"plugins": WholeCheckpoints(), "default_root_dir": out}
     try:
-        return L.Trainer(
-            **arguments, default_root_dir=out, callbacks=callbacks, logger=loggers or False
-        )
+        return L.Trainer(**arguments, callbacks=callbacks, logger=loggers or False)
     except (
         MisconfigurationException,
         ImportError,

@@ -161,7 +161,7 @@ class Trainer(Node):
     profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
     detect_anomaly: bool
     barebones: bool
-    plugins: str | None
+    plugins: None  # one is covseg's: it writes checkpoints whole
     sync_batchnorm: bool
     reload_dataloaders_every_n_epochs: Annotated[int, Field(ge=0)]
     model_registry: str | None
@@ -190,6 +190,18 @@ class Train(Node):
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return value or None  # scheduler=none has no keys
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Train":
+        size, multiple = self.data.image_size, 2**self.model.depth
+        if size % multiple:
+            smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
+            raise ConfigError(
+                f"data.image_size={size}",
+                f"cannot be halved {self.model.depth} times (model.depth)",
+                f"use {f'{smaller} or {larger}' if smaller else larger}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _agrees(self) -> "Train":

@@ -61,6 +61,27 @@ def processes(settings: Trainer) -> int:
     return wanted
 
 
+def check_memory(sketch: nn.Module, key: str) -> None:
+    """Refuse a network that this machine cannot hold, before the system kills the process.
+
+    Args:
+        sketch: the network on the meta device.
+        key: what makes it large, with its value.
+
+    Raises:
+        ConfigError: weights, gradients and an optimizer's two averages need more than there is.
+    """
+    weights = sum(p.numel() for p in sketch.parameters())
+    needed, there = 4 * 4 * weights, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ConfigError(
+            key,
+            f"makes a network of {weights / 1e9:.1f} billion weights, whose training needs "
+            f"{needed / 2**30:.0f} GiB where this machine has {there / 2**30:.0f}",
+            "lower it, or model.depth",
+        )
+
+
 def channels_last(settings: Trainer) -> bool:
     """Whether that memory format is faster: on a CPU always, on a GPU with 16-bit arithmetic."""
     return not on_gpu(settings) or "16" in str(settings.precision)

@@ -7,7 +7,7 @@ from pathlib import Path
 from covseg.errors import RunError
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Write a file of a run folder; whoever reads it sees the old one or the new one.
 
     Raises:

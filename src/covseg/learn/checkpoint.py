@@ -1,13 +1,29 @@
 """Weights in and out of a run folder, never anything that could run code."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from covseg.errors import RunError
+from covseg.files import write_whole
 
 _PREFIX = "network."  # the network's name inside the LightningModule
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Lightning's way to disk, but a kill or a full disk never costs the checkpoint before."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write the new checkpoint whole, or raise RunError and leave the old one."""
+        file = io.BytesIO()
+        torch.save(checkpoint, file)
+        write_whole(Path(path), file.getbuffer())
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -4,6 +4,7 @@
 mean of the positive fitting masks; *lung mask*, an oracle that knows the truth of the lungs.
 """
 
+import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import torch
 
 from covseg.data.store import Pixels, Store
 from covseg.errors import RunError
+from covseg.files import write_whole
 from covseg.measure.counts import count
 from covseg.measure.records import Records
 
@@ -39,9 +41,11 @@ class Statistics:
 
     def save(self, path: Path) -> None:
         """Write to a ``.npz`` file."""
+        file = io.BytesIO()
         np.savez_compressed(
-            path, share=self.share, mean_mask=self.mean_mask, threshold=self.threshold
+            file, share=self.share, mean_mask=self.mean_mask, threshold=self.threshold
         )
+        write_whole(path, file.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "Statistics":

@@ -1,6 +1,7 @@
 """Records: what a run knows of each image, and the file that anyone can recompute a score from."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from covseg.data.index import Row
 from covseg.errors import TrainingError
+from covseg.files import write_whole
 from covseg.measure.counts import FIELDS, Counts, Numbers
 
 Names = npt.NDArray[np.str_]
@@ -86,13 +88,14 @@ class Records:
 
     def write(self, path: Path) -> None:
         """Write ``per_image.csv``: whole numbers as such, errors with all their digits."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([*LABELS, *FIELDS])
-            labels = zip(self.name, self.split, self.patient_class, self.target, strict=True)
-            for label, values in zip(labels, self.values, strict=True):
-                whole = [int(v) for v in values[: len(_WHOLE)]]
-                writer.writerow([*label, *whole, *(repr(float(v)) for v in values[len(_WHOLE) :])])
+        table = io.StringIO(newline="")
+        writer = csv.writer(table)
+        writer.writerow([*LABELS, *FIELDS])
+        labels = zip(self.name, self.split, self.patient_class, self.target, strict=True)
+        for label, values in zip(labels, self.values, strict=True):
+            whole = [int(v) for v in values[: len(_WHOLE)]]
+            writer.writerow([*label, *whole, *(repr(float(v)) for v in values[len(_WHOLE) :])])
+        write_whole(path, table.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> "Records":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from covseg.files import write_whole
 from covseg.measure.intervals import intervals
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES
@@ -105,4 +106,4 @@ def flat_scores(summary: Summary) -> dict[str, float]:
 def write_summary(summary: Summary, path: Path) -> None:
     """Write as JSON; an undefined score is null."""
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_whole(path, text + "\n")

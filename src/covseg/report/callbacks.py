@@ -1,6 +1,7 @@
 """What writes and draws while a network trains."""
 
 import csv
+import io
 import logging
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from pydantic import PositiveInt
 
+from covseg.files import write_whole
 from covseg.learn.module import SegmentationModule
 from covseg.report.pictures import panels, save, stack
 
@@ -72,10 +74,11 @@ class EpochTable(L.Callback):
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        with self._path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self._rows)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, columns)
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_whole(self._path, table.getvalue())
 
 
 class ProgressBar(RichProgressBar):

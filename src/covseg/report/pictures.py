@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.errors import RunError
+from covseg.files import write_whole
 
 Rgb = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -68,11 +68,7 @@ def save(picture: Rgb, path: Path) -> None:
     """
     encoded, data = cv2.imencode(".png", picture[..., ::-1])
     assert encoded
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise RunError(path, f"cannot be written ({error.strerror})", "make room there") from error
+    write_whole(path, data.tobytes())
 
 
 def _square(plane: Plane) -> Plane:

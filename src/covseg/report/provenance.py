@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from covseg.files import write_whole
+
 _PACKAGES = (
     *("covseg", "torch", "lightning", "hydra-core", "omegaconf", "torchmetrics"),
     *("albumentations", "opencv-python-headless", "numpy", "wandb"),
@@ -45,7 +47,7 @@ def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
 
 def write_provenance(found: dict[str, Any], path: Path) -> None:
     """Write as JSON."""
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
 def _git() -> dict[str, Any] | None:
