@@ -132,7 +132,7 @@ def trainer(
     else:
         arguments |= {"accelerator": "cpu", "devices": devices.processes(settings)}
     if arguments["enable_progress_bar"] is None:
-        arguments["enable_progress_bar"] = sys.stdout.isatty()
+        arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())
     if arguments["enable_progress_bar"]:
         callbacks = [*callbacks, ProgressBar()]
     arguments |= {"plugins": WholeCheckpoints(), "default_root_dir": out}

@@ -5,6 +5,7 @@ exit code 1, without a traceback; ``HYDRA_FULL_ERROR=1`` brings the traceback ba
 """
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 _QUESTION = "did you mean"
@@ -19,6 +20,8 @@ class CovsegError(Exception):
         cause: what is wrong with it, continuing the sentence after ``where``.
         remedy: what to do, a sentence of its own without the full stop.
     """
+
+    exit_code = 1
 
     def __init__(self, where: object, cause: str, remedy: str) -> None:
         super().__init__(where, cause, remedy)
@@ -49,6 +52,19 @@ class TrainingError(CovsegError):
     """Training cannot go on."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody ended the work: Ctrl-C, or a signal of the system's.
+
+    Args:
+        number: of the signal; the exit code says which it was, as shells expect.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+        self.sentence = f"stopped by {signal.Signals(number).name}"
+
+
 def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
     """The remedy that names the choice nearest to ``word``, or all of them where none is near.
 
@@ -61,3 +77,23 @@ def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
     if close := difflib.get_close_matches(word, known, n=1):
         return f"{_QUESTION} {above}{close[0]}"
     return f"choose from {', '.join(known)}" if 0 < len(known) <= _FEW else "see --help"
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """The remedy for an unknown key: one beside it, else one of its name elsewhere.
+
+    Args:
+        key: dotted, as it was written.
+        known: every dotted key that there is.
+    """
+    known = sorted(set(known))
+    above, dot, last = key.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == above]
+    beside = nearest(last, siblings, above + dot)
+    if beside.startswith(_QUESTION):
+        return beside
+    names = {k.rpartition(".")[2] for k in known}
+    close = [last] if above or last in names else difflib.get_close_matches(last, names, n=2)
+    if elsewhere := [k for k in known if k.rpartition(".")[2] in close]:
+        return f"{_QUESTION} {' or '.join(elsewhere)}"
+    return beside

@@ -26,7 +26,7 @@ def work(config: Evaluate, out: Path) -> float | None:
     return evaluate(config, out)
 
 
-VERB = start.Verb("evaluate", Evaluate, lambda config: config_as_changed(config).trainer, work)
+VERB = start.Verb("evaluate", Evaluate, config_as_changed, work)
 
 
 def main() -> None:

@@ -7,9 +7,11 @@
 The result is a run folder: outputs/train/<date_time>/.
 """
 
+import signal
 from pathlib import Path
 
 from covseg.config import Train
+from covseg.errors import Stopped
 from covseg.run import start
 
 
@@ -18,17 +20,26 @@ def work(config: Train, out: Path) -> float | None:
 
     Returns:
         the objective: ``rmse_per_image`` on Val, None where nothing may be chosen by it.
+
+    Raises:
+        Stopped: by Ctrl-C, after everything was saved and scored.
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
+    from covseg.run.interrupt import interruptible
     from covseg.run.training import Training, finished_loggers
 
     training = Training(config, out)
     with finished_loggers():
-        training.fit()
-        return training.report()
+        training.prepare()
+        with interruptible(training.trainer) as interruption:
+            training.fit(interruption)
+            objective = training.report()
+        if interruption.epoch is not None:
+            raise Stopped(signal.SIGINT)
+    return objective
 
 
-VERB = start.Verb("train", Train, lambda config: config.trainer, work)
+VERB = start.Verb("train", Train, lambda config: config, work)
 
 
 def main() -> None:

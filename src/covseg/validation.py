@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from covseg.config import Node
-from covseg.errors import ConfigError, nearest
+from covseg.errors import ConfigError, nearest, nearest_key
 
 TARGETS = frozenset(
     [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
@@ -84,6 +84,12 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield below, value
 
 
+def _keys(config: Mapping[str, Any]) -> set[str]:
+    """Every dotted key, groups included."""
+    leaves = (key.split(".") for key, _ in _leaves(config, ""))
+    return {".".join(parts[:n]) for parts in leaves for n in range(1, len(parts) + 1)}
+
+
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
     first, *others = error.errors()
     place = _place(config, first)
@@ -91,14 +97,8 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
     if first["type"] == "missing":
         return ConfigError(key, "is not set", f"say {key}=<value>")
     if first["type"] == "extra_forbidden":
-        siblings: Any = config
-        for part in place[:-1]:
-            siblings = siblings[part]
-        above = "".join(f"{part}." for part in place[:-1])
-        known = [str(name) for name in siblings if name != place[-1]]
-        return ConfigError(
-            f"{key}={value}", "is not a key of covseg", nearest(str(place[-1]), known, above)
-        )
+        known = {name for name in _keys(config) if name != key and not name.startswith(f"{key}.")}
+        return ConfigError(f"{key}={value}", "is not a key of covseg", nearest_key(key, known))
     # one message for each branch of a union
     wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
     remedy = " or ".join(dict.fromkeys(re.sub(r"^.*?(?=should)", "", msg) for msg in wanted))

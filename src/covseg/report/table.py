@@ -1,5 +1,7 @@
 """A summary as a table on the terminal, 80 columns wide."""
 
+import os
+import sys
 from typing import Any
 
 from rich import box
@@ -20,10 +22,15 @@ _BASELINES = {
 
 
 def print_summary(summary: Summary, where: object) -> None:
-    """Print the tables and the run folder to stdout."""
+    """Print the tables and the run folder to stdout, as far as somebody reads it."""
     console = Console()
-    console.print(summary_tables(summary), width=min(WIDTH, console.width))
-    console.print(f"run folder: {where}", soft_wrap=True, highlight=False)
+    try:
+        console.print(summary_tables(summary), width=min(WIDTH, console.width))
+        console.print(f"run folder: {where}", soft_wrap=True, highlight=False)
+        console.file.flush()
+    except BrokenPipeError:  # ``| head`` has read enough, and the files hold everything
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def summary_tables(summary: Summary) -> RenderableType:

@@ -1,22 +1,59 @@
 """Command line -> configuration, or one sentence; before Hydra makes any folder."""
 
 import re
+import shlex
+from argparse import ArgumentError, Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from covseg.errors import ConfigError, nearest
+from covseg.errors import ConfigError, nearest, nearest_key
 
+_HELP = "see --help"
+_SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # inside an installed wheel, or beside src/ in a checkout
 CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is_dir())
+
+
+def parsed(words: Sequence[str]) -> Namespace:
+    """The command line as Hydra's parser reads it.
+
+    Raises:
+        ConfigError: an option that there is not, or overrides on both sides of -m.
+    """
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        arguments, unknown = parser.parse_known_args(list(words))
+    except ArgumentError as error:
+        raise ConfigError(
+            error.argument_name or "the command line", f"cannot be read ({error.message})", _HELP
+        ) from error
+    if options := [word for word in unknown if word.startswith("-")]:
+        raise ConfigError(options[0], "is not an option of covseg", _HELP)
+    if unknown:
+        raise ConfigError(
+            unknown[0],
+            "stands apart from the other overrides",
+            "write all of them behind the options, e.g. -m seed=1 model.depth=2,3",
+        )
+    for option in ("config_path", "config_name"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(
+                f"--{option.replace('_', '-')}={getattr(arguments, option)}",
+                "would replace covseg's own configuration",
+                "say --config-dir=<folder> for presets of your own, then experiment=<preset>",
+            )
+    return arguments
 
 
 def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
@@ -28,7 +65,7 @@ def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise _refusal("", overrides, error) from error
+        raise _unreadable(overrides, error) from error
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
         if o.is_discrete_sweep()
@@ -81,9 +118,7 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
     message = str(error).strip() or str(error.__cause__).strip()
     unknown = re.search(r"Could not override '([^'@]+)", message)
     if unknown is None:
-        first = message.partition("\n")[0]
-        remedy = "add -m to sweep over values" if "Ambiguous value" in first else "see --help"
-        return ConfigError("the command line", f"cannot be understood ({first})", remedy)
+        return _unreadable(overrides, error)
     key = unknown[1]
     same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
     given = next(same, next((o for o in overrides if o.lstrip("+~").startswith(key)), key))
@@ -92,13 +127,39 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
         known = [*_groups(), *_dotted(_composed(verb, groups), "")]
     except (HydraException, OmegaConfBaseException):
         known = _groups()
-    above, dot, last = key.rpartition(".")
-    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == above]
-    return ConfigError(
-        given,
-        "is not a key of covseg",
-        nearest(last, siblings, above + dot) if siblings else nearest(key, known),
-    )
+    return ConfigError(given, "is not a key of covseg", nearest_key(key, known))
+
+
+def _unreadable(overrides: Sequence[str], error: Exception) -> ConfigError:
+    """Name the override that Hydra cannot read, and write it as it can."""
+    parser = OverridesParser.create()
+    for override in overrides:
+        key, _, value = override.partition("=")
+        try:
+            several = parser.parse_override(override).is_sweep_override()
+        except HydraException:
+            quoted = f"{key}={_quoted(value)}"
+            remedy = f"write {shlex.quote(quoted)}" if _readable(parser, quoted) else _HELP
+            return ConfigError(override, _SIGNS, remedy)
+        if several:
+            quoted = shlex.quote(f"{key}={_quoted(value)}")
+            return ConfigError(
+                override, "is several values", f"add -m to run all of them, or write {quoted}"
+            )
+    reason = str(error).strip().partition("\n")[0]
+    return ConfigError("the command line", f"cannot be understood ({reason})", _HELP)
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _readable(parser: OverridesParser, override: str) -> bool:
+    try:
+        parser.parse_override(override)
+    except HydraException:
+        return False
+    return True
 
 
 def _groups() -> list[str]:

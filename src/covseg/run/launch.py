@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from covseg import errors
-from covseg.errors import CovsegError, TrainingError
+from covseg.errors import CovsegError, Stopped, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
 
     Raises:
         CovsegError: what the first failing rank refused with.
-        KeyboardInterrupt: this process was asked to stop; the ranks are gone.
+        Stopped: this process was asked to stop; the ranks are gone.
     """
     ranks = out / RANKS
     log.info("%d processes", n_processes)
@@ -52,7 +52,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
     if stopped:
-        raise KeyboardInterrupt(f"stopped by {signal.Signals(stopped[0]).name}")
+        raise Stopped(stopped[0])
     if exit_code != 0:
         raise _first_failure(ranks, out / f"{verb}.log")
     shutil.rmtree(ranks, ignore_errors=True)

@@ -40,6 +40,7 @@ def configure(log_file: Path | None) -> None:
     """
     import lightning.pytorch  # noqa: F401  its import sets handlers and levels of its own
 
+    logging.raiseExceptions = False  # a line that a full disk refuses is no traceback
     handlers: list[logging.Handler] = []
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8")

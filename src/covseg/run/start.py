@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import shlex
-import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,20 +17,18 @@ from typing import Any
 
 import hydra
 import yaml
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from covseg.config import Node, Trainer
-from covseg.errors import ConfigError, CovsegError, RunError
+from covseg.config import Node, Train
+from covseg.errors import ConfigError, CovsegError, Stopped
 from covseg.run import logs
-from covseg.run.compose import CONF, composed, jobs, plain
+from covseg.run.claim import claim, give_up, unwritable
+from covseg.run.compose import CONF, composed, jobs, parsed, plain
 from covseg.validation import check
 
 log = logging.getLogger(__name__)
-
-_REFUSED = 1  # exit code
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,34 @@ class Verb:
     Attributes:
         name: ``train`` for ``covseg.train``.
         schema: of its configuration.
-        trainer_settings: configuration -> the Trainer's arguments: how many processes there are.
+        as_training: its configuration -> that of the training run that it is about.
         work: (configuration, run folder) -> objective; called in every process.
     """
 
     name: str
     schema: type[Node]
-    trainer_settings: Callable[[Any], Trainer]
+    as_training: Callable[[Any], Train]
     work: Callable[[Any, Path], float | None]
 
     def read_config(self, out: Path) -> Node:
         """The checked configuration of a run folder."""
         text = (out / "config.yaml").read_text(encoding="utf-8")
         return check(self.schema, yaml.safe_load(text))
+
+    def do(self, out: Path) -> float | None:
+        """The work of a claimed run folder, in this process.
+
+        Raises:
+            CovsegError: the configuration, the data, the training or the machine refuses.
+        """
+        from covseg.run import faults  # torch comes in here
+
+        config = self.read_config(out)
+        try:
+            with faults.worded(self.as_training(config).data, out):
+                return self.work(config, out)
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            raise Stopped(signal.SIGINT) from error
 
 
 def main(verb: Verb) -> None:
@@ -64,16 +77,17 @@ def main(verb: Verb) -> None:
     try:
         _check_command_line(verb)
         _hydra_main(verb)
-    except CovsegError as error:
+    except (CovsegError, KeyboardInterrupt) as error:
         if traceback_wanted:
             raise
-        print(error.sentence, file=sys.stderr)
-        sys.exit(_REFUSED)
+        stopped = error if isinstance(error, CovsegError | Stopped) else Stopped(signal.SIGINT)
+        print(stopped.sentence, file=sys.stderr)
+        sys.exit(stopped.exit_code)
 
 
 def _check_command_line(verb: Verb) -> None:
     """Refuse every job of the command line that cannot be, before the first one starts."""
-    arguments = get_args_parser().parse_args()
+    arguments = parsed(sys.argv[1:])
     if arguments.help or arguments.hydra_help or arguments.info or arguments.cfg:
         return
     wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
@@ -102,7 +116,7 @@ def _hydra_main(verb: Verb) -> None:
     except OSError as error:
         if started:
             raise
-        raise _unwritable(error.filename, error) from error  # Hydra's own making of the folder
+        raise unwritable(error.filename, error) from error  # Hydra's own making of the folder
     if refusals:
         raise refusals[0]
 
@@ -112,31 +126,24 @@ def _job(verb: Verb, composed_config: DictConfig) -> float | None:
     out = Path(hydra_config.runtime.output_dir)
     sweep = hydra_config.mode == RunMode.MULTIRUN
     values = plain(composed_config)
-    if "protocol" in values:
-        _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
-    _settle_paths(values)
-    claim(out, verb.name, values)
+    try:
+        if "protocol" in values:
+            _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
+        _settle_paths(values)
+        claim(out, verb.name, values)
+    except CovsegError:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # unless somebody keeps files in it
+        raise
     try:
         return perform(verb, out)
-    except CovsegError as error:
-        log.log(logs.FAILURE, error.sentence)
-        _give_up(out, verb.name)
+    except (CovsegError, KeyboardInterrupt) as error:
+        log.log(logs.FAILURE, getattr(error, "sentence", "stopped"))
+        give_up(out, verb.name)
         raise
     except Exception:
         log.log(logs.FAILURE, "not one of the errors that covseg knows", exc_info=True)
         raise
-
-
-def _give_up(out: Path, verb: str) -> None:
-    """Leave nothing half-made where a run was refused before there was any work."""
-    begun = {"baselines.npz", "checkpoints", "per_image.csv"}
-    if begun.isdisjoint(path.name for path in out.iterdir()):
-        logs.configure(None)
-        (out / "config.yaml").unlink()
-        (out / f"{verb}.log").unlink()
-        shutil.rmtree(out / "ranks", ignore_errors=True)
-        with contextlib.suppress(OSError):
-            out.rmdir()  # unless somebody keeps other files in it
 
 
 def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> None:
@@ -154,37 +161,18 @@ def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> Non
 
 def _settle_paths(values: dict[str, Any]) -> None:
     """Make paths absolute: a run folder is read again from elsewhere."""
-    data = values["data"]
-    for node, key in ((data, "root"), (data, "cache_dir"), (values, "init"), (values, "run")):
+    for place in ("data.root", "data.cache_dir", "init", "run"):
+        above, _, key = place.rpartition(".")
+        node = values[above] if above else values
         if node.get(key):
-            node[key] = str(Path(node[key]).expanduser().absolute())
-
-
-def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
-    """Make ``out`` the folder of this run: ``config.yaml`` and the log.
-
-    Raises:
-        RunError: the folder cannot be written or already holds a run.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (out / "config.yaml").open("x", encoding="utf-8") as file:
-            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
-        logs.configure(out / f"{verb}.log")
-    except FileExistsError as error:
-        raise RunError(
-            out, "already holds a run", "say hydra.run.dir=<another folder>, or remove that one"
-        ) from error
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: object, error: OSError) -> RunError:
-    return RunError(
-        f"hydra.run.dir={out}",
-        f"cannot be written ({error.strerror})",
-        "name a folder that you may write to",
-    )
+            try:
+                node[key] = str(Path(node[key]).expanduser().absolute())
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"{place}={node[key]}",
+                    "begins with ~, and this user has no home folder",
+                    "set HOME, or write the folder out (for the cache: COVSEG_CACHE=<folder>)",
+                ) from error
 
 
 def perform(verb: Verb, out: Path) -> float | None:
@@ -192,8 +180,7 @@ def perform(verb: Verb, out: Path) -> float | None:
     from covseg import devices  # torch comes in here, after every refusal that needs none
     from covseg.run import launch
 
-    config = verb.read_config(out)
-    processes = devices.processes(verb.trainer_settings(config))
+    processes = devices.processes(verb.as_training(verb.read_config(out)).trainer)
     if processes > 1:
         return launch.launch(verb.name, out, processes)
-    return verb.work(config, out)
+    return verb.do(out)

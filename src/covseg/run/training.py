@@ -18,6 +18,7 @@ from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance, write_provenance
 from covseg.run.folder import reported_checkpoint
+from covseg.run.interrupt import Interruption
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ class Training:
         self.data.trainer = self.trainer
         self._provenance = provenance("train", config.seed, self.trainer.world_size)
 
-    def fit(self) -> None:
-        """Read the data, then fit."""
+    def prepare(self) -> None:
+        """Read the data, and refuse what cannot be fitted."""
         config = self.config
         self.data.setup()
         rows = self.data.rows(*config.protocol.fit)
@@ -72,11 +73,19 @@ class Training:
                 self.out / "baselines.npz"
             )
             self._announce(len(rows))
+
+    def fit(self, interruption: Interruption) -> None:
+        """Fit, until the end or an interruption."""
+        config = self.config
         steps = len(self.data.train_dataloader()) * (config.trainer.max_epochs or 1)
         if config.trainer.max_steps > 0:
             steps = min(steps, config.trainer.max_steps)
         devices.compile_network(self.network, config.model.compile, steps)
         self.trainer.fit(self.module, datamodule=self.data)
+        if interruption.epoch is not None and self.trainer.is_global_zero:
+            where = f"by Ctrl-C in epoch {interruption.epoch} of {config.trainer.max_epochs}"
+            self._note(interrupted=where)
+            log.warning("stopped %s: the scores are of what was learnt until then", where)
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""

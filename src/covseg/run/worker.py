@@ -24,7 +24,7 @@ def main() -> None:
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
     logs.configure(out / f"{name}.log" if rank == 0 else None)
     try:
-        objective = verb.work(verb.read_config(out), out)
+        objective = verb.do(out)
     except CovsegError as error:
         refusal = out / launch.RANKS / f"refusal-{rank}.json"
         refusal.write_text(json.dumps([type(error).__name__, *map(str, error.args)]))

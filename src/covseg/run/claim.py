@@ -1,0 +1,77 @@
+"""A run folder is taken, and given back where a run was refused before it began."""
+
+import contextlib
+import os
+import shutil
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from covseg.errors import RunError
+from covseg.run import logs
+
+_BEGUN = {"baselines.npz", "checkpoints", "per_image.csv"}  # what only work leaves
+
+
+def free_folder(wanted: str) -> str:
+    """The folder ``wanted``, or ``wanted_2`` where another run has started in the same second.
+
+    ``conf/`` asks for it as ``${free_folder:...}``; it is made here, so that no other run takes it.
+    """
+    for name in chain([wanted], (f"{wanted}_{n}" for n in count(2))):
+        try:
+            Path(name).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError:
+            pass  # ``claim`` says so
+        return name
+    raise AssertionError
+
+
+# cached: all jobs of a sweep lie in one folder
+OmegaConf.register_new_resolver("free_folder", free_folder, use_cache=True, replace=True)
+
+
+def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
+    """Make ``out`` the folder of this run: ``config.yaml`` and the log.
+
+    Raises:
+        RunError: the folder cannot be written or already holds a run.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "config.yaml").open("x", encoding="utf-8") as file:
+            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+        logs.configure(out / f"{verb}.log")
+    except FileExistsError as error:
+        raise RunError(
+            out, "already holds a run", "say hydra.run.dir=<another folder>, or remove that one"
+        ) from error
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            (out / "config.yaml").unlink()
+        raise unwritable(out, error) from error
+
+
+def unwritable(out: object, error: OSError) -> RunError:
+    """What is said where the run folder cannot be made."""
+    return RunError(
+        f"hydra.run.dir={out}",
+        f"cannot be written ({os.strerror(error.errno or 0)})",
+        "name a folder that you may write to",
+    )
+
+
+def give_up(out: Path, verb: str) -> None:
+    """Leave nothing half-made where a run ended before there was any work in its folder."""
+    if out.is_dir() and _BEGUN.isdisjoint(path.name for path in out.iterdir()):
+        logs.configure(None)
+        (out / "config.yaml").unlink(missing_ok=True)
+        (out / f"{verb}.log").unlink(missing_ok=True)
+        shutil.rmtree(out / "ranks", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            out.rmdir()  # unless somebody keeps other files in it

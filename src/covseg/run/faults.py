@@ -1,0 +1,84 @@
+"""What a machine refuses while a run works: memory, loader processes, open files, room on a disk.
+
+torch tells these apart by their messages alone.
+"""
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from covseg.config import Data
+from covseg.errors import CovsegError, RunError, TrainingError
+
+_MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
+_SHARED = re.compile(
+    r"shared memory|/dev/shm|Bus error|unable to (open|mmap|allocate|write)|torch_shm_manager"
+)
+_LOST = re.compile(r"DataLoader worker \(pid.*?\) (exited unexpectedly|is killed by signal: \w+)")
+_FILES = re.compile(r"Too many open files|ancdata")
+
+
+@contextlib.contextmanager
+def worded(data: Data, out: Path) -> Iterator[None]:
+    """Turn the machine's refusals into sentences; every other error passes as it is.
+
+    Raises:
+        CovsegError: what to change.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, MemoryError) as error:
+        if (known := sentence(error, data, out)) is None:
+            raise
+        raise known from error
+
+
+def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
+    """The refusal that stands behind an error of torch or the system, None for any other."""
+    said = str(error)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+        return RunError(
+            error.filename or out,
+            f"cannot be written ({os.strerror(error.errno)})",
+            "make room there, or let hydra.run.dir name another folder",
+        )
+    if data.num_workers and (_FILES.search(said) or getattr(error, "errno", 0) == errno.EMFILE):
+        return TrainingError(
+            f"data.num_workers={data.num_workers}",
+            "opens more files than this user may",
+            "say data.num_workers=0, or raise the limit with ulimit -n 65536",
+        )
+    if data.num_workers and _SHARED.search(said):
+        return TrainingError(
+            f"data.num_workers={data.num_workers}",
+            "needs shared memory (/dev/shm), and there is too little of it",
+            "say data.num_workers=0, or give /dev/shm more room",
+        )
+    if data.num_workers and (lost := _LOST.search(said)):
+        return TrainingError(
+            f"data.num_workers={data.num_workers}",
+            f"lost one of its processes (it {lost[1]}), most often for want of memory",
+            f"say data.num_workers={data.num_workers // 2}",
+        )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(said):
+        return _too_large(data)
+    return None
+
+
+def _too_large(data: Data) -> TrainingError:
+    if data.batch_size > 1:
+        return TrainingError(
+            f"data.batch_size={data.batch_size}",
+            "needs more memory than there is",
+            f"say data.batch_size={data.batch_size // 2}",
+        )
+    return TrainingError(
+        f"data.image_size={data.image_size}",
+        "needs more memory than there is, even for one image at a time",
+        "lower it, model.base_channels or model.depth",
+    )
