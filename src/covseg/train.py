@@ -2,7 +2,7 @@
 
     python -m covseg.train experiment=demo
     python -m covseg.train data.root=archive.zip model=unet3 trainer.devices=2
-    python -m covseg.train -m model.depth=2,3,4 data.image_size=128,256 optimizer=adam,adamw
+    python -m covseg.train -m data.root=archive.zip model.depth=2,3,4 optimizer=adam,adamw
 
 The result is a run folder: outputs/train/<date_time>/.
 """
