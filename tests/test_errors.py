@@ -1,11 +1,23 @@
 """Every refusal is one sentence: place, cause, remedy."""
 
 import pickle
+import signal
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from covseg.errors import ConfigError, CovsegError, DataError, RunError, TrainingError, nearest
+from covseg.errors import (
+    ConfigError,
+    CovsegError,
+    DataError,
+    RunError,
+    Stopped,
+    TrainingError,
+    nearest,
+    nearest_key,
+    setting,
+)
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DataError, RunError, TrainingError])
@@ -47,3 +59,42 @@ def test_an_error_travels_between_processes():
 def test_the_remedy_names_the_nearest_choice_or_all_where_they_are_few(word, choices, remedy):
     found = nearest(word, choices)
     assert found.startswith(remedy) if remedy.endswith(", ") else found == remedy
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (0.5, "0.5"),
+        ([0, [None, False]], "[0,[null,false]]"),
+        ({"a": {"b": True}}, "{a:{b:true}}"),
+    ],
+)
+def test_a_value_is_written_as_a_command_line_has_it(value, written):
+    assert setting("key", value) == f"key={written}"
+    parsed = OverridesParser.create().parse_override(f"key={written}")
+    assert parsed.value() == value
+
+
+KEYS = ["seed", "model", "model.depth", "data.batch_size", "trainer.max_epochs", "logger"]
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("model.dpth", "did you mean model.depth"),
+        ("batch_size", "did you mean data.batch_size"),
+        ("trainer.batch_size", "did you mean data.batch_size"),
+        ("epochs", "did you mean trainer.max_epochs"),
+        ("trainer.logger", "did you mean logger"),
+        ("model.xyz", "choose from depth"),
+    ],
+)
+def test_an_unknown_key_is_looked_for_beside_and_then_elsewhere(key, remedy):
+    assert nearest_key(key, KEYS) == remedy
+
+
+def test_what_stopped_a_run_is_in_the_exit_code():
+    assert (Stopped(signal.SIGINT).exit_code, Stopped(signal.SIGTERM).exit_code) == (130, 143)
+    assert Stopped(signal.SIGTERM).sentence == "stopped by SIGTERM"

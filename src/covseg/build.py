@@ -19,13 +19,13 @@ from covseg import devices
 from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
-from covseg.errors import ConfigError, nearest
+from covseg.errors import ConfigError, nearest, setting
 from covseg.learn.checkpoint import WholeCheckpoints
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, SCORES
 from covseg.report.callbacks import ProgressBar
-from covseg.validation import check_targets
+from covseg.validation import check_targets, wish
 
 MONITOR = f"val/{OBJECTIVE}"
 _MONITORS = {f"val/{name}" for name in SCORES} | {"val/loss", "train/loss", "train/rmse"}
@@ -124,8 +124,9 @@ def trainer(
     """Lightning's Trainer for a run folder, with a progress bar where somebody looks.
 
     Raises:
-        ConfigError: Lightning refuses an argument.
+        ConfigError: Lightning refuses an argument, or the device the precision.
     """
+    devices.check_precision(settings)
     arguments = settings.model_dump()
     if devices.on_gpu(settings):
         arguments |= {"accelerator": "gpu"}
@@ -145,7 +146,10 @@ def trainer(
         ValueError,
         RuntimeError,
     ) as error:
-        raise ConfigError("trainer", f"is refused by Lightning ({error})", "change it") from error
+        reason = str(error).partition(". ")[0]
+        raise ConfigError(
+            "trainer", f"is refused by Lightning ({reason})", "change what it names"
+        ) from error
 
 
 def _made(group: str, nodes: Mapping[str, Buildable]) -> dict[str, Any]:
@@ -178,13 +182,12 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
             continue
         if name not in known:
             raise ConfigError(
-                f"{key}.{name}={value}", f"is no argument of {target}", nearest(name, known)
+                setting(f"{key}.{name}", value), f"is no argument of {target}", nearest(name, known)
             )
         if target.startswith("covseg."):
             try:
                 TypeAdapter(known[name].annotation).validate_python(value, strict=True)
             except ValidationError as error:
-                reason = error.errors()[0]["msg"].removeprefix("Input ")
                 raise ConfigError(
-                    f"{key}.{name}={value}", "is not possible", f"it {reason}"
+                    setting(f"{key}.{name}", value), "is not possible", wish(error.errors()[0])
                 ) from error

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from covseg.errors import ConfigError
+from covseg.errors import ConfigError, setting
 
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
@@ -29,13 +29,6 @@ class Buildable(Node):
     model_config = ConfigDict(extra="allow")
 
     target: str = Field(alias="_target_")
-
-    @model_validator(mode="after")
-    def _no_hydra_keys(self) -> "Buildable":
-        for name, value in (self.model_extra or {}).items():
-            if name.startswith("_"):
-                raise ConfigError(f"{name}={value}", "is not for a configuration", "remove it")
-        return self
 
 
 class PhantomData(Node):
@@ -63,7 +56,9 @@ class Data(Node):
     @classmethod
     def _once(cls, targets: list[Target]) -> list[Target]:
         if len(set(targets)) < len(targets):
-            raise ConfigError(f"data.targets={targets}", "names a target twice", "name each once")
+            raise ConfigError(
+                setting("data.targets", targets), "names a target twice", "name each once"
+            )
         return targets
 
 
@@ -222,13 +217,13 @@ class Train(Node):
         endless = self.trainer.max_epochs in {None, -1} and self.trainer.max_steps == -1
         if endless and self.scheduler is not None and "plateau" not in self.scheduler.target:
             raise ConfigError(
-                f"trainer.max_epochs={self.trainer.max_epochs}",
+                setting("trainer.max_epochs", self.trainer.max_epochs),
                 "leaves the length open that the schedule needs",
                 "set trainer.max_epochs or trainer.max_steps, or say scheduler=none",
             )
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(
-                "trainer.enable_checkpointing=False",
+                "trainer.enable_checkpointing=false",
                 "keeps no checkpoint of which protocol.checkpoint=best could be chosen",
                 "leave it out, or say protocol.checkpoint=last",
             )

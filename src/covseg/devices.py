@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from covseg.config import Trainer
-from covseg.errors import ConfigError
+from covseg.errors import ConfigError, setting
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def processes(settings: Trainer) -> int:
         ConfigError: more GPUs than there are, or no number of devices.
     """
     devices, gpus = settings.devices, torch.cuda.device_count()
-    key = f"trainer.devices={devices}"
+    key = setting("trainer.devices", devices)
     if not on_gpu(settings):
         if isinstance(devices, list):
             raise ConfigError(key, "lists GPUs, and this run is on a CPU", "say a number")
@@ -59,6 +59,19 @@ def processes(settings: Trainer) -> int:
     if wanted < 1:
         raise ConfigError(key, "is no device at all", "say 1 or more")
     return wanted
+
+
+def check_precision(settings: Trainer) -> None:
+    """Refuse 16 bits where the device lacks them; Lightning would silently take others.
+
+    Raises:
+        ConfigError: says what the device has.
+    """
+    key, precision = f"trainer.precision={settings.precision}", str(settings.precision)
+    if not on_gpu(settings) and precision.startswith("16"):
+        raise ConfigError(key, "is not for a CPU", "say bf16-mixed, or leave it out for 32 bits")
+    if on_gpu(settings) and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
+        raise ConfigError(key, "is not for this GPU", "say 16-mixed, or leave it out for 32 bits")
 
 
 def check_memory(sketch: nn.Module, key: str) -> None:

@@ -65,6 +65,21 @@ class Stopped(KeyboardInterrupt):
         self.sentence = f"stopped by {signal.Signals(number).name}"
 
 
+def setting(key: object, value: object) -> str:
+    """A key with its value, as a command line has them: ``trainer.devices=[0,1]``."""
+    return f"{key}={_written(value)}"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{_written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
     """The remedy that names the choice nearest to ``word``, or all of them where none is near.
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from covseg.config import Node
-from covseg.errors import ConfigError, nearest, nearest_key
+from covseg.errors import ConfigError, nearest, nearest_key, setting
 
 TARGETS = frozenset(
     [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
@@ -60,14 +60,18 @@ def check_targets(config: Any) -> None:
     """
     for key, target in _leaves(config, ""):
         if isinstance(target, str) and "${" in target:
-            raise ConfigError(f"{key}={target}", "is an interpolation", "write its value")
+            raise ConfigError(setting(key, target), "is an interpolation", "write its value")
+        if hydras := [part for part in key.split(".") if part[:1] == "_" and part != "_target_"]:
+            raise ConfigError(
+                setting(key, target), f"has a key of Hydra's own ({hydras[0]})", "remove it"
+            )
         if key.rpartition(".")[2] != "_target_":
             continue
         if not isinstance(target, str) or target not in TARGETS:
             names = {name.rpartition(".")[2]: name for name in TARGETS}
             close = nearest(str(target).rpartition(".")[2], names)
             raise ConfigError(
-                f"{key}={target}",
+                setting(key, target),
                 "is not among what covseg builds",
                 close if close.startswith("did") else "remove it",
             )
@@ -91,18 +95,51 @@ def _keys(config: Mapping[str, Any]) -> set[str]:
 
 
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
-    first, *others = error.errors()
+    errors = error.errors()
+    first = errors[0]
+    top = _place(config, first)
+    # a union has one error a branch: the deepest knows best what was meant
+    same = [e for e in errors if _place(config, e)[: len(top)] == top]
+    first = max(same, key=lambda e: len(_place(config, e)))
     place = _place(config, first)
     key, value = ".".join(map(str, place)), first["input"]
     if first["type"] == "missing":
         return ConfigError(key, "is not set", f"say {key}=<value>")
     if first["type"] == "extra_forbidden":
         known = {name for name in _keys(config) if name != key and not name.startswith(f"{key}.")}
-        return ConfigError(f"{key}={value}", "is not a key of covseg", nearest_key(key, known))
-    # one message for each branch of a union
-    wanted = [first["msg"], *(e["msg"] for e in others if _place(config, e) == place)]
-    remedy = " or ".join(dict.fromkeys(re.sub(r"^.*?(?=should)", "", msg) for msg in wanted))
-    return ConfigError(f"{key}={value}", "is not possible", f"it {remedy}")
+        return ConfigError(setting(key, value), "is not a key of covseg", nearest_key(key, known))
+    wanted = dict.fromkeys(wish(e) for e in same if _place(config, e) == place)
+    return ConfigError(setting(key, value), "is not possible", ", or ".join(filter(None, wanted)))
+
+
+_WISHES = {
+    "int_type": "give a whole number",
+    "int_from_float": "give a whole number",
+    "float_type": "give a number",
+    "finite_number": "give a finite number",
+    "bool_type": "say true or false",
+    "string_type": "give a word",
+    "list_type": "give a list, such as [a,b]",
+    "dict_type": "give keys with values, such as {{a:1}}",
+    "model_type": "give keys with values, such as {{a:1}}",
+    "greater_than": "give more than {gt:.12g}",
+    "greater_than_equal": "give {ge:.12g} or more",
+    "less_than": "give less than {lt:.12g}",
+    "less_than_equal": "give {le:.12g} or less",
+    "too_short": "name at least {min_length}",
+    "none_required": "",  # null is what one leaves out
+}
+
+
+def wish(error: ErrorDetails) -> str:
+    """What would be possible instead, as a remedy."""
+    if error["type"] == "literal_error":
+        choices = re.findall(r"'[^']*'|[^\s',]+", error["ctx"]["expected"])
+        return nearest(
+            str(error["input"]), {c.strip("'").replace("False", "false") for c in choices} - {"or"}
+        )
+    known = _WISHES.get(error["type"])
+    return error["msg"] if known is None else known.format(**error.get("ctx", {}))
 
 
 def _place(config: Any, error: ErrorDetails) -> list[int | str]:

@@ -1,7 +1,9 @@
 """On the command line.
 
-Each is made by the real command in a process of its own, which must not have imported torch yet.
+Each is made by the real command in a process of its own, which refuses before it imports torch.
 """
+
+import shlex
 
 import pytest
 
@@ -12,11 +14,15 @@ MISTAKES = {
     "a key of the top level misspelt": "sead=3",
     "a key deep down misspelt": "data=phantom data.phantom.sed=3",
     "a key without its group": "lr=1e-3",
-    "a key that another group sets": "trainer.logger=false",
+    "a key that is called otherwise": "epochs=3",
+    "a key of another group": "trainer.batch_size=3",
+    "a key that is a group of its own": "trainer.logger=false",
+    "a key of data that is not in use": "data.phantom.seed=1",
     "a group misspelt": "modle=unet3",
     "an option that there is not": "model=unet9",
     "an option misspelt": "optimizer=adamm",
     "a preset that there is not": "experiment=demmo",
+    "a part taken away that was not there": "~callbacks.picturess",
     "a word for a number": "model.depth=three",
     "half an image": "data.batch_size=1.5",
     "no image": "data.batch_size=0",
@@ -24,13 +30,19 @@ MISTAKES = {
     "a negative learning rate": "optimizer.lr=-1",
     "a threshold beyond 1": "protocol.threshold=1.5",
     "too many loader processes": "data.num_workers=1000",
-    "no epoch": "trainer.max_epochs=-3",
-    "a seed that is none": "seed=-1",
+    "fewer than no epochs": "trainer.max_epochs=-3",
+    "a negative seed": "seed=-1",
     "another word for a choice": "model.norm=layer",
     "a target that the data lacks": "data.targets=[lungs]",
     "a target twice": "data.targets=[lung,lung]",
+    "a split misspelt": "data=phantom data.phantom.n_images={Trian:8}",
     "a precision that there is not": "trainer.precision=fp8",
     "an accelerator that there is not": "trainer.accelerator=tpuu",
+    "a number of devices that is none": "trainer.devices=1.5",
+    "a key of an option that was not chosen": "loss.gamma=1",
+    "nothing for a group": "model=null",
+    "a group taken away": "~model",
+    "a time that is none": "trainer.max_time={days:x}",
     "the image too small for the network": "data.image_size=8 model.depth=5",
     "the image no multiple of what the network needs": "data.image_size=100 model.depth=3",
     "the best checkpoint where nothing is chosen": "protocol=paper protocol.checkpoint=best",
@@ -41,16 +53,28 @@ MISTAKES = {
     "a schedule for a run without end": "scheduler=cosine trainer.max_epochs=-1",
     "no checkpoints, and the best of them": "trainer.enable_checkpointing=false",
     "another program as the loss": "loss._target_=os.system",
+    "a part misspelt": "loss._target_=covseg.learn.losses.Tverski",
     "a key of Hydra's own": "+loss._partial_=true",
+    "an interpolation that leads nowhere": "'name=${nowhere}'",
+    "a path with brackets": "'data.root=archive (1).zip'",
+    "a path with a comma": "data.root=a,b.zip",
+    "a path with an equals sign": "data.root=a=b.zip",
     "several values without -m": "model.depth=2,3",
     "one of several values impossible": "-m model.depth=2,77",
     "overrides on both sides of -m": "seed=1 -m model.depth=2,3",
     "an option of no program": "--epochs 3",
+    "another configuration altogether": "--config-path=/etc",
     "no override at all": "a=b=c[",
 }
 
 
 @pytest.mark.parametrize("words", MISTAKES.values(), ids=MISTAKES)
 def test(words, said, tmp_path):
-    said.refused("train", *words.split(), alone=True)
+    said.refused("train", *shlex.split(words), alone=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_traceback_comes_back_when_it_is_asked_for(command):
+    done = command("train", "model.depth=99", HYDRA_FULL_ERROR="1")
+    assert done.code == 1
+    assert "Traceback" in done.err

@@ -13,11 +13,12 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from covseg.errors import ConfigError, nearest, nearest_key
 
 _HELP = "see --help"
+_PATHS = ("data.root", "data.cache_dir", "init", "run", "hydra.run.dir")  # may hold a comma
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # inside an installed wheel, or beside src/ in a checkout
@@ -90,7 +91,11 @@ def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(
             f"{group.lstrip('/')}={option}", "is not there to choose", nearest(option, options)
         ) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except InterpolationKeyError as error:
+        raise ConfigError(
+            str(error.full_key), "refers to something that is not there", "write its value"
+        ) from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _refusal(verb, overrides, error) from error
 
 
@@ -115,13 +120,26 @@ def _composed(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
-    message = str(error).strip() or str(error.__cause__).strip()
-    unknown = re.search(r"Could not override '([^'@]+)", message)
+    for override in overrides:
+        group, _, option = override.partition("=")
+        if option == "null" and group in _groups():
+            options = [file.stem for file in (CONF / group).glob("*.yaml")]
+            return ConfigError(override, "chooses nothing", nearest("", options))
+    message = f"{error}\n{error.__cause__}"
+    unknown = re.search(r"(?:Could not override|delete from config\.) '([^'@]+)", message)
     if unknown is None:
         return _unreadable(overrides, error)
     key = unknown[1]
+    deeper = re.search(rf"full_key: ({re.escape(key)}\.\S+)", message)  # inside a {dict}
     same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
     given = next(same, next((o for o in overrides if o.lstrip("+~").startswith(key)), key))
+    key = deeper[1] if deeper else key
+    if options := _options_with(key):
+        return ConfigError(
+            given,
+            f"belongs to {' or '.join(options)}",
+            f"say {options[0]} as well, or leave it out",
+        )
     groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
     try:
         known = [*_groups(), *_dotted(_composed(verb, groups), "")]
@@ -142,10 +160,8 @@ def _unreadable(overrides: Sequence[str], error: Exception) -> ConfigError:
             remedy = f"write {shlex.quote(quoted)}" if _readable(parser, quoted) else _HELP
             return ConfigError(override, _SIGNS, remedy)
         if several:
-            quoted = shlex.quote(f"{key}={_quoted(value)}")
-            return ConfigError(
-                override, "is several values", f"add -m to run all of them, or write {quoted}"
-            )
+            more = f", or write {shlex.quote(f'{key}={_quoted(value)}')}" if key in _PATHS else ""
+            return ConfigError(override, "is several values", f"add -m to run all of them{more}")
     reason = str(error).strip().partition("\n")[0]
     return ConfigError("the command line", f"cannot be understood ({reason})", _HELP)
 
@@ -162,11 +178,18 @@ def _readable(parser: OverridesParser, override: str) -> bool:
     return True
 
 
+def _options_with(key: str) -> list[str]:
+    """The options of a group that have this key; the chosen one has not."""
+    group, _, rest = key.partition(".")
+    options = [(file.stem, OmegaConf.load(file)) for file in sorted((CONF / group).glob("*.yaml"))]
+    return [f"{group}={name}" for name, node in options if rest and rest in set(_dotted(node, ""))]
+
+
 def _groups() -> list[str]:
     return [folder.name for folder in CONF.iterdir() if folder.is_dir()]
 
 
-def _dotted(node: DictConfig, path: str) -> Iterator[str]:
+def _dotted(node: Any, path: str) -> Iterator[str]:
     for key in map(str, node):
         yield f"{path}{key}"
         if isinstance(child := node._get_node(key), DictConfig):

@@ -1,0 +1,63 @@
+"""With the parts of a run.
+
+Each is possible as a configuration, but not with these parts, on this machine, with this data.
+"""
+
+import shlex
+
+import pytest
+
+from covseg.errors import ConfigError
+from covseg.run.start import _settle_protocol
+
+MISTAKES = {
+    "an argument that an optimizer lacks": "+optimizer.lrr=3",
+    "an argument that an optimizer refuses": "optimizer.betas=[2,3]",
+    "an argument that a transform lacks": "+augment.flip.q=3",
+    "a word for a number of a loss": "loss=focal loss.gamma=abc",
+    "a negative weight in a loss": "loss.positive_weight=-5",
+    "a share beyond 1 in a schedule": "scheduler=one_cycle scheduler.warmup=2",
+    "half a picture": "callbacks.pictures.n_images=1.5",
+    "a score that is not logged": (
+        "callbacks=early_stopping callbacks.early_stopping.monitor=val/rmse"
+    ),
+    "a GPU where there is none": "trainer.accelerator=gpu",
+    "a list of GPUs on a CPU": "trainer.devices=[0,1]",
+    "no device": "trainer.devices=0",
+    "a word for a number of devices": "trainer.devices=some",
+    "a strategy that there is not": "trainer.strategy=magic",
+    "16 bits on a CPU": "trainer.precision=16-mixed",
+    "a precision that needs another package": "trainer.precision=transformer-engine",
+    "a network that no memory holds": (
+        "model.depth=8 model.base_channels=1024 data.image_size=256"
+    ),
+    "a batch larger than the data": "data.batch_size=64",
+    "weights from nowhere": "init=nowhere",
+    "a run folder where a file is": "hydra.run.dir=file/run",
+    "a cache where a file is": "data.cache_dir=file/cache",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES.values(), ids=MISTAKES)
+def test(words, said, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    said.refused("train", "experiment=debug", *shlex.split(words))
+
+
+def test_a_run_folder_that_holds_a_run(said, run):
+    said.refused("train", "experiment=debug", "hydra.run.dir=run")
+
+
+def test_other_peoples_files_in_a_run_folder_stay(said, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "slurm-1.out").write_text("mine")
+    said.refused("train", "experiment=debug", "init=nowhere", "hydra.run.dir=run")
+
+
+def test_a_search_refuses_a_protocol_without_an_objective():
+    protocol = {"name": "paper", "select": None, "report": "Test"}
+    with pytest.raises(ConfigError, match="nothing to go by: search with protocol=holdout"):
+        _settle_protocol(protocol, True, "hydra_plugins.optuna.Sweeper")
+    _settle_protocol(protocol, True, "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
+    assert protocol["report"] == "Test"
