@@ -27,7 +27,7 @@ def interruptible(trainer: L.Trainer) -> Iterator[Interruption]:
     """Let the first Ctrl-C end fitting after the batch at hand, with validation and checkpoints."""
     interruption = Interruption()
 
-    def on_interrupt(number: int, _: object) -> None:
+    def on_interrupt(_number: int, _frame: object) -> None:
         if interruption.epoch is not None:
             raise KeyboardInterrupt
         interruption.epoch = trainer.current_epoch + 1

@@ -29,7 +29,7 @@ class _Screen(logging.Handler):
     """Lines on stderr as it is at that moment: a progress bar moves it out of its way."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        print(self.format(record), file=sys.stderr)  # noqa: T201  this is where lines end
 
 
 def configure(log_file: Path | None) -> None:

@@ -81,7 +81,7 @@ def main(verb: Verb) -> None:
         if traceback_wanted:
             raise
         stopped = error if isinstance(error, CovsegError | Stopped) else Stopped(signal.SIGINT)
-        print(stopped.sentence, file=sys.stderr)
+        print(stopped.sentence, file=sys.stderr)  # noqa: T201  for the person, not the log
         sys.exit(stopped.exit_code)
 
 
