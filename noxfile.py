@@ -54,6 +54,19 @@ def mistakes(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Ten thousand configurations, drawn by chance; takes an hour or so."""
+    session.env["COVSEG_FUZZ_CASES"] = "10000"
+    run(session, "pytest", "tests/test_fuzz.py", *session.posargs)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Vulnerabilities and licences of what is installed: pip install -e '.[audit]' first."""
+    session.run(sys.executable, ".ci/audit.py", external=True)
+
+
+@nox.session(default=False)
 def fix(session: nox.Session) -> None:
     """Mend what style and format can mend by themselves."""
     run(session, "ruff", "check", "--fix", ".")
