@@ -1,17 +1,327 @@
-"""What the documents say is what happens."""
+"""What the documents say is what happens: every command in them is run, every name looked up."""
 
+import ast
+import importlib.util
+import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import yaml
+from rich.console import Console
 
+from covseg.data.phantom_dataset import write
 from covseg.measure.scores import SCORES
-from covseg.run.compose import CONF
+from covseg.report.table import summary_tables
+from covseg.run.compose import CONF, jobs
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MARKDOWN = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+RUNS = ("RUN", "outputs/train/2026-01-31_12-00-00")  # what documents call a finished run
+# said behind a command that does not say it itself: the same work in seconds
+SMALL_DATA = {"data.image_size": "32", "data.batch_size": "4"}
+SMALL = SMALL_DATA | {"model.base_channels": "4", "trainer.max_epochs": "1"}
+SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val:8,Test:8}"}
+SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
+
+# every command that a document may hold; a new kind of command needs a test of its own here
+KINDS = {
+    "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
+    "verb": r"python -m covseg\.(train|evaluate) (.+)",
+    "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
+    "pip": r"pip install (?:-e )?(\S+)",
+    "nox": r"nox(?: -l| -s (\w+)(?: -- -k NAME)?)?",
+    "wandb": r"wandb (\w+) <run folder>/wandb/offline-run-\*",
+    "git": r"git diff --exit-code (\S+)",
+}
+PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
+
+
+class Block(NamedTuple):
+    """Indented lines of a document."""
+
+    document: str
+    kind: str
+    lines: list[str]
+
+
+class Command(NamedTuple):
+    """One command, also where ``&&`` joins several."""
+
+    document: str
+    text: str
+
+    def kind(self) -> tuple[str, re.Match[str]] | None:
+        found = ((kind, re.fullmatch(form, self.text)) for kind, form in KINDS.items())
+        return next(((kind, match) for kind, match in found if match), None)
+
+
+def first_word(text: str) -> str:
+    return text.strip().removeprefix(".venv/bin/").partition(" ")[0]
+
+
+def kind_of_block(lines: list[str]) -> str:
+    if lines[0].startswith(("import ", "from ")):
+        return "python"
+    if lines[0].startswith("Test: "):
+        return "table"
+    if all(first_word(line) in PROGRAMS for line in lines):
+        return "commands"
+    if all(re.fullmatch(r"[\w./]+ {2,}\S.*|\w+\.\w+", line) for line in lines):
+        return "tree"
+    return "unknown"
+
+
+def blocks_of(document: str, text: str) -> Iterator[Block]:
+    for block in re.findall(r"(?:^ {4}.+\n)+", text + "\n", re.M):
+        lines = [line[4:] for line in block.splitlines()]
+        yield Block(document, kind_of_block(lines), lines)
+
+
+def spans_of(text: str) -> list[str]:
+    """What stands in backticks within a line."""
+    return [span for spans in re.findall(r"``([^`\n]+)``|`([^`\n]+)`", text) for span in spans]
+
+
+def is_command(span: str) -> bool:
+    """Also what only this machine knows as a program: a command of a new kind is not missed."""
+    word = first_word(span)
+    return span == "nox" or (" " in span and (word in PROGRAMS or bool(shutil.which(word))))
+
+
+def prose() -> Iterator[tuple[str, str]]:
+    """The Markdown, and what stands at the head of every module."""
+    for path in MARKDOWN:
+        text = path.read_text(encoding="utf-8")
+        # a row of docs/mistakes.md, which tests/mistakes holds, may quote a library's own advice
+        yield path.name, re.sub(r"^\|.*", "", text, flags=re.M) if path.stem == "mistakes" else text
+    for path in [ROOT / "noxfile.py", *sorted((ROOT / "src").rglob("*.py"))]:
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        yield str(path.relative_to(ROOT)), ast.get_docstring(module) or ""
+
+
+def lines_with_commands() -> Iterator[tuple[str, str]]:
+    for document, text in prose():
+        yield from ((document, span) for span in spans_of(text) if is_command(span))
+    for block in BLOCKS:
+        if block.kind == "commands":
+            yield from ((block.document, line) for line in block.lines)
+    for path in sorted(CONF.rglob("*.yaml")):
+        for comment in re.findall(r"# (.*)", path.read_text(encoding="utf-8")):
+            said = [comment.removeprefix("Needs: "), *spans_of(comment)]
+            yield from ((path.name, text) for text in said if first_word(text) in PROGRAMS)
+    for verb in ("train", "evaluate"):
+        help_text = yaml.safe_load((CONF / f"{verb}.yaml").read_text())["hydra"]["help"]["template"]
+        said = map(str.strip, help_text.splitlines())
+        yield from ((f"{verb} --help", text) for text in said if first_word(text) in PROGRAMS)
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            said = "\n".join(step.get("run", "") for step in job["steps"]).splitlines()
+            yield from ((path.name, text) for text in said if text)
+
+
+def all_commands() -> Iterator[Command]:
+    for document, line in lines_with_commands():
+        for part in line.split("&&"):
+            text = part.strip().removeprefix(".venv/bin/")
+            yield Command(document, text.replace("python3 -m covseg", "python -m covseg"))
+
+
+BLOCKS = [block for document, text in prose() for block in blocks_of(document, text)]
+COMMANDS = list(all_commands())
+VERBS = list(dict.fromkeys(c.text for c in COMMANDS if (found := c.kind()) and found[0] == "verb"))
+
+
+def way(text: str) -> tuple[str, bool, bool]:
+    """The verb, whether it is a sweep, and whether it starts processes."""
+    words = text.split()
+    return words[2], "-m" in words[3:], "trainer.devices=2" in words
+
+
+# the first of each way is run in a process of its own, as a user runs it; torch takes seconds
+ALONE = {way(text): text for text in reversed(VERBS)}.values()
+
+
+def of_kind(kind: str) -> Iterator[tuple[Command, re.Match[str]]]:
+    for command in COMMANDS:
+        found = command.kind()
+        if found and found[0] == kind:
+            yield command, found[1]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset as Kaggle would hand it out."""
+    home = tmp_path_factory.mktemp("archive")
+    write(home / "dataset", 0, {"Train": 8, "Val": 4, "Test": 4}, size=32)
+    return Path(shutil.make_archive(str(home / "archive"), "zip", home / "dataset"))
+
+
+@pytest.fixture
+def home(archive: Path, finished_run: Path, tmp_path: Path) -> Path:
+    """A folder where everything lies that the documents name."""
+    shutil.copy(archive, tmp_path)
+    for run in RUNS:
+        shutil.copytree(finished_run, tmp_path / run)
+    return tmp_path
+
+
+def test_nothing_that_looks_like_a_command_is_passed_over() -> None:
+    unknown = [block for block in BLOCKS if block.kind == "unknown"]
+    assert not unknown, "indented lines that are neither commands nor Python nor a known table"
+    assert not [command for command in COMMANDS if command.kind() is None]
+    heads = (CONF / "experiment").glob("*.yaml")
+    assert {f"{preset.stem}.yaml" for preset in heads} <= {c.document for c in COMMANDS}
+
+
+@pytest.mark.parametrize("text", VERBS)
+def test_a_command_does_what_its_document_says(
+    text: str, home: Path, verb: Callable[..., Any], command: Callable[..., Any]
+) -> None:
+    words = shlex.split(text)[3:]
+    name = text.split()[2].removeprefix("covseg.")
+    before = set(home.rglob("summary.json"))
+    done = (command if text in ALONE else verb)(name, *words, *shrunk(name, words))
+    assert done.code == 0, done.err
+    if "--help" in words:
+        return
+    overrides = [word for word in words if word != "-m"]
+    made = set(home.rglob("summary.json")) - before
+    assert len(made) == len(list(jobs(overrides)))
+    assert all(path.is_relative_to(home / "outputs" / name) for path in made)
+
+
+def shrunk(name: str, words: list[str]) -> list[str]:
+    """What makes a command quick, but for what it says itself."""
+    if "--help" in words:
+        return []
+    small = {"trainer.accelerator": "cpu"}
+    if name == "train":
+        small |= next((SMALLER[word] for word in words if word in SMALLER), SMALL)
+    said = {word.partition("=")[0] for word in words}
+    return [f"{key}={value}" for key, value in small.items() if key not in said]
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.kind == "python"], ids=lambda b: b[0])
+def test_the_python_code_does_what_its_comments_say(
+    block: Block, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    names: dict[str, Any] = {
+        "image": np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8)
+    }
+    exec("\n".join(block.lines), names)
+    assert names["probability"].dtype == np.float32
+    assert names["probability"].shape == names["prediction"].shape == names["image"].shape
+    assert names["prediction"].dtype == bool
+
+
+def test_every_session_of_nox_that_is_named_is_there() -> None:
+    command = [sys.executable, "-m", "nox", "--list", "-f", str(ROOT / "noxfile.py")]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    sessions = set(re.findall(r"^[*-] (\w+)", listed, re.M))
+    named = {match[1] for _, match in of_kind("nox") if match[1]}
+    assert {"tests", "fix"} <= named <= sessions
+
+
+def test_what_pip_is_told_to_install_is_what_pyproject_declares() -> None:
+    extras = tomllib.loads(PYPROJECT)["project"]["optional-dependencies"]
+    declared = {re.split(r"\W*[<>=[]", r)[0] for listed in extras.values() for r in listed}
+    for command, match in of_kind("pip"):
+        what = match[1].strip("'")
+        if what.startswith("."):
+            assert set(re.findall(r"\w+", what)) <= set(extras), command
+        else:
+            assert what in declared, command
+
+
+def test_other_names_in_commands_are_those_of_something() -> None:
+    for command, match in of_kind("name"):
+        assert importlib.util.find_spec(match[1]), command
+    for command, match in of_kind("git"):
+        assert (ROOT / match[1]).exists(), command
+    wandb = pytest.importorskip("wandb.cli.cli")
+    for command, match in of_kind("wandb"):
+        assert match[1] in wandb.cli.commands, command
+
+
+def test_the_run_folder_is_what_the_readme_says_one_gets(finished_run: Path) -> None:
+    [listed] = [b.lines for b in BLOCKS if b.kind == "tree" and b.document == "README.md"]
+    names = dict(f"{line} .".split(maxsplit=1) for line in listed)
+    assert {name.rstrip("/") for name in names} == {p.name for p in finished_run.iterdir()}
+    for name in names:
+        assert (finished_run / name).is_dir() == name.endswith("/")
+    checkpoints = {path.name for path in (finished_run / "checkpoints").iterdir()}
+    assert set(re.findall(r"\w+\.ckpt", names["checkpoints/"])) == checkpoints
+
+
+def test_files_that_documents_name_are_there(finished_run: Path) -> None:
+    for block in BLOCKS:
+        if block.kind == "tree" and block.document != "README.md":
+            for line in block.lines:
+                assert (ROOT / line.split()[0]).exists(), line
+    sources = [path for home in ("src", "tests") for path in (ROOT / home).rglob("*.*")]
+    ours = {path.name for path in [*sources, *finished_run.iterdir()]}
+    for path in MARKDOWN:
+        for name in spans_of(path.read_text(encoding="utf-8")):
+            if re.fullmatch(r"[\w./-]+\.(py|md|ya?ml|toml|json|csv|npz)", name):
+                assert name in ours or (ROOT / name).exists(), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def test_links_within_the_repository_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)", text, re.M)
+    anchors = {"#" + re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target in anchors
+        elif not target.startswith("https://"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+def test_the_readmes_table_of_the_demo_is_what_the_terminal_prints(finished_run: Path) -> None:
+    [shown] = [b.lines for b in BLOCKS if b.kind == "table"]
+    summary = json.loads((finished_run / "summary.json").read_text())
+    console = Console(width=80, file=StringIO())
+    console.print(summary_tables(summary))
+    _, title, *printed = (line.rstrip() for line in console.file.getvalue().splitlines())
+    as_printed = title.replace(f"{summary['n_images']} images", "120 images")
+    assert shown[0] == as_printed.replace(f"{summary['n_positive']} positive", "60 positive")
+    assert shown[1:3] == printed[:2]
+    rows = [line.split() for line in shown[3:]]
+    assert [" ".join(row[:2]) for row in rows] == [
+        f"{name} {'↓' if score.low_is_good else '↑'}" for name, score in SCORES.items()
+    ]
+    assert [" ".join(line.split()[:2]) for line in printed[2 : 2 + len(SCORES)]] == [
+        " ".join(row[:2]) for row in rows
+    ]
+    assert all(re.fullmatch(r"\d\.\d{4} \d\.\d{3}–\d\.\d{3}( +(\d\.\d{4}|–)){4}",
+               " ".join(row[2:])) for row in rows)  # fmt: skip
+
+
+def test_every_dependency_says_why_it_is_bounded_so() -> None:
+    """In a comment behind it or right above it."""
+    found = tomllib.loads(PYPROJECT)
+    listed = [found["build-system"]["requires"], found["project"]["dependencies"]]
+    listed += found["project"]["optional-dependencies"].values()
+    lines = [line.strip() for line in PYPROJECT.splitlines()]
+    for requirement in (requirement for some in listed for requirement in some):
+        [at] = [n for n, line in enumerate(lines) if f'"{requirement}"' in line.partition("#")[0]]
+        assert "#" in lines[at] or lines[at - 1].startswith("#"), f"{requirement}: why?"
 
 
 def test_ci_calls_exactly_the_readmes_test_command() -> None:
