@@ -55,7 +55,7 @@ def mistakes(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Ten thousand configurations, drawn by chance; takes an hour or so."""
+    """Ten thousand cases of tests/test_fuzz.py, drawn by chance."""
     session.env["COVSEG_FUZZ_CASES"] = "10000"
     run(session, "pytest", "tests/test_fuzz.py", *session.posargs)
 
