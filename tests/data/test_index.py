@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.index import PATIENT_CLASSES, SPLITS, read_index
+from covseg.data.index import read_index
+from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.errors import DataError
 
 INFECTION, LUNG = "Infection Segmentation Data/", "Lung Segmentation Data/"

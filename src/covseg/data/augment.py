@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from covseg.data.store import Pixels
+from covseg.data.image import Pixels
 
 # without this the import looks for a newer version on the network
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

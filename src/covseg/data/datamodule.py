@@ -10,11 +10,10 @@ from covseg.config import Data
 from covseg.data.augment import Augment
 from covseg.data.dataset import Sample, XrayDataset
 from covseg.data.index import Index, read_index
-from covseg.data.phantom_dataset import phantom_root
 from covseg.data.sampler import FitSampler, ScoreSampler
-from covseg.data.source import WHERE_TO_GET_IT, Source, download, locate
+from covseg.data.source import source_of
 from covseg.data.store import Store, open_store
-from covseg.errors import DataError, DataMissing
+from covseg.errors import DataError
 
 Loader = DataLoader[Sample]
 
@@ -57,7 +56,7 @@ class XrayDataModule(L.LightningDataModule):
             DataError: the data is not there, is not whole, or breaks a rule.
         """
         if self._store is None:
-            source = self._source()
+            source = source_of(self.data)
             index = read_index(source.names(), self.data.targets, str(source.path))
             self._store = open_store(source, index, self.data.cache_dir)
 
@@ -182,16 +181,3 @@ class XrayDataModule(L.LightningDataModule):
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=self.data.num_workers > 0,
         )
-
-    def _source(self) -> Source:
-        root = self.data.root
-        if root is None and self.data.phantom is not None:
-            return locate(phantom_root(self.data.phantom, self.data.cache_dir))
-        try:
-            if root is None:
-                raise DataMissing("data.root", "is not set", WHERE_TO_GET_IT)
-            return locate(root)
-        except DataMissing:
-            if not self.data.download:
-                raise
-        return locate(download(self.data.cache_dir))

@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from covseg.data.augment import Augment
-from covseg.data.store import Pixels, Store
+from covseg.data.image import Pixels
+from covseg.data.store import Store
 
 # every loader worker and rank resizes on its own; OpenCV's threads would only fight with them
 cv2.setNumThreads(0)

@@ -7,26 +7,19 @@ an image that stands in both would be counted twice, and in different splits.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import get_args
 
-from covseg.config import Split
+from covseg.data.layout import KINDS, PATIENT_CLASSES, SPLITS, TREES, layout_match, misspelt
 from covseg.errors import DataError
 
-SPLITS: tuple[Split, ...] = get_args(Split)
-PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")
-TREES = {"infection": "Infection Segmentation Data", "lung": "Lung Segmentation Data"}
-
-_FOLDERS = {"images": "image", "infection masks": "infection", "lung masks": "lung"}
 _SPELLING = {name.lower(): name for name in (*SPLITS, *PATIENT_CLASSES)}
-_LAYOUT = re.compile(
-    rf"(?P<prefix>.*?)(?P<split>{'|'.join(SPLITS)})/(?P<patient_class>{'|'.join(PATIENT_CLASSES)})"
-    rf"/(?P<folder>{'|'.join(_FOLDERS)})/(?P<name>[^/]+\.png)",
-    re.IGNORECASE,
-)
+_RESTORE = "restore the file from the original download"
+
+Key = tuple[str, str, str]  # split, class, name
 
 
 @dataclass(frozen=True, order=True)
@@ -62,13 +55,6 @@ class Index:
         return {s: {c: found[s, c] for c in PATIENT_CLASSES} for s in SPLITS}
 
 
-def layout_match(path: str) -> re.Match[str] | None:
-    """The parts of a path that follows the dataset's layout, None for every other file."""
-    if path.startswith("__MACOSX/") or "/._" in path:  # a Mac's notes on files, not files
-        return None
-    return _LAYOUT.fullmatch(path)
-
-
 def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Index:
     """Build the index of the tree that has masks for ``targets``.
 
@@ -78,9 +64,15 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
         where: the source, for the sentences.
 
     Raises:
-        DataError: no file of the layout, two copies of the tree, an image without a mask that it
-            needs, or a mask without an image.
+        DataError: no file of the layout, a folder whose name is misspelt, two copies of the tree,
+            an image without a mask that it needs, a mask without an image, or one name written in
+            two ways.
     """
+    paths = list(paths)
+    if found := misspelt(paths):
+        raise DataError(
+            f"{where}: {found[0]}", "is no folder of the dataset", f"did you mean {found[1]}"
+        )
     trees: dict[str, dict[str, list[re.Match[str]]]] = {tree: {} for tree in TREES}
     for path in paths:
         if match := layout_match(path):
@@ -106,22 +98,44 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
 
 
 def _rows(matches: list[re.Match[str]], required: set[str], where: str) -> list[Row]:
-    files: dict[tuple[str, str, str], dict[str, str]] = {}
+    files: dict[Key, dict[str, str]] = {}
     for match in matches:
         split, patient_class = match["split"].lower(), match["patient_class"].lower()
-        key = (_SPELLING[split], _SPELLING[patient_class], match["name"])
-        files.setdefault(key, {})[_FOLDERS[match["folder"].lower()]] = match.string
-    for (*_, name), kinds in files.items():
-        if absent := ({"image"} | required) - kinds.keys():
-            kind, folder = next((k, f) for f, k in _FOLDERS.items() if k in absent)
-            present = PurePosixPath(next(iter(kinds.values())))
+        # a Mac takes names apart (e and an accent) that others write as one character
+        name = unicodedata.normalize("NFC", match["name"])
+        kinds = files.setdefault((_SPELLING[split], _SPELLING[patient_class], name), {})
+        kind = KINDS[match["folder"].lower()]
+        if other := kinds.get(kind):
             raise DataError(
-                f"{where}: {present.parent.parent / folder / name}",
-                f"is missing, though {present.parent.name}/{name} is there",
-                "restore the file from the original download"
-                + ("" if kind == "image" else ", or remove the image"),
+                f"{where}: {match.string}",
+                f"and {other} have one name, in two letter cases or two forms of Unicode",
+                "remove one of them",
             )
+        kinds[kind] = match.string
+    for key, kinds in files.items():
+        if absent := ({"image"} | required) - kinds.keys():
+            raise _incomplete(where, files, key, next(k for k in KINDS.values() if k in absent))
     return [
         Row(*key, kinds["image"], kinds.get("infection"), kinds.get("lung"))
         for key, kinds in files.items()
     ]
+
+
+def _incomplete(where: str, files: dict[Key, dict[str, str]], key: Key, absent: str) -> DataError:
+    """The refusal of an image without its mask, or of a mask without its image."""
+    present = PurePosixPath(next(iter(files[key].values())))
+    name = present.name
+    for other, kinds in files.items():
+        same = (*other[:2], other[2].lower()) == (*key[:2], key[2].lower())
+        if same and other != key and absent in kinds and absent not in files[key]:
+            return DataError(
+                f"{where}: {present}",
+                f"and {kinds[absent]} differ in their letter case",
+                "give an image and its masks one name, letter by letter",
+            )
+    folder = next(folder for folder, kind in KINDS.items() if kind == absent)
+    return DataError(
+        f"{where}: {present.parent.parent / folder / name}",
+        f"is missing, though {present.parent.name}/{name} is there",
+        f"{_RESTORE}, or remove the {'mask' if absent == 'image' else 'image'}",
+    )

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import ArrayLike, NDArray
 
-from covseg.data.index import PATIENT_CLASSES
+from covseg.data.layout import PATIENT_CLASSES
 
 Grey = NDArray[np.uint8]
 Field = NDArray[np.float32]

@@ -1,25 +1,20 @@
 """Where the files come from: Kaggle's archive as it is, or a folder; nothing is unpacked."""
 
-import os
-import zipfile
-import zlib
+import difflib
+import shlex
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock
-
-from covseg.data.index import TREES, Index, layout_match
+from covseg.config import Data
+from covseg.data.archive import ZipSource
+from covseg.data.download import WHERE_TO_GET_IT, download
+from covseg.data.folder import FolderSource
+from covseg.data.index import Index
+from covseg.data.layout import LEVELS, TREES, is_dataset, layout_match
+from covseg.data.phantom_dataset import phantom_root
 from covseg.errors import DataError, DataMissing
-
-KAGGLE_DATASET = "anasmohammedtahir/covidqu"
-_GET_IT = (
-    "download COVID-QU-Ex from https://www.kaggle.com/datasets/anasmohammedtahir/covidqu (1.2 GB; "
-    "its infection part alone is 182 MB; licence CC BY-SA 4.0) and say data.root=<zip or folder>"
-)
-WHERE_TO_GET_IT = f"{_GET_IT}, or say data.download=true; data=phantom needs no download"
-_DEEPEST = 8  # folders between a root that merely contains the dataset and its files
 
 
 class Source(Protocol):
@@ -28,85 +23,32 @@ class Source(Protocol):
     path: Path
 
     def names(self) -> Sequence[str]:
-        """Every file of the dataset's layout, relative, with ``/`` between the parts."""
+        """Every PNG, relative, with ``/`` between the parts."""
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file; DataError when they cannot be read."""
+        """The bytes of one file; DataError when they cannot be read or are not those of ``crc``."""
 
     def crc(self, name: str) -> int:
         """CRC-32 of one file's bytes."""
 
 
-class ZipSource:
-    """The archive as Kaggle hands it out."""
+def source_of(data: Data) -> Source:
+    """The source that a configuration names: drawn or downloaded first where it says so.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._zip = zipfile.ZipFile(path)
-            self._entries = {i.filename: i for i in self._zip.infolist() if not i.is_dir()}
-        except (zipfile.BadZipFile, OSError, NotImplementedError, IndexError) as error:
-            raise DataError(
-                path, f"is not a whole zip archive ({error})", "download it again"
-            ) from error
-        for name in self._entries:
-            if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
-                raise DataError(
-                    path,
-                    f"has an entry that leads outside of it, '{name}'",
-                    "it is not the archive that Kaggle hands out; download it again",
-                )
-
-    def names(self) -> Sequence[str]:
-        """Every file of the dataset's layout."""
-        return [name for name in self._entries if layout_match(name)]
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one entry, their CRC verified."""
-        try:
-            return self._zip.read(name)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-            raise DataError(
-                f"{self.path}: {name}", f"cannot be read ({error})", "download the archive again"
-            ) from error
-
-    def crc(self, name: str) -> int:
-        """As the archive's directory says."""
-        return self._entries[name].CRC
-
-
-class FolderSource:
-    """The unpacked dataset, or a folder that contains it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # the folder's own name can be what tells the two trees apart
-        self._base = path.parent if path.name in TREES.values() else path
-
-    def names(self) -> Sequence[str]:
-        """Every file of the dataset's layout."""
-        found: list[str] = []
-        for top, folders, files in os.walk(self.path, followlinks=True):
-            folder = Path(top)
-            depth = len(folder.relative_to(self.path).parts)
-            folders[:] = [f for f in folders if not f.startswith(".") and depth < _DEEPEST]
-            relative = folder.relative_to(self._base).as_posix()
-            paths = (name if relative == "." else f"{relative}/{name}" for name in files)
-            found.extend(path for path in paths if layout_match(path))
-        return found
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one file."""
-        try:
-            return (self._base / name).read_bytes()
-        except OSError as error:
-            raise DataError(
-                self._base / name, f"cannot be read ({error.strerror})", "restore the file"
-            ) from error
-
-    def crc(self, name: str) -> int:
-        """Computed from the bytes."""
-        return zlib.crc32(self.read(name))
+    Raises:
+        DataMissing: nothing of the dataset is there, and it must not be downloaded.
+        DataError: an archive or a folder that cannot be read.
+    """
+    if data.root is None and data.phantom is not None:
+        return locate(phantom_root(data.phantom, data.cache_dir))
+    try:
+        if data.root is None:
+            raise DataMissing("data.root", "is not set", WHERE_TO_GET_IT)
+        return locate(data.root)
+    except DataMissing:
+        if not data.download:
+            raise
+    return locate(download(data.cache_dir))
 
 
 def locate(root: str | Path) -> Source:
@@ -114,20 +56,25 @@ def locate(root: str | Path) -> Source:
 
     Raises:
         DataMissing: nothing there, or nothing of the dataset there.
-        DataError: an archive that is not whole.
+        DataError: an archive that is not whole, or a folder inside the dataset.
     """
     path = Path(root).expanduser().absolute()  # its name can be what tells the trees apart
-    if path.is_file():
-        return ZipSource(path)
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise _not_there(path, root, error) from error
     if not path.is_dir():
-        raise DataMissing(f"data.root={root}", "is not there", WHERE_TO_GET_IT)
+        _refuse_part(root, path.parent, [path.name])
+        return ZipSource(path)
     folder = FolderSource(path)
-    if folder.names():
+    names = folder.names()
+    if is_dataset(names):
         return folder
+    _refuse_part(root, path, names)
     damaged: list[DataError] = []
     for archive in sorted(path.glob("*.zip")):
         try:
-            if (source := ZipSource(archive)).names():
+            if is_dataset((source := ZipSource(archive)).names()):
                 return source
         except DataError as error:
             damaged.append(error)
@@ -135,28 +82,40 @@ def locate(root: str | Path) -> Source:
         raise damaged[0]
     raise DataMissing(
         f"data.root={root}",
-        "holds neither the dataset's folders ('Infection Segmentation Data/...') nor its archive",
+        "holds neither the dataset's folders ('Infection Segmentation Data/...') nor its archive"
+        if any(path.iterdir())
+        else "is an empty folder",
         WHERE_TO_GET_IT,
     )
 
 
-def download(cache_dir: str | Path) -> Path:
-    """Fetch the whole dataset from Kaggle into kagglehub's cache; one process at a time.
+def _not_there(path: Path, root: str | Path, error: OSError | ValueError) -> DataMissing:
+    """The refusal of a root that is not there, with the one beside it that was meant."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = getattr(error, "strerror", None) or error
+        return DataMissing(f"data.root={root}", f"cannot be read ({reason})", WHERE_TO_GET_IT)
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    for name in difflib.get_close_matches(path.name, beside, n=1):
+        near = path.with_name(name)
+        if near.suffix == ".zip" or (near.is_dir() and is_dataset(FolderSource(near).names())):
+            return DataMissing(f"data.root={root}", "is not there", f"did you mean {near}")
+    return DataMissing(f"data.root={root}", "is not there", WHERE_TO_GET_IT)
 
-    Raises:
-        DataError: kagglehub is not installed, or Kaggle does not hand the dataset out.
-    """
-    try:
-        import kagglehub
-    except ImportError as error:
-        raise DataError("data.download=true", "needs kagglehub", "pip install kagglehub") from error
-    lock = Path(cache_dir).expanduser() / "download.lock"
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
-            return Path(kagglehub.dataset_download(KAGGLE_DATASET))
-    except Exception as error:  # kagglehub hands through whatever its transport raises
-        raise DataError("data.download=true", f"failed ({error})", _GET_IT) from error
+
+def _refuse_part(root: str | Path, folder: Path, names: Sequence[str]) -> None:
+    """Refuse a folder or a file of the dataset, such as its Train, with the folder to name."""
+    for n in range(1, min(len(LEVELS), len(folder.parts) - 1) + 1):
+        inner = "/".join(folder.parts[-n:])
+        matches = (layout_match(f"{inner}/{name}") for name in names)
+        if any(match and not match["prefix"] for match in matches):
+            whole = folder.parents[n - 1]
+            while whole.name in TREES.values() and whole.parent.name in TREES.values():
+                whole = whole.parent
+            raise DataError(
+                f"data.root={root}",
+                "is only a part of the dataset",
+                f"say data.root={shlex.quote(str(whole))}",
+            )
 
 
 def fingerprint(source: Source, index: Index) -> str:

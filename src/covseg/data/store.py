@@ -6,7 +6,6 @@ Masks stand at their size on disk, because scores are taken there. Loader worker
 same pages.
 """
 
-import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
+from covseg.data.image import Pixels, decode, decode_mask
 from covseg.data.index import Index, Row
 from covseg.data.once import built_once, progress_bar
 from covseg.data.source import Source, fingerprint
 from covseg.errors import DataError
-
-Pixels = npt.NDArray[np.uint8]
 
 _VERSION = 1  # of the store's own format: part of its key
 _ARRAYS = ("images", "infection", "lung")
@@ -74,11 +70,18 @@ def _map(index: Index, key: str, home: Path) -> Store:
     try:
         arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            home, f"is a damaged store ({error})", "delete this folder, it is built again"
-        ) from error
+        raise _damaged(home, error) from error
     images = arrays.pop("images")
+    for name, array in {"images": images, **arrays}.items():
+        if array.dtype != np.uint8 or array.shape != (len(index.rows), *images.shape[1:3]):
+            raise _damaged(home, f"{name}.npy holds {array.dtype} {array.shape}")
     return Store(index, key, images, arrays, home)
+
+
+def _damaged(home: Path, reason: object) -> DataError:
+    return DataError(
+        home, f"is a damaged store ({reason})", "delete this folder, it is built again"
+    )
 
 
 def _fill(folder: Path, source: Source, index: Index) -> None:
@@ -112,59 +115,26 @@ def _decode_all(
 
 def _decode_row(source: Source, row: Row, shape: tuple[int, ...]) -> dict[str, Pixels]:
     image = _decode(source, row.image)
-    _check_size(source, row.image, image, shape)
+    _check_size(source, row.image, image, shape, "the first image")
     planes = {"images": image}
     for target in ("infection", "lung"):
         if path := row.mask(target):
-            mask = _decode(source, path)
-            _check_size(source, path, mask, shape)
-            if not np.all((mask == 0) | (mask == 255)):
-                found = sorted({int(v) for v in np.unique(mask)} - {0, 255})
-                raise DataError(
-                    f"{source.path}: {path}",
-                    f"is a mask with other values than 0 and 255 ({found[0]} among them)",
-                    "restore the file, or save it as a lossless black and white PNG",
-                )
-            planes[target] = mask // 255
+            planes[target] = decode_mask(source.read(path), f"{source.path}: {path}")
+            _check_size(source, path, planes[target], shape, "its image")
     return planes
 
 
-def _check_size(source: Source, path: str, pixels: Pixels, shape: tuple[int, ...]) -> None:
+def _decode(source: Source, path: str) -> Pixels:
+    return decode(source.read(path), f"{source.path}: {path}")
+
+
+def _check_size(
+    source: Source, path: str, pixels: Pixels, shape: tuple[int, ...], which: str
+) -> None:
     if pixels.shape != shape:
         (height, width), (expected_height, expected_width) = pixels.shape, shape
         raise DataError(
             f"{source.path}: {path}",
-            f"has {width}x{height} pixels where the first image has "
-            f"{expected_width}x{expected_height}",
+            f"has {width}x{height} pixels where {which} has {expected_width}x{expected_height}",
             "bring all images and masks of a dataset to one size",
         )
-
-
-def _decode(source: Source, path: str) -> Pixels:
-    """One 8-bit grey file as uint8 [height, width]."""
-    file = io.BytesIO(source.read(path))
-    try:
-        with Image.open(file) as picture:
-            picture.verify()  # decoding alone does not look at the checksums of pixels
-        with Image.open(file) as picture:
-            if picture.mode == "L":
-                return np.asarray(picture)
-            mode = picture.mode
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        OSError,
-        SyntaxError,
-        ValueError,
-    ) as error:
-        reason = str(error).partition(" <")[0]
-        raise DataError(
-            f"{source.path}: {path}",
-            f"is not a readable image ({reason})",
-            "restore the file from the original download",
-        ) from error
-    raise DataError(
-        f"{source.path}: {path}",
-        f"is a picture of mode {mode} where 8-bit grey (L) is expected",
-        "convert it to 8-bit grey",
-    )

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from covseg.data.store import Pixels, Store
+from covseg.data.image import Pixels
+from covseg.data.store import Store
 from covseg.errors import RunError
 from covseg.files import write_whole
 from covseg.measure.counts import count

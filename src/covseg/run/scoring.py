@@ -11,7 +11,7 @@ import numpy as np
 
 from covseg.config import Protocol
 from covseg.data.datamodule import XrayDataModule
-from covseg.data.index import PATIENT_CLASSES
+from covseg.data.layout import PATIENT_CLASSES
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
