@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,16 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
 def test_a_truncated_file_is_not_trusted(tmp_path, share):
     path = stored(UNet(1, 2), tmp_path / "a.ckpt")
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert refusal(path).startswith("is not a checkpoint that can be trusted (")
+    assert refusal(path).startswith("is not a checkpoint, or not" if share else "is empty: copy")
 
 
 def test_a_folder_is_not_a_checkpoint(tmp_path):
-    assert refusal(tmp_path).startswith("is not a checkpoint that can be trusted (")
+    assert refusal(tmp_path).startswith("cannot be read (Is a directory): copy it again")
+
+
+def test_a_missing_file_comes_with_those_that_are_there(tmp_path):
+    stored(UNet(1, 2), tmp_path / "last.ckpt")
+    assert refusal(tmp_path / "best.ckpt") == "is missing: take last.ckpt, which is there."
 
 
 class Payload:
@@ -71,7 +77,8 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, by_torch):
         stored(UNet(1, 2), path, payload=Payload(trace))
     else:
         path.write_bytes(pickle.dumps({"state_dict": {}, "payload": Payload(trace)}))
-    assert refusal(path).startswith("is not a checkpoint that can be trusted (")
+    sentence = refusal(path)
+    assert sentence.startswith("holds more than weights" if by_torch else "is not a checkpoint")
     assert not trace.exists()
     _ = torch.load(path, weights_only=False) if by_torch else pickle.loads(path.read_bytes())
     assert trace.exists()  # the payload itself works
@@ -129,3 +136,44 @@ def test_another_network_is_told_apart_by_one_weight(tmp_path, stored_one, wante
         f"holds another network than this configuration describes ({difference}"
     )
     assert all(torch.equal(before[name], w) for name, w in wanted.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        (lambda weight: weight.long(), "is torch.int64, expected torch.float32"),
+        (lambda weight: weight + 0j, "is torch.complex64, expected torch.float32"),
+        (lambda weight: torch.zeros(1).expand(2**50), f"is [{2**50}], expected [2, 1, 3, 3]"),
+        (lambda weight: weight.to_sparse(), "is not a plain tensor"),
+        (lambda weight: weight.to("meta"), "is not a plain tensor"),
+    ],
+    ids=["whole numbers", "complex", "a shape that no memory holds", "sparse", "no values"],
+)
+def test_a_tensor_of_another_kind_is_refused_before_it_is_touched(tmp_path, change, difference):
+    network = UNet(1, 2)
+    weights = {f"network.{name}": weight for name, weight in network.state_dict().items()}
+    weights["network.first.0.weight"] = change(weights["network.first.0.weight"])
+    torch.save({"state_dict": weights}, tmp_path / "a.ckpt")
+    assert f"(first.0.weight {difference})" in refusal(tmp_path / "a.ckpt", network)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_precision_are_converted(tmp_path, dtype):
+    source, goal = UNet(1, 2).to(dtype), UNet(1, 2)
+    load_weights(goal, stored(source, tmp_path / "a.ckpt"))
+    for name, weight in source.state_dict().items():
+        assert torch.equal(weight.to(goal.state_dict()[name].dtype), goal.state_dict()[name])
+
+
+def test_a_weight_too_large_for_the_precision_is_refused(tmp_path):
+    source = UNet(1, 2).double()
+    source.head.bias.data[0] = 1e300
+    path = stored(source, tmp_path / "a.ckpt")
+    assert refusal(path).startswith("has weights that are not finite (head.bias)")
+
+
+def test_a_file_that_would_unpack_to_more_than_it_is_stays_packed(tmp_path):
+    path = tmp_path / "a.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data/0", bytes(10**7))
+    assert refusal(path).startswith("unpacks to more than its size")

@@ -1,6 +1,9 @@
 """Weights in and out of a run folder, never anything that could run code."""
 
 import io
+import re
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from covseg.errors import RunError
 from covseg.files import write_whole
 
 _PREFIX = "network."  # the network's name inside the LightningModule
+_AGAIN = "copy it again, or name another checkpoint"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -33,38 +37,75 @@ def load_weights(network: nn.Module, path: Path) -> None:
         RunError: the file is missing, damaged, holds more than plain values, or belongs to another
             network.
     """
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        weights = {
-            name.removeprefix(_PREFIX): value
-            for name, value in stored.items()
-            if name.startswith(_PREFIX) and isinstance(value, torch.Tensor)
-        }
-    except FileNotFoundError as error:
-        raise RunError(path, "is missing", "name a run folder that has this checkpoint") from error
-    except Exception as error:  # a damaged file can make torch raise almost anything
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
-        raise RunError(
-            path, f"is not a checkpoint that can be trusted ({reason})", "copy it again"
-        ) from error
-    for name, weight in weights.items():
-        if not torch.isfinite(weight).all():
-            raise RunError(
-                path, f"has weights that are not finite ({name})", "name another checkpoint"
-            )
-    if difference := _difference(network.state_dict(), weights):
+    found, wanted = _stored_weights(path), network.state_dict()
+    if difference := _difference(wanted, found):  # before any is looked at: a shape can be endless
         raise RunError(
             path,
             f"holds another network than this configuration describes ({difference})",
             "use the configuration that stands beside it, or give the same model.* keys",
         )
+    weights = {name: weight.to(wanted[name].dtype) for name, weight in found.items()}
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise RunError(
+                path, f"has weights that are not finite ({name})", "name another checkpoint"
+            )
     network.load_state_dict(weights)
+
+
+def _stored_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The network's weights in a file, by the network's own names; the shapes may be anything."""
+    if not path.exists():
+        there = " or ".join(other.name for other in sorted(path.parent.glob("*.ckpt")))
+        remedy = f"take {there}, which is there" if there else "name a run folder that has one"
+        raise RunError(path, "is missing", remedy)
+    _check_archive(path)
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make torch raise almost anything
+        if asked := re.search(r"GLOBAL ([\w.]+)|Unsupported (?:class|operand|global)", str(error)):
+            raise RunError(
+                path,
+                f"holds more than weights, and could run a program ({asked[1] or asked[0]})",
+                "do not use it, and ask who sent it",
+            ) from error
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
+        raise RunError(path, f"cannot be read ({reason})", _AGAIN) from error
+    weights = stored.get("state_dict") if isinstance(stored, dict) else None
+    if not isinstance(weights, dict):
+        raise RunError(path, "holds no weights (state_dict)", "name a checkpoint of covseg")
+    return {
+        name.removeprefix(_PREFIX): value
+        for name, value in weights.items()
+        if isinstance(name, str) and name.startswith(_PREFIX) and isinstance(value, torch.Tensor)
+    }
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what ``torch.save`` has not written, and what would unpack to more than it is."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise RunError(path, "is empty", _AGAIN)
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except OSError as error:
+        raise RunError(path, f"cannot be read ({error.strerror})", _AGAIN) from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        raise RunError(path, "is not a checkpoint, or not a whole one", _AGAIN) from error
+    if unpacked > size:
+        raise RunError(path, "unpacks to more than its size", "name a checkpoint of covseg")
 
 
 def _difference(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:
     for name in sorted(wanted.keys() ^ found.keys()):
         return f"{name} is only in the {'configuration' if name in wanted else 'checkpoint'}"
     for name, weight in wanted.items():
-        if weight.shape != found[name].shape:
-            return f"{name} is {list(found[name].shape)}, expected {list(weight.shape)}"
+        other = found[name]
+        if other.is_nested or other.layout != torch.strided or other.is_meta or other.is_quantized:
+            return f"{name} is not a plain tensor"
+        if other.shape != weight.shape:
+            return f"{name} is {list(other.shape)}, expected {list(weight.shape)}"
+        if other.is_floating_point() != weight.is_floating_point() or other.is_complex():
+            return f"{name} is {other.dtype}, expected {weight.dtype}"
     return ""
