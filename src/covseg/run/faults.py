@@ -62,7 +62,7 @@ def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
     if data.num_workers and (lost := _LOST.search(said)):
         return TrainingError(
             f"data.num_workers={data.num_workers}",
-            f"lost one of its processes (it {lost[1]}), most often for want of memory",
+            f"lost one of its processes ({lost[1]}), most often for want of memory",
             f"say data.num_workers={data.num_workers // 2}",
         )
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(said):

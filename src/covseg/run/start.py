@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from covseg.config import Node, Train
 from covseg.errors import ConfigError, CovsegError, Stopped
-from covseg.run import logs
+from covseg.run import logs, presets
 from covseg.run.claim import claim, give_up, unwritable
 from covseg.run.compose import CONF, composed, jobs, parsed, plain
 from covseg.validation import check
@@ -92,9 +92,13 @@ def _check_command_line(verb: Verb) -> None:
         return
     wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
     own = arguments.config_dir  # presets of the user's own
-    more = [f"hydra.searchpath=[file://{Path(own).absolute()}]"] if own else []
+    more = [presets.searchpath(own)] if own else []
     for overrides in wanted:
-        check(verb.schema, composed(verb.name, [*overrides, *more]))
+        with presets.located(overrides):
+            values = composed(verb.name, [*overrides, *more])
+            check(verb.schema, values)
+        _settle_paths(values)
+        verb.as_training(check(verb.schema, values))  # a run folder that is named is read
 
 
 def _hydra_main(verb: Verb) -> None:
@@ -170,8 +174,8 @@ def _settle_paths(values: dict[str, Any]) -> None:
             except RuntimeError as error:
                 raise ConfigError(
                     f"{place}={node[key]}",
-                    "begins with ~, and this user has no home folder",
-                    "set HOME, or write the folder out (for the cache: COVSEG_CACHE=<folder>)",
+                    "begins with ~, and there is no such home folder",
+                    "write the folder out, or set HOME",
                 ) from error
 
 
