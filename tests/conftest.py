@@ -97,10 +97,12 @@ class Outcome:
     err: str
 
 
-def run_command(*words: str, cwd: Path, cache: Path, **env: str) -> Outcome:
-    """``python -m covseg.<words>`` in a process of its own."""
+def run_command(
+    *words: str, cwd: Path, cache: Path, shell: str = 'exec "$@"', **env: str
+) -> Outcome:
+    """``python -m covseg.<words>`` in a process of its own, as ``"$@"`` of a shell's script."""
     done = subprocess.run(
-        [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
+        ["bash", "-c", shell, "bash", sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
         cwd=cwd,
         env=os.environ | {"COVSEG_CACHE": str(cache), "COLUMNS": "80"} | env,
         capture_output=True,

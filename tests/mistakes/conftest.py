@@ -17,6 +17,7 @@ from covseg.data.phantom_dataset import write
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
 SECONDS = 10  # until a refusal, on two cores
+HEAD = "| mistake | what covseg says |"
 INTRODUCTION = """\
 # Mistakes
 
@@ -65,7 +66,7 @@ class Said:
             words: the verb and its overrides.
             leaves: a folder that stays, because work in it had begun; nothing else may change.
             alone: in a process of its own, for what the configuration shows without torch.
-            env: environment of a process of its own.
+            env: environment of a process of its own, ``shell`` a script to run ``"$@"`` in.
         """
         before = self._files(leaves)
         began = time.monotonic()
@@ -162,7 +163,7 @@ def read_document() -> dict[str, dict[str, str]]:
     for line in DOC.read_text(encoding="utf-8").splitlines() if DOC.exists() else ():
         if line.startswith("## "):
             section = found.setdefault(line[3:], {})
-        elif match := re.fullmatch(r"\| (.*?) \| (.*) \|", line):
+        elif line != HEAD and (match := re.fullmatch(r"\| (.*?) \| (.*) \|", line)):
             section[match[1]] = match[2].replace("\\|", "|")
     return found
 
@@ -170,9 +171,10 @@ def read_document() -> dict[str, dict[str, str]]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not session.config.getoption("--write-mistakes"):
         return
-    text = INTRODUCTION
-    for section, rows in (read_document() | _FOUND).items():  # what did not run stays
-        text += f"\n## {section}\n\n| mistake | what covseg says |\n|---|---|\n"
+    text, document = INTRODUCTION, read_document()
+    for section in document | _FOUND:  # what did not run stays
+        rows = document.get(section, {}) | _FOUND.get(section, {})
+        text += f"\n## {section}\n\n{HEAD}\n|---|---|\n"
         text += "".join(f"| {k} | {v.replace('|', chr(92) + '|')} |\n" for k, v in rows.items())
     DOC.write_text(text, encoding="utf-8")
 

@@ -1,0 +1,223 @@
+"""On the machine.
+
+Small disks, little memory, strange paths: all of them real, most of them made by a shell.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from covseg.data.phantom_dataset import write
+from covseg.run.claim import free_folder
+
+DEBUG = ("train", "experiment=debug", "hydra.run.dir=run")
+LOADERS = (*DEBUG, "data.num_workers=2", "trainer.max_epochs=200", "callbacks=none")
+ODD = "a [b] {c} (d) 'e' \"f\" g=h,i äöü €" + "x" * 120
+
+
+def unshared(mount: str) -> str:
+    """A script that runs the command with a mount of its own."""
+    return f'exec unshare --mount sh -c \'{mount} && exec "$@"\' sh "$@"'
+
+
+@pytest.fixture(scope="session")
+def mounts() -> None:
+    """Skips where this user may not mount anything."""
+    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+
+
+# --- memory and processes
+
+
+def test_a_batch_that_no_memory_holds(said):
+    words = ("data.image_size=1024", "model.base_channels=64", "data.batch_size=8", "model.depth=1")
+    words += ("data.phantom.n_images={Train:16,Val:8,Test:8}",)
+    said.refused(*DEBUG, *words, leaves="run", shell='ulimit -v 6000000; exec "$@"')
+
+
+def test_an_image_that_no_memory_holds(said):
+    words = ("data.image_size=2048", "model.base_channels=64", "data.batch_size=1", "model.depth=1")
+    said.refused(*DEBUG, *words, leaves="run", shell='ulimit -v 6000000; exec "$@"')
+
+
+def test_too_little_shared_memory(said, mounts):
+    tiny = unshared("mount -t tmpfs -o size=16k tmpfs /dev/shm")
+    said.refused(*LOADERS, leaves="run", shell=tiny)
+
+
+def test_no_shared_memory(said, mounts):
+    none = unshared("mount -t tmpfs -o ro tmpfs /dev/shm")
+    said.refused(*LOADERS, leaves="run", shell=none)
+
+
+def test_too_many_open_files(said):
+    words = (*LOADERS, "data.num_workers=16")
+    said.refused(*words, leaves="run", shell='ulimit -n 40; exec "$@"')
+
+
+def test_a_loader_process_killed(said, tmp_path, phantom_cache):
+    command = subprocess.Popen(
+        [sys.executable, "-m", *("covseg.train", *LOADERS[1:], "trainer.max_epochs=5000")],
+        cwd=tmp_path,
+        env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 90
+    while not (tmp_path / "run" / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert "Traceback" not in err
+    said.said(err)
+
+
+def test_no_compiler(said):
+    words = (*DEBUG, "model.compile=true", "trainer.max_epochs=1")
+    said.warned(*words, of="compile", shell='PATH=/nowhere; exec "$@"', CXX="")
+
+
+# --- disks
+
+
+@pytest.fixture
+def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
+    """``disk("1m")`` is a real, empty disk of that size at ``tmp_path/disk``."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        again = "remount," if folder.is_mount() else ""
+        options = f"{again}{options}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_when_a_run_starts(said, disk, tmp_path):
+    disk("size=64k")
+    (tmp_path / "disk" / "mine").write_bytes(b"x" * (1 << 16))
+    said.refused("train", "experiment=debug", "hydra.run.dir=disk/run")
+
+
+def test_a_full_disk_when_a_checkpoint_is_saved(said, disk, tmp_path):
+    disk("size=100k")
+    said.refused(
+        "train", "experiment=debug", "callbacks=none", "hydra.run.dir=disk/run", leaves="disk"
+    )
+    left = {path.name for path in (tmp_path / "disk").rglob("*") if path.is_file()}
+    assert left <= {"config.yaml", "train.log", "provenance.json", "baselines.npz", "metrics.csv"}
+
+
+@pytest.mark.parametrize("size", [80, 140, 200, 260, 320, 380, 440, 500, 560, 700, 1000])
+def test_a_disk_that_fills_at_any_moment(size, verb, disk, tmp_path):
+    disk(f"size={size}k")
+    done = verb("train", "experiment=debug", "hydra.run.dir=disk/run")
+    run = tmp_path / "disk" / "run"
+    if done.code == 0:
+        assert (run / "summary.json").exists()
+    else:
+        *_, sentence = done.err.strip().splitlines()
+        assert "cannot be written (No space left on device): make room there" in sentence
+    assert "Traceback" not in done.err
+    assert not list(run.rglob("*.part"))
+    for path in run.rglob("*.json"):
+        json.loads(path.read_text())
+
+
+def test_a_disk_that_fills_later_keeps_the_checkpoint_before(disk, tmp_path, command, finished_run):
+    """Protects: the new checkpoint never takes the place of the old one before it is whole."""
+    folder = disk("size=1m")
+    script = (
+        '"$@" & while [ ! -e disk/run/metrics.csv ]; do sleep 0.1; done;'
+        " head -c 2000000 /dev/zero > disk/filler 2> /dev/null; wait $!"
+    )
+    words = ("experiment=debug", "trainer.max_epochs=5000", "callbacks=none")
+    done = command("train", *words, "hydra.run.dir=disk/run", shell=script)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "No space left on device" in done.err.splitlines()[-1]
+    (folder / "filler").unlink()
+    for name in ("best", "last"):
+        again = command("evaluate", "run=disk/run", f"checkpoint={name}", f"hydra.run.dir={name}")
+        assert again.code == 0, again.err
+
+
+def test_a_read_only_run_folder(said, disk, tmp_path):
+    disk("size=1m,ro")
+    said.refused("train", "experiment=debug", "hydra.run.dir=disk/run")
+
+
+# --- homes, paths and terminals
+
+
+def test_a_home_that_there_is_not(said):
+    said.refused("train", "experiment=debug", "data.cache_dir=~nobody_here/cache")
+
+
+def test_a_read_only_home(said, disk, tmp_path):
+    home = disk("size=1m,ro")
+    said.refused("train", "experiment=debug", HOME=str(home), shell='unset COVSEG_CACHE; "$@"')
+
+
+def test_two_runs_in_one_second_have_a_folder_each(tmp_path, command):
+    script = '"$@" & "$@"; code=$?; wait $! && exit $code'
+    words = ("experiment=debug", "trainer.max_epochs=1", "callbacks=none")
+    done = command("train", *words, "hydra.run.dir=${free_folder:runs/now}", shell=script)
+    assert done.code == 0, done.err
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"now", "now_2"}
+    assert all((path / "summary.json").exists() for path in (tmp_path / "runs").iterdir())
+    assert free_folder(str(tmp_path / "runs" / "now")) == str(tmp_path / "runs" / "now_3")
+
+
+def test_odd_paths_and_the_locale_c(tmp_path, command):
+    home = tmp_path / ODD
+    write(home / "data", 0, {"Train": 8, "Val": 4, "Test": 4}, size=32)
+    odd = {"LC_ALL": "C", "COVSEG_DATA": f"{ODD}/data", "COVSEG_CACHE": f"{ODD}/cache"}
+    out = ODD.replace('"', '\\"')
+    words = ("experiment=debug", "data=covid_qu_ex", f'hydra.run.dir="{out}/run"')
+    done = command("train", *words, "logger=tensorboard", **odd)
+    assert done.code == 0, done.err
+    assert (home / "run" / "summary.json").exists()
+    moved = Path(shutil.move(home / "run", tmp_path / "run, moved"))
+    done = command("evaluate", f'run="{moved}"', "hydra.run.dir=again", **odd)
+    assert done.code == 0, done.err
+    before, after = ((run / "per_image.csv").read_bytes() for run in (moved, tmp_path / "again"))
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    "script", ['set -o pipefail; "$@" | head -1', '"$@" >&-', '"$@" 2>&-', '"$@" >&- 2>&-']
+)
+def test_nobody_reads_the_table(script, tmp_path, command):
+    done = command(*DEBUG, shell=script)
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    assert "Exception" not in done.err
+    assert {"summary.json", "per_image.csv"} <= {p.name for p in (tmp_path / "run").iterdir()}
+    assert "seconds" in json.loads((tmp_path / "run" / "provenance.json").read_text())
+
+
+@pytest.mark.parametrize("script", ['exec "$@"', 'exec script -qec "${*@Q}" /dev/null < /dev/null'])
+def test_a_dumb_terminal_or_none_gets_no_control_characters(script, tmp_path, command):
+    done = command(*DEBUG, shell=script, TERM="dumb")
+    assert done.code == 0, done.err
+    said = done.out + done.err + (tmp_path / "run" / "train.log").read_text()
+    assert "\x1b" not in said
+    assert "\x08" not in said
+    assert "rmse_per_image" in said
