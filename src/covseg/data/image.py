@@ -73,7 +73,7 @@ def decode_mask(data: bytes, where: str) -> Pixels:
             f"is a mask with other values than 0 and 255 ({found[0]} among them)",
             "restore the file, or save it as a lossless black and white PNG",
         )
-    mask //= 255
+    mask = (mask > 0).astype(np.uint8)
     if _framed(mask):
         raise DataError(
             where,
