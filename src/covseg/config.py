@@ -6,7 +6,7 @@ sentence, before torch is even imported.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from covseg.errors import ConfigError, setting
 
@@ -51,6 +51,12 @@ class Data(Node):
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
     batch_size: Positive  # images a step and process
     num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
+
+    @field_validator("phantom", mode="before")
+    @classmethod
+    def _in_use(cls, phantom: Any, info: ValidationInfo) -> Any:
+        """Presets for made-up data serve for the real data as well."""
+        return phantom if info.data.get("name") == "phantom" else None
 
     @field_validator("targets")
     @classmethod

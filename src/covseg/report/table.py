@@ -28,7 +28,8 @@ def print_summary(summary: Summary, where: object) -> None:
         console.print(summary_tables(summary), width=min(WIDTH, console.width))
         console.print(f"run folder: {where}", soft_wrap=True, highlight=False)
         console.file.flush()
-    except BrokenPipeError:  # ``| head`` has read enough, and the files hold everything
+    except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+        # ``| head`` has read enough, and the files hold everything
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _SHARED = re.compile(
     r"shared memory|/dev/shm|Bus error|unable to (open|mmap|allocate|write)|torch_shm_manager"
 )
 _LOST = re.compile(r"DataLoader worker \(pid.*?\) (exited unexpectedly|is killed by signal: \w+)")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FILES = re.compile(r"Too many open files|ancdata")
 
 
@@ -33,31 +35,39 @@ def worded(data: Data, out: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, MemoryError) as error:
-        if (known := sentence(error, data, out)) is None:
-            raise
-        raise known from error
+        for cause in _with_causes(error):
+            if known := sentence(cause, data, out):
+                raise known from error
+        raise
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, then what it happened on top of: Lightning's clean-up can fail as well."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
     """The refusal that stands behind an error of torch or the system, None for any other."""
     said = str(error)
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
-        return RunError(
-            error.filename or out,
-            f"cannot be written ({os.strerror(error.errno)})",
-            "make room there, or let hydra.run.dir name another folder",
-        )
     if data.num_workers and (_FILES.search(said) or getattr(error, "errno", 0) == errno.EMFILE):
         return TrainingError(
             f"data.num_workers={data.num_workers}",
             "opens more files than this user may",
             "say data.num_workers=0, or raise the limit with ulimit -n 65536",
         )
-    if data.num_workers and _SHARED.search(said):
+    if data.num_workers and (_SHARED.search(said) or _by_loaders(error)):
         return TrainingError(
             f"data.num_workers={data.num_workers}",
             "needs shared memory (/dev/shm), and there is too little of it",
             "say data.num_workers=0, or give /dev/shm more room",
+        )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return RunError(
+            error.filename or out,
+            f"cannot be written ({os.strerror(error.errno)})",
+            "make room there, or let hydra.run.dir name another folder",
         )
     if data.num_workers and (lost := _LOST.search(said)):
         return TrainingError(
@@ -68,6 +78,13 @@ def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(said):
         return _too_large(data)
     return None
+
+
+def _by_loaders(error: BaseException) -> bool:
+    """Whether there was no room for what processes share, which has no file's name."""
+    full = isinstance(error, OSError) and error.errno in _FULL and error.filename is None
+    frames = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return full and any("multiprocessing" in Path(name).parts for name in frames)
 
 
 def _too_large(data: Data) -> TrainingError:

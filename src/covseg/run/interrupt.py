@@ -25,9 +25,11 @@ class Interruption:
 @contextlib.contextmanager
 def interruptible(trainer: L.Trainer) -> Iterator[Interruption]:
     """Let the first Ctrl-C end fitting after the batch at hand, with validation and checkpoints."""
-    interruption = Interruption()
+    interruption, process = Interruption(), os.getpid()
 
     def on_interrupt(_number: int, _frame: object) -> None:
+        if os.getpid() != process:  # a loader's, which ends when this one does
+            return
         if interruption.epoch is not None:
             raise KeyboardInterrupt
         interruption.epoch = trainer.current_epoch + 1

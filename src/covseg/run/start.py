@@ -81,8 +81,12 @@ def main(verb: Verb) -> None:
         if traceback_wanted:
             raise
         stopped = error if isinstance(error, CovsegError | Stopped) else Stopped(signal.SIGINT)
-        print(stopped.sentence, file=sys.stderr)  # noqa: T201  for the person, not the log
-        sys.exit(stopped.exit_code)
+        sentence, exit_code = stopped.sentence, stopped.exit_code
+    else:
+        return
+    # behind the error, which would keep open until the very end what its traceback leads to
+    print(sentence, file=sys.stderr)  # noqa: T201  for the person, not the log
+    sys.exit(exit_code)
 
 
 def _check_command_line(verb: Verb) -> None:

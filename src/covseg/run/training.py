@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
-import wandb
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from covseg import build, devices
@@ -171,5 +171,6 @@ def finished_loggers() -> Iterator[None]:
         yield
         exit_code = 0
     finally:
-        if wandb.run is not None:
+        wandb = sys.modules.get("wandb")  # its import takes time and files: only its logger does
+        if wandb is not None and wandb.run is not None:
             wandb.finish(exit_code=exit_code)
