@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,6 @@ ODD = "a [b] {c} (d) 'e' \"f\" g=h,i äöü €" + "x" * 120
 def unshared(mount: str) -> str:
     """A script that runs the command with a mount of its own."""
     return f'exec unshare --mount sh -c \'{mount} && exec "$@"\' sh "$@"'
-
-
-@pytest.fixture(scope="session")
-def mounts() -> None:
-    """Skips where this user may not mount anything."""
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
 
 
 # --- memory and processes
@@ -90,23 +81,6 @@ def test_no_compiler(said):
 
 
 # --- disks
-
-
-@pytest.fixture
-def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
-    """``disk("1m")`` is a real, empty disk of that size at ``tmp_path/disk``."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> Path:
-        again = "remount," if folder.is_mount() else ""
-        options = f"{again}{options}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-        return folder
-
-    yield mount
-    if folder.is_mount():
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_full_disk_when_a_run_starts(said, disk, tmp_path):
