@@ -156,7 +156,7 @@ def test_another_choice_is_refused_with_the_choices(key, value, choices):
     [
         ("data.targets", ["infection", "lungs"], "data.targets.1=lungs"),
         ("protocol.fit", ["Test"], "protocol.fit.0=Test"),
-        ("tags", ["a", 1], "tags.1=1"),
+        ("tags", ["a", 1.5], "tags.1=1.5"),
         ("trainer.devices", [0, "a"], "trainer.devices"),
         ("trainer.devices", [True], "trainer.devices"),
         ("trainer.max_time", {"days": "x"}, "trainer.max_time"),

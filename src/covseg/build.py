@@ -99,9 +99,11 @@ def callbacks(config: Train) -> list[L.Callback]:
     made = _made("callbacks", config.callbacks)
     for key, callback in made.items():
         watched = getattr(callback, "monitor", None)
-        if watched is not None and watched not in _MONITORS:
+        if watched is not None and str(watched) not in _MONITORS:
             raise ConfigError(
-                f"callbacks.{key}.monitor={watched}", "is not logged", nearest(watched, _MONITORS)
+                setting(f"callbacks.{key}.monitor", watched),
+                "is not logged",
+                nearest(str(watched), _MONITORS),
             )
     return list(made.values())
 

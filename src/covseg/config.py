@@ -6,14 +6,24 @@ sentence, before torch is even imported.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from covseg.errors import ConfigError, setting
 
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
 Positive = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(coerce_numbers_to_str=True)]  # name=2024 is a name
+# name=2024 is a name; 1e3 would become another one
+Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
+Place = Annotated[str, Field(min_length=1)]  # a folder or a file
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -35,7 +45,7 @@ class PhantomData(Node):
     """The made-up dataset of ``data=phantom``."""
 
     seed: Annotated[int, Field(ge=0)]
-    n_images: dict[Split, Positive]
+    n_images: dict[Split, Annotated[int, Field(ge=1, le=100_000)]]
     lung_tree: bool  # write the tree with lung masks only as well
 
 
@@ -43,10 +53,10 @@ class Data(Node):
     """Where images come from, and how they reach the network."""
 
     name: Literal["covid_qu_ex", "phantom"]
-    root: str | None = None  # zip or folder; null: phantom data, made below cache_dir
+    root: Place | None = None  # zip or folder; null: phantom data, made below cache_dir
     download: bool = False  # fetch the dataset from Kaggle when root is not there
     phantom: PhantomData | None = None
-    cache_dir: str  # where the decoded store is kept
+    cache_dir: Place  # where the decoded store is kept
     targets: Annotated[list[Target], Field(min_length=1)]
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
     batch_size: Positive  # images a step and process
@@ -185,7 +195,7 @@ class Train(Node):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     name: Name | None = None  # of the run, for loggers
     tags: list[Name] = []
-    init: str | None = None  # a run folder whose weights are the start
+    init: Place | None = None  # a run folder whose weights are the start
 
     @field_validator("scheduler", mode="before")
     @classmethod
@@ -239,7 +249,7 @@ class Train(Node):
 class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
-    run: str  # the run folder
+    run: Place  # the run folder
     split: Literal["Val", "Test"] | None = None
     checkpoint: Literal["best", "last"] | None = None
     threshold: Share | None = None

@@ -14,6 +14,7 @@ from covseg.errors import ConfigError, setting
 
 log = logging.getLogger(__name__)
 
+_PROCESSES = 8  # on a CPU with fewer cores: slow, but good for trying out what many would do
 _STEPS_THAT_PAY_FOR_COMPILING = 1000  # compiling takes 10-30 s and saves about a tenth of a step
 
 
@@ -55,6 +56,13 @@ def processes(settings: Trainer) -> int:
             key,
             f"asks for more than the {gpus} GPUs of this machine",
             f"say trainer.devices={gpus} or less",
+        )
+    cores = os.cpu_count() or 1
+    if not on_gpu(settings) and wanted > max(cores, _PROCESSES):
+        raise ConfigError(
+            key,
+            f"asks for more processes than the {cores} cores of this machine",
+            f"say trainer.devices={cores} or less",
         )
     if wanted < 1:
         raise ConfigError(key, "is no device at all", "say 1 or more")

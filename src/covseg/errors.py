@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 _QUESTION = "did you mean"
 _FEW = 20  # choices that a sentence can name
+_LONGEST = 400  # characters of a part of a sentence: what was written can be any file's content
+_LONGEST_VALUE = 120
 
 
 class CovsegError(Exception):
@@ -26,7 +28,8 @@ class CovsegError(Exception):
     def __init__(self, where: object, cause: str, remedy: str) -> None:
         super().__init__(where, cause, remedy)
         end = "?" if remedy.startswith(_QUESTION) else "."
-        self.sentence = f"{where} {cause}: {remedy}{end}"
+        parts = [shortened(part, _LONGEST) for part in (where, cause, remedy)]
+        self.sentence = "{} {}: {}{}".format(*parts, end)
 
     def __str__(self) -> str:
         return self.sentence
@@ -67,7 +70,14 @@ class Stopped(KeyboardInterrupt):
 
 def setting(key: object, value: object) -> str:
     """A key with its value, as a command line has them: ``trainer.devices=[0,1]``."""
-    return f"{key}={_written(value)}"
+    return f"{key}={shortened(_written(value), _LONGEST_VALUE)}"
+
+
+def shortened(text: object, longest: int) -> str:
+    """A text on one line and without control codes for the terminal, its middle left out."""
+    line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
+    half = longest // 2
+    return line if len(line) <= longest else f"{line[:half]}...{line[-half:]}"
 
 
 def _written(value: object) -> str:

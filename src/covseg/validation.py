@@ -73,7 +73,7 @@ def check_targets(config: Any) -> None:
             raise ConfigError(
                 setting(key, target),
                 "is not among what covseg builds",
-                close if close.startswith("did") else "remove it",
+                close if isinstance(target, str) and close.startswith("did") else "remove it",
             )
 
 
@@ -103,6 +103,8 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
     first = max(same, key=lambda e: len(_place(config, e)))
     place = _place(config, first)
     key, value = ".".join(map(str, place)), first["input"]
+    if first["loc"][-1] == "[key]":  # a key is what is wrong, and stands there as the value
+        value = _at(config, place)
     if first["type"] == "missing":
         return ConfigError(key, "is not set", f"say {key}=<value>")
     if first["type"] == "extra_forbidden":
@@ -119,6 +121,7 @@ _WISHES = {
     "finite_number": "give a finite number",
     "bool_type": "say true or false",
     "string_type": "give a word",
+    "string_too_short": "give a path",
     "list_type": "give a list, such as [a,b]",
     "dict_type": "give keys with values, such as {{a:1}}",
     "model_type": "give keys with values, such as {{a:1}}",
@@ -154,3 +157,9 @@ def _place(config: Any, error: ErrorDetails) -> list[int | str]:
             place.append(part)
             config = config[part] if inside else None
     return place
+
+
+def _at(config: Any, place: list[int | str]) -> Any:
+    for part in place:
+        config = config[part]
+    return config

@@ -65,6 +65,23 @@ MISTAKES = {
     "an option of no program": "--epochs 3",
     "another configuration altogether": "--config-path=/etc",
     "no override at all": "a=b=c[",
+    "a word without a value": "demo",
+    "a letter that needs quotes": "data.root=/home/Müller/archive.zip",
+    "a preset chosen with +": "+experiment=debug",
+    "a key that is there, with +": "+model.depth=2",
+    "keys with values where a list belongs": "tags={a:1}",
+    "a variable of the environment that is not set": "'name=${oc.env:NOWHERE}'",
+    "nothing for a path": "data.root=",
+    "several values inside of one": "-m 'model.depth=choice(1,2),3'",
+    "no value of several": "-m 'seed=range(0,4,-1)'",
+    "more runs than anybody waits for": "-m 'seed=range(0,1e9)'",
+    "more phantoms than anybody waits for": "data=phantom data.phantom.n_images.Val=1000000000",
+    "a pickle as a command line": "--experimental-rerun=config.pickle",
+    "--resolve without --cfg": "--resolve",
+    "a key misspelt, behind --cfg": "--cfg job sead=1",
+    "an option that there is not, behind --help": "--help model=unet9",
+    "a run folder that leads nowhere": "'hydra.run.dir=${nowhere}'",
+    "another program as a callback of Hydra's": "+hydra.callbacks.mine._target_=os.system",
 }
 
 

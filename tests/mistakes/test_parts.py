@@ -25,6 +25,10 @@ MISTAKES = {
     "a list of GPUs on a CPU": "trainer.devices=[0,1]",
     "no device": "trainer.devices=0",
     "a word for a number of devices": "trainer.devices=some",
+    "more processes than a CPU has cores": "trainer.devices=100000",
+    "a list as the score to watch": (
+        "callbacks=early_stopping callbacks.early_stopping.monitor={a:1}"
+    ),
     "a strategy that there is not": "trainer.strategy=magic",
     "16 bits on a CPU": "trainer.precision=16-mixed",
     "a precision that needs another package": "trainer.precision=transformer-engine",

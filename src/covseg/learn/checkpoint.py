@@ -1,9 +1,11 @@
 """Weights in and out of a run folder, never anything that could run code."""
 
 import io
+import lzma
 import re
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from covseg.errors import RunError
 from covseg.files import write_whole
 
 _PREFIX = "network."  # the network's name inside the LightningModule
+# as torch says what it did not run
+_ASKED = re.compile(r"[Uu]nsupported (?:class|operand|(?:global: )?GLOBAL ([\w.]+))")
 _AGAIN = "copy it again, or name another checkpoint"
 
 
@@ -34,15 +38,15 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Put a checkpoint's weights into a network of the same architecture.
 
     Raises:
-        RunError: the file is missing, damaged, holds more than plain values, or belongs to another
+        RunError: the file is damaged, holds more than plain values, or belongs to another
             network.
     """
     found, wanted = _stored_weights(path), network.state_dict()
     if difference := _difference(wanted, found):  # before any is looked at: a shape can be endless
         raise RunError(
             path,
-            f"holds another network than this configuration describes ({difference})",
-            "use the configuration that stands beside it, or give the same model.* keys",
+            f"holds another network than the configuration describes ({difference})",
+            "keep a checkpoint with its own config.yaml, or say the same model.* and data.targets",
         )
     weights = {name: weight.to(wanted[name].dtype) for name, weight in found.items()}
     for name, weight in weights.items():
@@ -55,15 +59,11 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 def _stored_weights(path: Path) -> dict[str, torch.Tensor]:
     """The network's weights in a file, by the network's own names; the shapes may be anything."""
-    if not path.exists():
-        there = " or ".join(other.name for other in sorted(path.parent.glob("*.ckpt")))
-        remedy = f"take {there}, which is there" if there else "name a run folder that has one"
-        raise RunError(path, "is missing", remedy)
     _check_archive(path)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make torch raise almost anything
-        if asked := re.search(r"GLOBAL ([\w.]+)|Unsupported (?:class|operand|global)", str(error)):
+        if asked := _ASKED.search(str(error)):
             raise RunError(
                 path,
                 f"holds more than weights, and could run a program ({asked[1] or asked[0]})",
@@ -89,12 +89,19 @@ def _check_archive(path: Path) -> None:
             raise RunError(path, "is empty", _AGAIN)
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
+            # torch does not look at the checksums: a flipped bit would be another weight
+            damaged = archive.testzip() if unpacked <= size else None
     except OSError as error:
         raise RunError(path, f"cannot be read ({error.strerror})", _AGAIN) from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+    except (
+        *(zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError),
+        *(struct.error, zlib.error, lzma.LZMAError),
+    ) as error:
         raise RunError(path, "is not a checkpoint, or not a whole one", _AGAIN) from error
     if unpacked > size:
         raise RunError(path, "unpacks to more than its size", "name a checkpoint of covseg")
+    if damaged is not None:
+        raise RunError(path, f"is damaged, for a checksum in it is wrong ({damaged})", _AGAIN)
 
 
 def _difference(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:

@@ -5,12 +5,15 @@ import shlex
 from argparse import ArgumentError, Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
@@ -20,6 +23,13 @@ from covseg.errors import ConfigError, nearest, nearest_key
 _HELP = "see --help"
 _PATHS = ("data.root", "data.cache_dir", "init", "run", "hydra.run.dir")  # may hold a comma
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
+_GRAMMAR = "[](){}'\",=:\\"
+_MOST = 1000  # runs of a sweep: each is checked before the first one starts
+# what Hydra and OmegaConf raise over an override, at the latest when its value is put in
+REFUSALS = (
+    *(HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError),
+    RecursionError,
+)
 _PACKAGE = Path(__file__).resolve().parents[1]
 # inside an installed wheel, or beside src/ in a checkout
 CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is_dir())
@@ -47,6 +57,12 @@ def parsed(words: Sequence[str]) -> Namespace:
             "stands apart from the other overrides",
             "write all of them behind the options, e.g. -m seed=1 model.depth=2,3",
         )
+    if arguments.experimental_rerun:
+        raise ConfigError(
+            "--experimental-rerun", "would run whatever a pickle holds", "say the overrides again"
+        )
+    if arguments.resolve and not (arguments.cfg or arguments.help):
+        raise ConfigError("--resolve", "says how --cfg prints", "say --cfg job --resolve")
     for option in ("config_path", "config_name"):
         if getattr(arguments, option) is not None:
             raise ConfigError(
@@ -61,20 +77,48 @@ def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     """The single runs of a sweep, as Hydra's basic sweeper makes them; one without a sweep.
 
     Raises:
-        ConfigError: an override that cannot be read.
+        ConfigError: an override that cannot be read, or more runs than anybody wants.
     """
     try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise _unreadable(overrides, error) from error
-    choices = [
-        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
-        if o.is_discrete_sweep()
-        else [str(o.input_line)]
-        for o in parsed
-        if o.is_discrete_sweep() or not o.is_sweep_override()  # an interval has no list of values
-    ]
+        with initialize_config_dir(str(CONF), version_base="1.3"):  # glob(*) looks at the options
+            loader = GlobalHydra.instance().config_loader()
+            found = OverridesParser.create(loader).parse_overrides(list(overrides))
+            choices = [choice for one in found if (choice := _choices(one)) is not None]
+    except REFUSALS as error:
+        raise (_unreadable(overrides) or _misunderstood(error)) from error
+    if (n_jobs := prod(map(len, choices))) > _MOST:
+        raise _too_many(overrides, f"{n_jobs:,}")
     return (list(job) for job in product(*choices))
+
+
+def _choices(override: Override) -> list[str] | None:
+    """One override a job; None for an interval, which has no list of values."""
+    line, value = str(override.input_line), override.value()
+    if not override.is_sweep_override():
+        return [line]
+    if isinstance(value, RangeSweep):
+        start, stop, step = (float(x or 0) for x in (value.start, value.stop, value.step))
+        if not step or (stop - start) / step > _MOST:
+            raise _too_many([line], f"more than {_MOST:,}")
+    if not override.is_discrete_sweep():
+        return None
+    try:
+        values = list(override.sweep_string_iterator())
+    except REFUSALS as error:
+        raise ConfigError(
+            line, "has several values inside of one", "write one list, such as a,b,c"
+        ) from error
+    if not values:
+        raise ConfigError(line, "is no value at all", "leave it out, or name one")
+    return [f"{override.get_key_element()}={one}" for one in values]
+
+
+def _too_many(overrides: Sequence[str], how_many: str) -> ConfigError:
+    return ConfigError(
+        " ".join(overrides),
+        f"asks for {how_many} runs, and covseg starts {_MOST:,} at most",
+        "name fewer values",
+    )
 
 
 def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -85,18 +129,22 @@ def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     """
     try:
         return plain(_composed(verb, overrides))
-    except MissingConfigException as error:
+    except REFUSALS as error:
+        raise refusal(verb, overrides, error) from error
+
+
+def refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
+    """The sentence for what Hydra raised over a command line."""
+    if isinstance(error, MissingConfigException):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = [Path(name).stem for name in error.options or []]
-        raise ConfigError(
+        return ConfigError(
             f"{group.lstrip('/')}={option}", "is not there to choose", nearest(option, options)
-        ) from error
-    except InterpolationKeyError as error:
-        raise ConfigError(
-            str(error.full_key), "refers to something that is not there", "write its value"
-        ) from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _refusal(verb, overrides, error) from error
+        )
+    if isinstance(error, InterpolationKeyError):
+        key = error.full_key or "the command line"
+        return ConfigError(key, "refers to something that is not there", "write its value")
+    return _refusal(verb, overrides, error)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -128,7 +176,7 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
     message = f"{error}\n{error.__cause__}"
     unknown = re.search(r"(?:Could not override|delete from config\.) '([^'@]+)", message)
     if unknown is None:
-        return _unreadable(overrides, error)
+        return _refused_as_a_whole(verb, overrides, error)
     key = unknown[1]
     deeper = re.search(rf"full_key: ({re.escape(key)}\.\S+)", message)  # inside a {dict}
     same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
@@ -143,37 +191,85 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
     groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
     try:
         known = [*_groups(), *_dotted(_composed(verb, groups), "")]
-    except (HydraException, OmegaConfBaseException):
+    except REFUSALS:
         known = _groups()
     return ConfigError(given, "is not a key of covseg", nearest_key(key, known))
 
 
-def _unreadable(overrides: Sequence[str], error: Exception) -> ConfigError:
+def _refused_as_a_whole(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
+    """Name the override without which Hydra would compose, or the key that it names."""
+    if named := _unreadable(overrides) or _several(overrides):
+        return named
+    for number, override in enumerate(overrides):
+        others = [*overrides[:number], *overrides[number + 1 :]]
+        if not _composes(verb, others) or _composes(verb, overrides):
+            continue
+        if override.startswith("+") and not override.startswith("++"):
+            written = override.removeprefix("+")
+            return ConfigError(override, "adds what is there", f"write {written}")
+        return ConfigError(override, f"is not possible ({_reason(error)})", _HELP)
+    return _misunderstood(error)
+
+
+def _misunderstood(error: Exception) -> ConfigError:
+    where = re.search(r"full_key: (\S+)", str(error))
+    return ConfigError(
+        where[1] if where else "the command line", f"cannot be understood ({_reason(error)})", _HELP
+    )
+
+
+def _composes(verb: str, overrides: Sequence[str]) -> bool:
+    try:
+        plain(_composed(verb, overrides))
+    except (*REFUSALS, ConfigError):
+        return False
+    return True
+
+
+def _reason(error: BaseException) -> str:
+    error = error.__cause__ or error
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _unreadable(overrides: Sequence[str]) -> ConfigError | None:
     """Name the override that Hydra cannot read, and write it as it can."""
-    parser = OverridesParser.create()
     for override in overrides:
-        key, _, value = override.partition("=")
-        try:
-            several = parser.parse_override(override).is_sweep_override()
-        except HydraException:
-            quoted = f"{key}={_quoted(value)}"
-            remedy = f"write {shlex.quote(quoted)}" if _readable(parser, quoted) else _HELP
-            return ConfigError(override, _SIGNS, remedy)
-        if several:
+        key, sign, value = override.partition("=")
+        if _reads(override):
+            continue
+        if not sign:
+            return ConfigError(override, "sets nothing", "write <key>=<value>")
+        quoted = f"{key}={_quoted(value)}"
+        remedy = f"write {shlex.quote(quoted)}" if _reads(quoted) else _HELP
+        strange = next((sign for sign in value if not _reads(f"a=a{sign}a")), "")
+        if strange and strange not in _GRAMMAR:
+            return ConfigError(
+                override, f"cannot be read, because Hydra wants '{strange}' in quotes", remedy
+            )
+        return ConfigError(override, _SIGNS, remedy)
+    return None
+
+
+def _several(overrides: Sequence[str]) -> ConfigError | None:
+    """Name the override that is several values, where one is wanted."""
+    for override in overrides:
+        if OverridesParser.create().parse_override(override).is_sweep_override():
+            key, _, value = override.partition("=")
             more = f", or write {shlex.quote(f'{key}={_quoted(value)}')}" if key in _PATHS else ""
             return ConfigError(override, "is several values", f"add -m to run all of them{more}")
-    reason = str(error).strip().partition("\n")[0]
-    return ConfigError("the command line", f"cannot be understood ({reason})", _HELP)
+    return None
 
 
 def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """As Hydra reads it back: a backslash means itself, unless a quote follows."""
+    inside = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", inside) + '"'
 
 
-def _readable(parser: OverridesParser, override: str) -> bool:
+def _reads(override: str) -> bool:
     try:
-        parser.parse_override(override)
-    except HydraException:
+        OverridesParser.create().parse_override(override)
+    except REFUSALS:
         return False
     return True
 

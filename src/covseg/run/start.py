@@ -18,6 +18,7 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -25,7 +26,7 @@ from covseg.config import Node, Train
 from covseg.errors import ConfigError, CovsegError, Stopped
 from covseg.run import logs, presets
 from covseg.run.claim import claim, give_up, unwritable
-from covseg.run.compose import CONF, composed, jobs, parsed, plain
+from covseg.run.compose import CONF, REFUSALS, composed, jobs, parsed, plain, refusal
 from covseg.validation import check
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,8 @@ def main(verb: Verb) -> None:
 def _check_command_line(verb: Verb) -> None:
     """Refuse every job of the command line that cannot be, before the first one starts."""
     arguments = parsed(sys.argv[1:])
-    if arguments.help or arguments.hydra_help or arguments.info or arguments.cfg:
+    asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.cfg)
+    if any(asks) or arguments.shell_completion:
         return
     wanted = jobs(arguments.overrides) if arguments.multirun else [arguments.overrides]
     own = arguments.config_dir  # presets of the user's own
@@ -121,10 +123,12 @@ def _hydra_main(verb: Verb) -> None:
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb.name)(task)()
-    except OSError as error:
+    except (OSError, *REFUSALS) as error:
         if started:
             raise
-        raise unwritable(error.filename, error) from error  # Hydra's own making of the folder
+        if isinstance(error, OSError) and not isinstance(error, HydraException):
+            raise unwritable(error.filename, error) from error  # Hydra's own making of the folder
+        raise refusal(verb.name, parsed(sys.argv[1:]).overrides, error) from error
     if refusals:
         raise refusals[0]
 
