@@ -79,6 +79,7 @@ def trainer() -> Callable[..., SimpleNamespace]:
         return SimpleNamespace(
             world_size=world_size,
             global_rank=rank,
+            is_global_zero=rank == 0,
             overfit_batches=overfit_batches,
             strategy=SimpleNamespace(root_device=torch.device("cpu")),
         )

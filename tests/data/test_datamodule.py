@@ -13,7 +13,7 @@ import torch
 from covseg.config import Data, PhantomData
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
-from covseg.data.source import KAGGLE_DATASET
+from covseg.data.download import KAGGLE_DATASET
 from covseg.errors import DataError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
@@ -24,7 +24,7 @@ PAPER = {"fit": ["Train", "Val"], "select": None, "report": "Test"}
 def make(phantom, tmp_path, trainer):
     """A datamodule over the phantom dataset, set up and with the stand-in of a trainer."""
 
-    def make(protocol=HOLDOUT, attached=None, augment=None, **data):
+    def make(protocol=HOLDOUT, attached=None, augment=None, stage=None, **data):
         settings = {
             "name": "covid_qu_ex",
             "root": str(phantom),
@@ -36,7 +36,7 @@ def make(phantom, tmp_path, trainer):
         }
         module = XrayDataModule(Data(**settings | data), **protocol, seed=0, augment=augment)
         module.trainer = attached or trainer()
-        module.setup()
+        module.setup(stage)
         return module
 
     return make
@@ -152,19 +152,35 @@ def test_overfitting_takes_the_same_first_images_again_and_again(make, trainer):
 
 
 @pytest.mark.parametrize(
-    ("gone", "protocol", "loader"),
-    [
-        ("Train", HOLDOUT, "train_dataloader"),
-        ("Val", HOLDOUT, "val_dataloader"),
-        ("Val", PAPER, "train_dataloader"),
-        ("Test", HOLDOUT, "test_dataloader"),
-    ],
+    ("gone", "protocol"),
+    [("Train", HOLDOUT), ("Val", HOLDOUT), ("Val", PAPER), ("Test", HOLDOUT)],
 )
-def test_a_split_without_images_is_named(gone, protocol, loader, make, copy):
+def test_a_split_without_images_is_named_before_anything_is_decoded(
+    gone, protocol, make, copy, tmp_path
+):
     shutil.rmtree(next(copy.rglob(gone)))
-    module = make(protocol, root=str(copy))
-    sentence = refusal(getattr(module, loader))
+    sentence = refusal(lambda: make(protocol, root=str(copy), stage="fit"))
     assert sentence.startswith(f"data.root={copy} has no image in the split {gone}")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_scoring_needs_the_split_that_is_scored_alone(make, copy):
+    for split in ("Train", "Val"):
+        shutil.rmtree(next(copy.rglob(split)))
+    module = make(root=str(copy))
+    assert len(rows(module.test_dataloader())) == 6
+    assert "has no image in the split Train" in refusal(module.train_dataloader)
+
+
+def test_a_class_that_a_split_lacks_is_said_once(make, copy, trainer, caplog):
+    for split, patient_class in (("Train", "COVID-19"), ("Val", "Normal"), ("Val", "Non-COVID")):
+        shutil.rmtree(next(copy.rglob(f"{split}/{patient_class}")))
+    for rank in (0, 1):
+        make(root=str(copy), batch_size=1, attached=trainer(rank, 2)).check()
+    assert caplog.messages == [
+        "Train has no image of the class COVID-19",
+        "Val has no image of the class Non-COVID and Normal",
+    ]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 16])
@@ -239,9 +255,9 @@ def test_without_a_root_the_data_is_downloaded_when_that_is_asked_for(
 
 def test_a_phantom_is_drawn_below_the_cache_unless_a_root_is_given(make, tmp_path):
     phantom = PhantomData(seed=1, n_images={"Train": 4, "Val": 3, "Test": 3}, lung_tree=False)
-    assert len(make(phantom=phantom).index.rows) == 30
+    assert len(make(phantom=phantom, name="phantom").index.rows) == 30
     assert not list((tmp_path / "cache").glob("phantom-*"))
-    module = make(root=None, phantom=phantom)
+    module = make(root=None, phantom=phantom, name="phantom")
     assert module.index.counts()["Train"] == {"COVID-19": 2, "Non-COVID": 1, "Normal": 1}
     assert module.store.images.shape == (10, 256, 256)
     assert len([p for p in (tmp_path / "cache").glob("phantom-*") if p.is_dir()]) == 1

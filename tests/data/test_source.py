@@ -1,20 +1,20 @@
 """The files of Kaggle's archive, of any unpacked folder, or a sentence with the way to get them."""
 
+import shlex
 import shutil
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from covseg.data.index import TREES, Index, read_index
+from covseg.data.archive import ZipSource
+from covseg.data.download import KAGGLE_DATASET
+from covseg.data.index import Index, read_index
+from covseg.data.layout import TREES
 from covseg.data.phantom_dataset import write
-from covseg.data.source import KAGGLE_DATASET, ZipSource, download, fingerprint, locate
+from covseg.data.source import fingerprint, locate
 from covseg.errors import DataError
 
 TREE = TREES["infection"]
@@ -38,16 +38,6 @@ def refusal(root: Path | str) -> str:
     with pytest.raises(DataError) as caught:
         locate(root)
     return str(caught.value)
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """Three entries; no dataset, but an archive of its layout."""
-    path = tmp_path / "archive.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        for kind in ("images", "infection masks", "lung masks"):
-            file.writestr(f"{TREE}/Train/COVID-19/{kind}/covid_1.png", PIXELS)
-    return path
 
 
 # --- where a dataset can be
@@ -103,11 +93,6 @@ def test_the_home_folder_can_be_written_as_a_tilde(phantom_zip, monkeypatch):
     assert len(locate("~/archive.zip").names()) == 90
 
 
-def test_hidden_folders_are_not_searched(copy):
-    shutil.copytree(copy / TREE, copy / ".Trash-0" / TREE)
-    assert len(locate(copy).names()) == 90
-
-
 @pytest.mark.parametrize("kind", ["missing", "empty"])
 def test_no_data_is_said_with_where_to_get_it_its_size_and_its_licence(kind, tmp_path):
     if kind == "empty":
@@ -118,98 +103,47 @@ def test_no_data_is_said_with_where_to_get_it_its_size_and_its_licence(kind, tmp
         assert words in sentence
 
 
-# --- damaged and hostile archives
-
-
-@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7, 0.99, 0.9999])
-def test_a_cut_archive_is_not_a_whole_one(share, phantom_zip, tmp_path):
-    whole = phantom_zip.read_bytes()
-    path = tmp_path / "cut.zip"
-    path.write_bytes(whole[: int(share * len(whole))])
-    sentence = refusal(path)
-    assert sentence.startswith(f"{path} is not a whole zip archive")
-    assert sentence.endswith("download it again.")
-
-
-def test_a_file_that_is_no_archive_is_refused(phantom):
-    assert "is not a whole zip archive" in refusal(next(phantom.rglob("*.png")))
-
-
-def test_one_corrupt_entry_in_the_middle_is_named_when_it_is_read(phantom_zip, tmp_path):
-    path = tmp_path / "corrupt.zip"
-    content = bytearray(phantom_zip.read_bytes())
-    with zipfile.ZipFile(phantom_zip) as file:
-        entry = file.infolist()[45]
-    middle = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
-    content[middle] ^= 0xFF
-    path.write_bytes(content)
-    source = locate(path)
-    for name in source.names():
-        if name != entry.filename:
-            source.read(name)
-    with pytest.raises(DataError, match="download the archive again") as caught:
-        source.read(entry.filename)
-    assert str(caught.value).startswith(f"{path}: {entry.filename} cannot be read")
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_a_wrong_byte_anywhere_is_never_taken_for_pixels(data, tmp_path_factory):
-    path = tmp_path_factory.mktemp("wrong") / "archive.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("Train/COVID-19/images/covid_1.png", PIXELS)
-    content = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(content) - 1))
-    content[place] = data.draw(st.integers(0, 255).filter(lambda b: b != content[place]))
-    # the next two have a test of their own
-    directory = content.find(b"PK\1\2")
-    if place in (directory + 6, directory + 46):
-        return
-    path.write_bytes(content)
-    try:
-        source = locate(path)
-        assert all(source.read(name) == PIXELS for name in source.names())
-    except DataError:
-        pass
-
-
 @pytest.mark.parametrize(
-    ("place", "byte"),
-    [(6, 255), (46, 0)],
-    ids=["version of the format", "name that begins with NUL"],
+    ("inside", "proposed"),
+    [
+        (f"{TREE}/{TREE}/Train", TREE),
+        (f"{TREE}/{TREE}/Val/Normal", TREE),
+        (f"{TREE}/{TREE}/Val/Normal/lung masks", TREE),
+        ("Test", ""),
+    ],
 )
-def test_a_damaged_directory_of_an_archive_is_refused(place, byte, archive):
-    content = bytearray(archive.read_bytes())
-    content[content.rindex(b"PK\1\2") + place] = byte
-    archive.write_bytes(content)
-    assert "is not a whole zip archive" in refusal(archive)
+def test_a_part_of_the_dataset_is_refused_with_the_folder_to_name(inside, proposed, copy):
+    if inside == "Test":  # without the trees' names
+        for folder in (copy / TREE / TREE).iterdir():
+            shutil.move(folder, copy)
+    sentence = refusal(copy / inside)
+    assert sentence.startswith(f"data.root={copy / inside} is only a part of the dataset")
+    named = shlex.split(sentence.partition("say data.root=")[2].rstrip("."))[0]
+    assert Path(named) == copy / proposed
+    assert names_of(index_of(named)) == names_of(index_of(copy))
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.png", "a/../../evil.png", "/abs.png", "..\\evil.png", "\\abs.png"]
-)
-def test_an_entry_that_leads_outside_is_refused(name, archive):
-    with zipfile.ZipFile(archive, "a") as file:
-        file.writestr(name, b"")
-    sentence = refusal(archive)
-    assert f"leads outside of it, '{name}'" in sentence
+@pytest.mark.parametrize("name", ["phantm", "copyy", "archve.zip"])
+def test_a_misspelt_root_is_named_only_where_the_dataset_is_beside_it(name, copy, tmp_path):
+    (tmp_path / "phantom").mkdir()  # no dataset in it
+    (tmp_path / "archive.zip").touch()
+    sentence = refusal(tmp_path / name)
+    near = {"copyy": "copy", "archve.zip": "archive.zip"}.get(name)
+    if near:
+        assert sentence.endswith(f"is not there: did you mean {tmp_path / near}?")
+    else:
+        assert "did you mean" not in sentence
 
 
-def test_nothing_is_unpacked(phantom_zip, tmp_path):
-    path = Path(shutil.copy(phantom_zip, tmp_path))
-    source = locate(path)
-    for name in source.names():
-        source.read(name)
-    assert list(tmp_path.iterdir()) == [path]
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_system_allows_is_refused(name, tmp_path):
+    assert "cannot be read" in refusal(tmp_path / name)
 
 
-def test_a_file_that_vanished_is_named(copy):
-    source = locate(copy)
-    path = next(copy.rglob("*.png"))
-    path.unlink()
-    with pytest.raises(DataError, match="restore the file") as caught:
-        source.read(path.relative_to(copy).as_posix())
-    assert str(path) in str(caught.value)
+def test_of_damaged_archives_alone_the_first_is_named(phantom_zip, tmp_path):
+    for name in ("b.zip", "a.zip"):
+        (tmp_path / name).write_bytes(phantom_zip.read_bytes()[:-40])
+    assert refusal(tmp_path).startswith(f"{tmp_path / 'a.zip'} is not a whole zip archive")
 
 
 # --- the fingerprint
@@ -241,33 +175,6 @@ def test_a_missing_mask_or_another_split_is_another_fingerprint(copy, phantom):
         file.rename(target)
     keys.add(key(copy))
     assert len(keys) == 3
-
-
-# --- downloading
-
-
-def test_without_kagglehub_a_download_says_how_to_install_it(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "kagglehub", None)
-    with pytest.raises(DataError, match="needs kagglehub: pip install kagglehub"):
-        download(tmp_path)
-
-
-def test_a_download_gives_the_folder_that_kagglehub_gives(monkeypatch, tmp_path):
-    asked = []
-    fake = SimpleNamespace(dataset_download=lambda name: asked.append(name) or str(tmp_path))
-    monkeypatch.setitem(sys.modules, "kagglehub", fake)
-    assert download(tmp_path) == tmp_path
-    assert asked == [KAGGLE_DATASET]
-
-
-def test_a_download_that_fails_is_said_with_its_cause_and_the_way_by_hand(monkeypatch, tmp_path):
-    def fail(name):
-        raise ConnectionError("no route to host")
-
-    monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=fail))
-    with pytest.raises(DataError, match="no route to host") as caught:
-        download(tmp_path)
-    assert KAGGLE_DATASET in str(caught.value)
 
 
 # --- the real archive

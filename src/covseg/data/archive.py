@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from covseg.data.layout import LARGEST, is_picture
 from covseg.errors import DataError
 
+_TAIL = 22 + 65535  # bytes of an archive's last words with the longest comment
 _AGAIN = "it is not the archive that Kaggle hands out; download it again"
 
 
@@ -24,14 +25,18 @@ class ZipSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise _other_kind(path)
         try:
             self._began = _state(path)
             self._zip = zipfile.ZipFile(path)
             entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         except PermissionError as error:
             raise DataError(path, f"cannot be read ({error.strerror})", "allow it") from error
-        except (zipfile.BadZipFile, OSError, NotImplementedError, IndexError) as error:
+        except (zipfile.BadZipFile, OSError, NotImplementedError, IndexError, ValueError) as error:
             raise _no_archive(path, error) from error
+        if (n_listed := _n_listed(path)) not in {len(self._zip.infolist()), None}:
+            raise _no_archive(path, f"it should have {n_listed} entries")
         for entry in entries:
             _check(path, entry)
         # some programs write Windows' separator into an archive
@@ -50,7 +55,8 @@ class ZipSource:
         entry = self._entries[name]
         try:
             with self._zip.open(entry) as file:
-                data = file.read(entry.file_size)  # with no number it would inflate without end
+                # with no number it would inflate without end; the one more has the CRC looked at
+                data = file.read(entry.file_size + 1)
         except (
             *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError),
             *(RuntimeError, NotImplementedError, ValueError),
@@ -67,9 +73,10 @@ class ZipSource:
     def _damaged(self, name: str, reason: object) -> DataError:
         with contextlib.suppress(OSError):
             if _state(self.path) == self._began:
+                why = str(reason).partition(" for file")[0]  # which names it again
                 return DataError(
                     f"{self.path}: {name}",
-                    f"cannot be read ({reason})",
+                    f"cannot be read ({why})",
                     "download the archive again",
                 )
         return changed(self.path)
@@ -80,7 +87,7 @@ def changed(path: object) -> DataError:
     return DataError(
         path,
         "changed while covseg was reading it",
-        "wait until nothing writes to it, and say it again",
+        "wait until nothing writes to it, and start again",
     )
 
 
@@ -89,15 +96,32 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _no_archive(path: Path, error: Exception) -> DataError:
+def _other_kind(path: Path) -> DataError:
+    return DataError(
+        path,
+        "is neither a zip archive nor a folder",
+        "let data.root name COVID-QU-Ex as Kaggle hands it out, which is a zip, or the folder that "
+        "it was unpacked to",
+    )
+
+
+def _n_listed(path: Path) -> int | None:
+    """How many entries there are by the archive's last words, which zipfile does not look at.
+
+    A damaged directory can hide some of its entries. None where there are too many for the field.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    found = int.from_bytes(tail[at + 10 : at + 12], "little")
+    return None if at < 0 or found == 0xFFFF else found
+
+
+def _no_archive(path: Path, error: object) -> DataError:
     with contextlib.suppress(OSError), path.open("rb") as file:
         if file.read(2) not in {b"PK", b""}:
-            return DataError(
-                path,
-                "is neither a zip archive nor a folder",
-                "let data.root name COVID-QU-Ex as Kaggle hands it out, which is a zip, or the "
-                "folder that it was unpacked to",
-            )
+            return _other_kind(path)
     return DataError(path, f"is not a whole zip archive ({error})", "download it again")
 
 

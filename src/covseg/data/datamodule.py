@@ -1,5 +1,6 @@
 """The splits as loaders, for any number of processes."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from covseg.data.store import Store, open_store
 from covseg.errors import DataError
 
 Loader = DataLoader[Sample]
+log = logging.getLogger(__name__)
 
 
 class XrayDataModule(L.LightningDataModule):
@@ -52,12 +54,18 @@ class XrayDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Map the store: in every process.
 
+        Args:
+            stage: ``fit`` where every split of the protocol has to be there, not only the reported.
+
         Raises:
             DataError: the data is not there, is not whole, or breaks a rule.
         """
         if self._store is None:
             source = source_of(self.data)
             index = read_index(source.names(), self.data.targets, str(source.path))
+            # before anything is decoded
+            for split in self._splits if stage == "fit" else [self.report]:
+                self._check_split(index, split)
             self._store = open_store(source, index, self.data.cache_dir)
 
     @property
@@ -87,20 +95,20 @@ class XrayDataModule(L.LightningDataModule):
             DataError: a split has no image.
         """
         for split in splits:
-            if not self.index.of_split(split):
-                raise DataError(
-                    f"data.root={self.data.root}",
-                    f"has no image in the split {split}",
-                    f"restore the folder {split} from the original download",
-                )
+            self._check_split(self.index, split)
         return self.index.of_split(*splits)
 
     def check(self) -> None:
-        """Refuse before any training what a loader would refuse after it.
+        """Refuse before any training what a loader would refuse after it, and say what is odd.
 
         Raises:
             DataError: a split is empty, or too small for the batches or the processes.
         """
+        assert self.trainer is not None
+        for split in self._splits[:-1] if self.trainer.is_global_zero else ():  # a score says it
+            counts = self.index.counts()[split]
+            if missing := [name for name, n in counts.items() if not n]:
+                log.warning("%s has no image of the class %s", split, " and ".join(missing))
         self.train_dataloader()
         self.val_dataloader()
         self.test_dataloader()
@@ -157,6 +165,19 @@ class XrayDataModule(L.LightningDataModule):
         """Samples of these rows as a score sees them, for pictures."""
         dataset = self._dataset(rows, fitting=False)
         return [dataset[place] for place in range(len(dataset))]
+
+    @property
+    def _splits(self) -> list[str]:
+        """Every split of the protocol, the reported one last."""
+        return [*self.fit, *([self.select] if self.select else []), self.report]
+
+    def _check_split(self, index: Index, split: str) -> None:
+        if not index.of_split(split):
+            raise DataError(
+                f"data.root={self.data.root}",
+                f"has no image in the split {split}",
+                f"restore the folder {split} from the original download",
+            )
 
     def _dataset(self, rows: Sequence[int], *, fitting: bool) -> XrayDataset:
         augment = self._augment if fitting else None

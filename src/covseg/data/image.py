@@ -14,6 +14,7 @@ Pixels = npt.NDArray[np.uint8]
 _SMALLEST, _LARGEST = 8, 4096  # pixels a side, the bounds of data.image_size
 _RESTORE = "restore the file from the original download"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\0\0\0\0IEND\xaeB\x60\x82"  # Pillow reads on without it
 _MODES = {  # Pillow's words
     "1": "a picture of 1 bit",
     "I;16": "a picture of 16 bits",
@@ -50,13 +51,20 @@ def decode(data: bytes, where: str) -> Pixels:
                 return np.asarray(picture)
             mode = picture.mode
     except (OSError, SyntaxError, ValueError, struct.error) as error:
-        reason = "truncated" if "BytesIO" in str(error) else error
-        raise DataError(where, f"is not a readable image ({reason})", _RESTORE) from error
+        raise DataError(where, f"is not a readable image ({_reason(error)})", _RESTORE) from error
     raise DataError(
         where,
         f"is {_MODES.get(mode, f'a picture of mode {mode}')} where 8-bit grey is expected",
         "convert it to 8-bit grey",
     )
+
+
+def _reason(error: Exception) -> str:
+    """Pillow's reason, in plain words where it is one of the two usual ones."""
+    said = str(error)
+    if "checksum" in said:
+        return "its checksum is wrong"
+    return "truncated" if "BytesIO" in said or "truncated" in said.lower() else said
 
 
 def decode_mask(data: bytes, where: str) -> Pixels:
@@ -68,6 +76,8 @@ def decode_mask(data: bytes, where: str) -> Pixels:
     mask = decode(data, where)
     if not np.all((mask == 0) | (mask == 255)):
         found = sorted({int(v) for v in np.unique(mask)} - {0, 255})
+        if mask.max() == 1:
+            raise DataError(where, "is a mask of 0 and 1 where white is 255", "multiply it by 255")
         raise DataError(
             where,
             f"is a mask with other values than 0 and 255 ({found[0]} among them)",
@@ -107,7 +117,7 @@ def _check_header(data: bytes, where: str) -> None:
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
             kind = "no picture at all"
         raise DataError(where, f"is {kind}", _RESTORE)
-    if len(data) < 24:
+    if len(data) < 24 or _END not in data:
         raise DataError(where, "is not a readable image (truncated)", _RESTORE)
     width, height = struct.unpack(">II", data[16:24])
     if max(width, height) > _LARGEST or min(width, height) < _SMALLEST:

@@ -80,6 +80,12 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
             trees[tree].setdefault(match["prefix"], []).append(match)
     tree = "lung" if list(targets) == ["lung"] and trees["lung"] else "infection"
     copies = trees[tree]
+    if not copies and trees["lung"]:
+        raise DataError(
+            where,
+            "has masks of the lungs alone, none of an infection",
+            f"say data.targets=[lung], or get the folder '{TREES['infection']}' as well",
+        )
     if not copies:
         raise DataError(
             where,

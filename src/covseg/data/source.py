@@ -72,7 +72,7 @@ def locate(root: str | Path) -> Source:
         return folder
     _refuse_part(root, path, names)
     damaged: list[DataError] = []
-    for archive in sorted(path.glob("*.zip")):
+    for archive in sorted(p for p in path.glob("*.zip") if p.is_file()):
         try:
             if is_dataset((source := ZipSource(archive)).names()):
                 return source

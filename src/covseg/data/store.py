@@ -69,6 +69,8 @@ def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
 def _map(index: Index, key: str, home: Path) -> Store:
     try:
         arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    except FileNotFoundError as error:
+        raise _damaged(home, f"{Path(error.filename).name} is missing") from error
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(home, error) from error
     images = arrays.pop("images")
@@ -102,6 +104,8 @@ def _fill(folder: Path, source: Source, index: Index) -> None:
                     file.seek(shape[1] * shape[2], os.SEEK_CUR)  # a hole: zeros without a block
         for file in files.values():
             file.truncate()
+            file.flush()
+            os.fsync(file.fileno())  # before its folder takes its name: power can fail in between
 
 
 def _decode_all(

@@ -64,7 +64,7 @@ class Training:
     def prepare(self) -> None:
         """Read the data, and refuse what cannot be fitted."""
         config = self.config
-        self.data.setup()
+        self.data.setup("fit")
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
         if self.trainer.is_global_zero:
