@@ -111,7 +111,8 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
         known = {name for name in _keys(config) if name != key and not name.startswith(f"{key}.")}
         return ConfigError(setting(key, value), "is not a key of covseg", nearest_key(key, known))
     wanted = dict.fromkeys(wish(e) for e in same if _place(config, e) == place)
-    return ConfigError(setting(key, value), "is not possible", ", or ".join(filter(None, wanted)))
+    possible = ", or ".join(filter(None, wanted)) or "leave it out"
+    return ConfigError(setting(key, value), "is not possible", possible)
 
 
 _WISHES = {

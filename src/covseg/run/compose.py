@@ -42,7 +42,7 @@ def parsed(words: Sequence[str]) -> Namespace:
         ConfigError: an option that there is not, or overrides on both sides of -m.
     """
     parser = get_args_parser()
-    parser.exit_on_error = False
+    parser.exit_on_error = parser.allow_abbrev = False  # an ambiguous one would end the process
     try:
         arguments, unknown = parser.parse_known_args(list(words))
     except ArgumentError as error:
