@@ -1,19 +1,17 @@
-"""``covseg.evaluate`` repeats training's own numbers, and refuses what it cannot trust."""
+"""``covseg.evaluate`` repeats training's own numbers."""
 
 import csv
 import json
-import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
 import covseg
-from covseg.errors import DataError, RunError
+from covseg.errors import DataError
 
 
 @pytest.fixture
@@ -80,82 +78,12 @@ def _fits(phantom: Path, counts: dict) -> bool:
     return True
 
 
-def test_something_that_is_no_run_is_refused(verb: Callable, tmp_path: Path) -> None:
-    for folder in ("nowhere", "."):
-        done = verb("evaluate", f"run={folder}")
-        assert done.code == 1
-        assert "is not a run folder" in done.err
-
-
-def test_a_checkpoint_of_another_network_is_refused(copied_run: Path, verb: Callable) -> None:
-    config = yaml.safe_load((copied_run / "config.yaml").read_text())
-    config["model"]["base_channels"] = 8
-    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
-    done = verb("evaluate", f"run={copied_run}")
-    assert done.code == 1
-    assert "holds another network" in done.err
-    assert "Traceback" not in done.err
-
-
-class Payload:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (self.path,))
-
-
-def test_a_poisoned_checkpoint_does_not_run(
-    copied_run: Path, verb: Callable, tmp_path: Path
-) -> None:
-    proof = tmp_path / "executed"
-    torch.save({"state_dict": Payload(proof)}, copied_run / "checkpoints" / "best.ckpt")
-    done = verb("evaluate", f"run={copied_run}")
-    assert done.code == 1
-    assert "cannot" in done.err or "can be trusted" in done.err
-    assert not proof.exists()
-    pickle.loads(pickle.dumps(Payload(proof)))  # the payload itself works
-    assert proof.exists()
-
-
-def test_an_interpolation_in_a_run_folder_is_never_resolved(
-    copied_run: Path, verb: Callable, tmp_path: Path
-) -> None:
-    proof = tmp_path / "written"
-    config = yaml.safe_load((copied_run / "config.yaml").read_text())
-    call = f"{{_target_:pathlib.Path.touch,_args_:[{proof}]}}"
-    config["loss"]["positive_weight"] = f"${{oc.create:{call}}}"
-    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
-    done = verb("evaluate", f"run={copied_run}")
-    assert done.code == 1
-    assert "is an interpolation" in done.err
-    assert not proof.exists()
-
-
 def test_scores_of_a_split_that_was_fitted_on_are_marked(verb: Callable, tmp_path: Path) -> None:
     words = ["experiment=debug", "protocol=paper", "trainer.max_epochs=1", "hydra.run.dir=run"]
     assert verb("train", *words).code == 0
     done = verb("evaluate", "run=run", "split=Val", "hydra.run.dir=val")
     assert done.code == 0
     assert "Val was fitted on" in done.err
-
-
-@pytest.mark.parametrize("place", ["loss", "unused"])
-def test_a_foreign_target_is_refused_used_or_not(
-    place: str, copied_run: Path, verb: Callable
-) -> None:
-    config = yaml.safe_load((copied_run / "config.yaml").read_text())
-    if place == "loss":
-        config["loss"] = {"_target_": "os.system", "command": "true"}
-    else:
-        config["callbacks"]["pictures"]["deep"] = [{"_target_": "subprocess.run"}]
-    (copied_run / "config.yaml").write_text(yaml.safe_dump(config))
-    done = verb("evaluate", f"run={copied_run}")
-    assert done.code == 1
-    assert "_target_" in done.err
-    assert "not among what covseg builds" in done.err
 
 
 def test_a_run_can_be_used_from_python(finished_run: Path) -> None:
@@ -167,8 +95,6 @@ def test_a_run_can_be_used_from_python(finished_run: Path) -> None:
     assert 0 <= probability.min() <= probability.max() <= 1
     with pytest.raises(DataError, match="give 8-bit grey"):
         model.predict(image / 255)
-    with pytest.raises(RunError, match="is not a run folder"):
-        covseg.load(finished_run / "pictures")
 
 
 def test_prediction_from_python_is_what_evaluate_counts(

@@ -40,10 +40,6 @@ def test_weights_come_back_exactly_and_others_of_the_module_are_left_out(tmp_pat
         assert torch.equal(weight, goal.state_dict()[name])
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
-    assert refusal(tmp_path / "best.ckpt").startswith("is missing: name a run folder")
-
-
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_not_trusted(tmp_path, share):
     path = stored(UNet(1, 2), tmp_path / "a.ckpt")
@@ -53,11 +49,6 @@ def test_a_truncated_file_is_not_trusted(tmp_path, share):
 
 def test_a_folder_is_not_a_checkpoint(tmp_path):
     assert refusal(tmp_path).startswith("cannot be read (Is a directory): copy it again")
-
-
-def test_a_missing_file_comes_with_those_that_are_there(tmp_path):
-    stored(UNet(1, 2), tmp_path / "last.ckpt")
-    assert refusal(tmp_path / "best.ckpt") == "is missing: take last.ckpt, which is there."
 
 
 class Payload:
@@ -78,7 +69,8 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, by_torch):
     else:
         path.write_bytes(pickle.dumps({"state_dict": {}, "payload": Payload(trace)}))
     sentence = refusal(path)
-    assert sentence.startswith("holds more than weights" if by_torch else "is not a checkpoint")
+    said = "could run a program (getattr)" if by_torch else "is not a checkpoint"
+    assert said in sentence
     assert not trace.exists()
     _ = torch.load(path, weights_only=False) if by_torch else pickle.loads(path.read_bytes())
     assert trace.exists()  # the payload itself works
@@ -133,7 +125,7 @@ def test_another_network_is_told_apart_by_one_weight(tmp_path, stored_one, wante
     before = {name: weight.clone() for name, weight in wanted.state_dict().items()}
     sentence = refusal(stored(stored_one, tmp_path / "a.ckpt"), wanted)
     assert sentence.startswith(
-        f"holds another network than this configuration describes ({difference}"
+        f"holds another network than the configuration describes ({difference}"
     )
     assert all(torch.equal(before[name], w) for name, w in wanted.state_dict().items())
 

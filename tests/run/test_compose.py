@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from covseg.errors import ConfigError
-from covseg.run.compose import _quoted, composed, jobs
+from covseg.run.compose import composed, in_quotes, jobs
 
 
 def test_a_sweep_becomes_its_single_runs() -> None:
@@ -41,7 +41,7 @@ def test_a_glob_is_every_option_of_a_group() -> None:
 
 @given(text=st.text() | st.text(alphabet="\\\"' a"))
 def test_what_is_quoted_for_the_user_is_read_back_as_it_was(text: str) -> None:
-    assert OverridesParser.create().parse_override(f"name={_quoted(text)}").value() == text
+    assert OverridesParser.create().parse_override(f"name={in_quotes(text)}").value() == text
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def _unreadable(overrides: Sequence[str]) -> ConfigError | None:
             continue
         if not sign:
             return ConfigError(override, "sets nothing", "write <key>=<value>")
-        quoted = f"{key}={_quoted(value)}"
+        quoted = f"{key}={in_quotes(value)}"
         remedy = f"write {shlex.quote(quoted)}" if _reads(quoted) else _HELP
         strange = next((sign for sign in value if not _reads(f"a=a{sign}a")), "")
         if strange and strange not in _GRAMMAR:
@@ -255,12 +255,12 @@ def _several(overrides: Sequence[str]) -> ConfigError | None:
     for override in overrides:
         if OverridesParser.create().parse_override(override).is_sweep_override():
             key, _, value = override.partition("=")
-            more = f", or write {shlex.quote(f'{key}={_quoted(value)}')}" if key in _PATHS else ""
+            more = f", or write {shlex.quote(f'{key}={in_quotes(value)}')}" if key in _PATHS else ""
             return ConfigError(override, "is several values", f"add -m to run all of them{more}")
     return None
 
 
-def _quoted(value: str) -> str:
+def in_quotes(value: str) -> str:
     """As Hydra reads it back: a backslash means itself, unless a quote follows."""
     inside = re.sub(r'(\\*)"', r'\1\1\\"', value)
     return '"' + re.sub(r"(\\+)\Z", r"\1\1", inside) + '"'

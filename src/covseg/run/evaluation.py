@@ -4,9 +4,11 @@ import logging
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from covseg import build
@@ -17,12 +19,12 @@ from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import Statistics
 from covseg.report.provenance import provenance, write_provenance
 from covseg.run import repetition
-from covseg.run.folder import checkpoint_of, config_as_changed, own_words, read_run
+from covseg.run.folder import WHOLE, checkpoint_of, config_as_changed, own_words, read_run
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
-_BYTES = 2**30  # unpacked; two masks of 4096 pixels have an eighth
+_BYTES = 2**28  # unpacked; two masks of 4096 pixels have half of it
 
 
 def evaluate(config: Evaluate, out: Path) -> float | None:
@@ -77,13 +79,13 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
     try:
         data.setup()
     except DataMissing as error:
-        where, cause, remedy = error.args
         if not from_run or data.data.root is None:
             raise
+        where, cause, _ = error.args
         raise DataMissing(
             f"{where}, which the run's configuration names,",
             cause,
-            f"say data.root=<its place on this machine>; {remedy}",
+            "say data.root=<its place on this machine>",
         ) from error
 
 
@@ -93,23 +95,26 @@ def _statistics(path: Path, n_targets: int) -> Statistics:
     Raises:
         RunError: the file is missing or damaged, or is not of this run.
     """
-    again = "copy the run folder again, as a whole"
+    if not path.exists():
+        raise RunError(path, "is missing", WHOLE)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if sum(part.file_size for part in archive.infolist()) > _BYTES:
-                    raise RunError(path, "unpacks to more than any mask is large", again)
+                    raise RunError(path, "unpacks to far more than baselines have", WHOLE)
         found = Statistics.load(path)
     except CovsegError:
         raise
     except Exception as error:  # a damaged file can make numpy and zlib raise almost anything
-        raise RunError(path, f"cannot be read ({error})", again) from error
+        raise RunError(path, f"cannot be read ({error})", WHOLE) from error
     parts = (found.share, found.mean_mask, found.threshold)
-    if not all(np.issubdtype(part.dtype, np.floating) for part in parts):
-        raise RunError(path, "holds something else than the run's baselines", again)
-    shape = found.mean_mask.shape
-    if [part.shape for part in parts] != [(n_targets,), (n_targets, *shape[1:]), (n_targets,)]:
-        raise RunError(path, f"is not of this run, which has {n_targets} target(s)", again)
-    if len(shape) != 3 or 0 in shape or not all(((p >= 0) & (p <= 1)).all() for p in parts):
-        raise RunError(path, "holds shares that are not between 0 and 1", again)
+    if [part.ndim for part in parts] != [1, 3, 1] or not all(_are_shares(part) for part in parts):
+        raise RunError(path, "holds something else than baselines", WHOLE)
+    if any(len(part) != n_targets for part in parts):
+        raise RunError(path, "is of another run, with other targets", WHOLE)
     return found
+
+
+def _are_shares(part: npt.NDArray[Any]) -> bool:
+    is_float = np.issubdtype(part.dtype, np.floating)
+    return bool(is_float and part.size and ((part >= 0) & (part <= 1)).all())

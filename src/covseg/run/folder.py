@@ -11,12 +11,12 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from covseg.config import Evaluate, Node, Train
-from covseg.errors import ConfigError, RunError
+from covseg.errors import ConfigError, RunError, setting
 from covseg.run.yaml_file import YamlFile
 from covseg.validation import check
 
 _BYTES = 10_000_000  # a summary of both targets has twenty thousand
-_SHOWN = 120  # characters of a key with its value
+WHOLE = "copy the run folder again, as a whole"
 
 
 def read_run(run: Path) -> Train:
@@ -32,12 +32,12 @@ def read_run(run: Path) -> Train:
             raise _no_run(run)
         found = YamlFile.read(path).values
     except OSError as error:
-        raise RunError(path, f"cannot be read ({error.strerror})", "copy the run again") from error
+        raise RunError(path, f"cannot be read ({error.strerror})", WHOLE) from error
     except ConfigError as error:
         where, cause, remedy = error.args
-        raise RunError(where, cause, f"{remedy}, or copy the run folder again") from error
+        raise RunError(where, cause, f"{remedy}, or {WHOLE}") from error
     if "protocol" not in found and "run" in found:
-        raise RunError(run, "is the folder of an evaluation", f"say run={_shown(found['run'])}")
+        raise RunError(run, "is the folder of an evaluation", f"say {setting('run', found['run'])}")
     if "protocol" not in found:
         raise RunError(path, "is not that of a training run", "name a folder below outputs/train/")
     with own_words(run):
@@ -60,8 +60,8 @@ def own_words(run: Path) -> Iterator[None]:
                 (key, home), cause = moved, "is not a key of covseg"
                 remedy = f"it is {home} now, so write it there"
             elif error.__cause__.errors()[0]["type"] == "missing":
-                remedy = "write its value there"
-        place = f"{_shown(key)} in {run / 'config.yaml'}"
+                remedy = f"write its value there, or {WHOLE}"
+        place = f"{key} in {run / 'config.yaml'}"
         wrote, reads = _written_by(run), version("covseg")
         if wrote not in {None, reads}:
             place += f" (written by covseg {wrote}, read by {reads})"
@@ -75,7 +75,7 @@ def _moved(error: ValidationError) -> tuple[str, str] | None:
             *_, last = place = [str(name) for name in part["loc"]]
             homes = [key for key in _keys(Train, "") if key.rpartition(".")[2] == last]
             if len(homes) == 1:
-                return f"{'.'.join(place)}={part['input']}", homes[0]
+                return setting(".".join(place), part["input"]), homes[0]
     return None
 
 
@@ -113,12 +113,6 @@ def read_json(path: Path) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def _shown(value: object) -> str:
-    """A value from a foreign file: on one line, and no control codes for the terminal."""
-    text = "".join(sign if sign.isprintable() else "?" for sign in str(value))
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
 def _no_run(run: Path) -> RunError:
     """What is said of a place without ``config.yaml``, with the run that is meant where one is."""
     for above in (run.parent, run.parent.parent):
@@ -128,6 +122,8 @@ def _no_run(run: Path) -> RunError:
         return RunError(run, "is not there", "name a run folder, such as outputs/train/<date_time>")
     if not run.is_dir():
         return RunError(run, "is a file", "name a run folder, such as outputs/train/<date_time>")
+    if (run / "checkpoints").is_dir():
+        return RunError(run / "config.yaml", "is missing", WHOLE)
     if inside := sorted(run.glob("*/config.yaml")):
         return RunError(run, "holds runs and is none", f"name one of them, e.g. {inside[0].parent}")
     return RunError(
@@ -152,7 +148,9 @@ def checkpoint_of(run: Path, name: str) -> Path:
         if path.with_stem(other).exists():
             raise RunError(path, f"is not there, but {other}.ckpt is", f"say checkpoint={other}")
     raise RunError(
-        run, "has no checkpoint, so it was stopped in its first epoch", "name another run folder"
+        run,
+        "has no checkpoint, as if it was stopped in its first epoch",
+        f"name another run, or {WHOLE}",
     )
 
 
@@ -165,7 +163,7 @@ def reported_checkpoint(run: Path) -> Path:
     name = read_run(run).protocol.checkpoint
     path = run / "checkpoints" / f"{name}.ckpt"
     if not path.exists():
-        raise RunError(path, "is not there", "name a run that was not stopped before it came to be")
+        raise RunError(path, "is missing", f"name a run that was finished, or {WHOLE}")
     return path
 
 

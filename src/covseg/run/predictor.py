@@ -11,7 +11,7 @@ from covseg import build
 from covseg.data.dataset import resize_image, to_network
 from covseg.errors import DataError
 from covseg.learn.checkpoint import load_weights
-from covseg.run.folder import read_run
+from covseg.run.folder import checkpoint_of, own_words, read_run
 
 
 class Predictor:
@@ -34,8 +34,10 @@ class Predictor:
     def __init__(self, run: str | Path, checkpoint: str | None = None) -> None:
         config = read_run(Path(run))
         name = checkpoint or config.protocol.checkpoint
-        self.network = build.network(config)
-        load_weights(self.network, Path(run) / "checkpoints" / f"{name}.ckpt")
+        path = checkpoint_of(Path(run), name)
+        with own_words(Path(run)):
+            self.network = build.network(config)
+        load_weights(self.network, path)
         self.network.eval()
         # as when it was scored
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

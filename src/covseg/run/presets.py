@@ -14,10 +14,11 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 
 from covseg.errors import ConfigError
-from covseg.run.compose import CONF
+from covseg.run.compose import CONF, in_quotes
 from covseg.run.yaml_file import YamlFile
 
 _GLOBAL = "# @package _global_"
+_TWICE = re.compile(r"(\S+) appears more than once in the final defaults list")  # says Hydra
 
 
 class Presets(FileConfigSource):
@@ -51,7 +52,10 @@ class Presets(FileConfigSource):
         except ValueError as error:
             reason = f"has a first line that Hydra cannot read ({error})"
             raise ConfigError(path, reason, f"write '{_GLOBAL}'") from error
-        if package in {None, "_group_"}:
+        if package == "_group_":
+            reason = "begins with '# @package _group_', which is for Hydra 1.0"
+            raise ConfigError(path, reason, "remove that line")
+        if package is None:
             package = group.replace("/", ".")
             if group == "experiment" or (group and not (CONF / group).is_dir()):
                 raise ConfigError(
@@ -78,8 +82,7 @@ def searchpath(folder: str) -> str:
             "name a folder with presets, such as <folder>/experiment/own.yaml",
         )
     Plugins.instance().register(Presets)
-    quoted = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'hydra.searchpath=["{Presets.scheme()}://{quoted}"]'
+    return f"hydra.searchpath=[{in_quotes(f'{Presets.scheme()}://{path}')}]"
 
 
 @contextlib.contextmanager
@@ -93,39 +96,53 @@ def located(overrides: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        where, cause, remedy = map(str, error.args)
-        reason = str(error.__cause__)
-        if twice := re.match(r"(\S+) appears more than once in the final defaults list", reason):
-            where, cause = twice[1], "is chosen already"
-            remedy = f"write 'override /{where}: <option>' there"
-        key, _, value = where.partition("=")
+        key = str(error.args[0]).partition("=")[0]
         given = any(word.lstrip("+~").partition("=")[0] == key for word in overrides)
-        if not given and (place := _line(key.split("."), value)):
-            raise ConfigError(f"{where} in {place},", cause, remedy) from error
-        for file, _ in Presets.read:
-            if f"'{file.path.parent.name}/{file.path.stem}'" in reason:
-                raise ConfigError(f"{where} in {file.path}", cause, remedy) from error
+        if found := _of_defaults(error) or (None if given else _of_a_key(error)):
+            raise found from error
         raise
 
 
-def _line(key: list[str], value: str) -> str | None:
-    """Where a preset sets a key, or names an option in its ``defaults``."""
+def _of_a_key(error: ConfigError) -> ConfigError | None:
+    """The sentence with the line of the key that it names."""
+    where, cause, remedy = map(str, error.args)
+    key = where.partition("=")[0].split(".")
     for file, package in Presets.read:
-        line = None
-        if key[: len(package)] == package:
-            line = file.line_of(key[len(package) :])
-        for group, option, at in () if line else _defaults(file):
-            if option == value or (group == ".".join(key) and not value):
-                line = at
-        if line:
-            return f"{file.path}, line {line}"
+        if key[: len(package)] == package and (line := file.line_of(key[len(package) :])):
+            if len(key) == 1 and (CONF / key[0]).is_dir():
+                remedy = f"choose it in the defaults: '- override /{key[0]}: <option>'"
+            return ConfigError(f"{where} in {file.path}, line {line},", cause, remedy)
+    return None
+
+
+def _of_defaults(error: ConfigError) -> ConfigError | None:
+    """The sentence with the line of the ``defaults`` that choose what it names."""
+    where, cause, remedy = map(str, error.args)
+    key, _, value = where.partition("=")
+    if isinstance(error.__cause__, RecursionError) and Presets.read:
+        last, _ = Presets.read[-1]
+        cause = "leads back to itself through its defaults"
+        return ConfigError(last.path, cause, "take that preset out of them")
+    if twice := _TWICE.search(str(error.__cause__)):
+        where = key = twice[1]
+        value, cause = "", "is chosen already"
+        remedy = f"write 'override /{key}: <option>' there"
+    above, _, name = key.rpartition("/")
+    if above and (CONF / name).is_dir():
+        cause, remedy = f"is looked for below {above}", f"write 'override /{name}' there"
+    for file, _ in Presets.read:
+        for group, option, line in _defaults(file):
+            if group in {key, name} and value in {"", option}:
+                if remedy == "see --help":  # Hydra did not say what there is
+                    remedy = "name a file that is there"
+                return ConfigError(f"{where} in {file.path}, line {line},", cause, remedy)
     return None
 
 
 def _defaults(file: YamlFile) -> Iterator[tuple[str, str, int | None]]:
-    """Group, option and line of each entry: ``- override /model: unet3`` or ``- own``."""
+    """Group, option and line of each entry: ``- override /model: unet3`` or ``- base``."""
+    beside = file.path.parent.name
     for number, entry in enumerate(file.values.get("defaults", [])):
-        for name, option in entry.items() if isinstance(entry, dict) else [("own", entry)]:
-            group, _, inside = str(option).rpartition("/")
-            group = group or str(name).split()[-1]
-            yield group.lstrip("/"), inside, file.line_of(["defaults", str(number)])
+        for name, option in entry.items() if isinstance(entry, dict) else [(beside, entry)]:
+            group = str(name).split()[-1].lstrip("/")
+            yield group, str(option), file.line_of(["defaults", str(number)])

@@ -62,13 +62,16 @@ class YamlFile:
         return cls(path, root, values)
 
     def line_of(self, key: Sequence[str]) -> int | None:
-        """The line of a key, given part by part; None where the file does not set it."""
+        """The line of a key, given part by part; None where the file does not set it.
+
+        What is inside of a single value came with its interpolation, and has its line.
+        """
         node: yaml.Node = self.root
         line = None
         for part in key:
             found = _child(node, part)
             if found is None:
-                return None
+                return line if isinstance(node, yaml.ScalarNode) else None
             line, node = found
         return line
 
@@ -86,7 +89,8 @@ def _child(node: yaml.Node, part: str) -> tuple[int, yaml.Node] | None:
 
 def _text(path: Path) -> str:
     if not path.is_file() and path.exists():  # a pipe would be waited for
-        raise ConfigError(path, "is not a file", _MEND)
+        kind = "a folder" if path.is_dir() else "not a file"
+        raise ConfigError(path, f"is {kind}", "put a YAML file there")
     with path.open("rb") as file:
         content = file.read(_BYTES + 1)
     if len(content) > _BYTES:
