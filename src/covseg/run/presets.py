@@ -90,8 +90,12 @@ def located(overrides: Sequence[str]) -> Iterator[None]:
     """Name the file and the line of what is refused, where it stands in a preset.
 
     Raises:
-        ConfigError: the same, with its place.
+        ConfigError: the same, with its place; or presets that would not be checked.
     """
+    for word in overrides:
+        if word.lstrip("+~").startswith("hydra.searchpath"):
+            remedy = "say --config-dir=<folder>"
+            raise ConfigError(word, "names folders whose files covseg would not check", remedy)
     Presets.read.clear()
     try:
         yield
