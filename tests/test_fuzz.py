@@ -451,9 +451,15 @@ LESSONS = st.lists(
 @given(overrides=LESSONS)
 @cases(5)
 def test_a_training_is_refused_with_a_sentence_or_ends_with_scores(overrides, home):
+    score = trained([one.word for one in overrides], home)
+    assert score is None or 0 <= score <= 1
+
+
+def trained(words: list[str], home: Path) -> float | None:
+    """The score of a training, made by the real command; None where it is refused."""
     out = Path(tempfile.mkdtemp(dir=home))
     os.environ["HYDRA_FULL_ERROR"] = "0"  # ``main`` sets it
-    sys.argv = ["train", *TRAINED, *(one.word for one in overrides), f"hydra.run.dir={out / 'run'}"]
+    sys.argv = ["train", *TRAINED, *words, f"hydra.run.dir={out / 'run'}"]
     said, code = io.StringIO(), 0
     try:
         with contextlib.redirect_stderr(said):
@@ -464,12 +470,39 @@ def test_a_training_is_refused_with_a_sentence_or_ends_with_scores(overrides, ho
         if code:
             sentence = said.getvalue().strip().splitlines()[-1]
             assert re.fullmatch(r"[^\x00-\x1f]+: .+[.?]", sentence), sentence
-            return
+            return None
         summary = json.loads((out / "run" / "summary.json").read_text())
-        assert 0 <= summary["scores"]["rmse_per_image"]["value"] <= 1
+        return float(summary["scores"]["rmse_per_image"]["value"])
     finally:
         torch.use_deterministic_algorithms(False)
         shutil.rmtree(out)
+
+
+ENDED = {  # what once ended in a traceback in the middle of a training
+    "validation after more batches than there are": ["trainer.val_check_interval=100"],
+    "a hundredth of two batches": ["trainer.limit_train_batches=0.01"],
+    "nothing of Test": ["trainer.limit_test_batches=0"],
+    "Lightning's own processes": ["trainer.strategy=ddp_spawn"],
+    "three averages": ["optimizer.betas=[0.9,0.9,0.9]"],
+    "a momentum beyond all numbers": ["optimizer=sgd", "optimizer.momentum=1e300"],
+    "weights beyond all numbers": ["loss.positive_weight=1e300"],
+    "a rate beyond all numbers": ["scheduler=cosine", "scheduler.final_lr=1e300"],
+    "a grid finer than the picture": [
+        "+augment.grid={_target_:albumentations.GridDistortion,num_steps:100}"
+    ],
+    "a word for a number of Lightning's": [
+        "+callbacks.stop={_target_:lightning.pytorch.callbacks.EarlyStopping,monitor:val/loss,min_delta:x}"
+    ],
+    "keys as the score to watch": [
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.monitor={a:1}",
+    ],
+}
+
+
+@pytest.mark.parametrize("words", ENDED.values(), ids=ENDED)
+def test_what_once_ended_a_training(words, home):
+    assert trained(words, home) is None
 
 
 # --- damage to files

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
+from torch.optim import Optimizer
 
 from covseg import devices
 from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
@@ -28,6 +30,7 @@ from covseg.report.callbacks import ProgressBar
 from covseg.validation import check_targets, wish
 
 MONITOR = f"val/{OBJECTIVE}"
+_ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
 _MONITORS = {f"val/{name}" for name in SCORES} | {"val/loss", "train/loss", "train/rmse"}
 
 
@@ -51,6 +54,7 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
     """The LightningModule around a network; every argument of its parts is tried out here."""
     make_optimizer = partial(_make, "optimizer", _plain(config.optimizer))
     trial = make_optimizer([nn.Parameter(torch.zeros(1))])
+    _try_out(trial)
     make_scheduler = None
     if config.scheduler is not None:
         make_scheduler = partial(_make, "scheduler", _plain(config.scheduler))
@@ -73,7 +77,36 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
 def augment(config: Train) -> Augment | None:
     """The random transforms of the group ``augment``, None where there are none."""
     transforms = _made("augment", config.augment)
-    return Augment(list(transforms.values()), config.seed) if transforms else None
+    if not transforms:
+        return None
+    made, side = Augment(list(transforms.values()), config.seed), config.data.image_size
+    blank = np.zeros((1, side, side), np.uint8)
+    try:
+        for row in range(8):  # each transform has its probability
+            made(blank[0], blank, epoch=0, row=row)
+    except Exception as error:  # a library's own, of any kind
+        raise _unusable("augment", error) from error
+    return made
+
+
+def _try_out(optimizer: Optimizer) -> None:
+    """Two steps, for the second has a momentum: some arguments are looked at nowhere else.
+
+    Raises:
+        ConfigError: the optimizer cannot take a step.
+    """
+    try:
+        for _ in range(2):
+            for parameter in optimizer.param_groups[0]["params"]:
+                parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+    except Exception as error:  # torch's own, of any kind
+        raise _unusable("optimizer", error) from error
+
+
+def _unusable(key: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ConfigError(key, f"cannot work ({reason})", "change its arguments")
 
 
 def datamodule(
@@ -169,14 +202,29 @@ def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) ->
     try:
         return instantiate(arguments, *positional, **more, _convert_="all")
     except InstantiationException as error:
+        if invalid := _validation_error(
+            error
+        ):  # albumentations checks its arguments as covseg does
+            first = invalid.errors()[0]
+            where = ".".join(map(str, (key, *first["loc"][:1])))
+            raise ConfigError(
+                setting(where, first["input"]), "is not possible", wish(first)
+            ) from error
         reason = str(error.__cause__ or error).strip().splitlines()[-1]
         raise ConfigError(key, f"cannot be built ({reason})", "change its arguments") from error
 
 
+def _validation_error(error: BaseException | None) -> ValidationError | None:
+    while error is not None and not isinstance(error, ValidationError):
+        error = error.__cause__
+    return error
+
+
 def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
-    """Hold the arguments against the constructor's signature; types where it is one of covseg's."""
+    """Hold the arguments against the constructor's signature, and types where they are told."""
     target = arguments["_target_"]
-    known = inspect.signature(get_object(target), eval_str=target.startswith("covseg.")).parameters
+    typed = target.startswith(("covseg.", "lightning.pytorch.callbacks."))
+    known = inspect.signature(get_object(target), eval_str=typed).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return
     for name, value in arguments.items():
@@ -186,9 +234,10 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
             raise ConfigError(
                 setting(f"{key}.{name}", value), f"is no argument of {target}", nearest(name, known)
             )
-        if target.startswith("covseg."):
+        if typed:
             try:
-                TypeAdapter(known[name].annotation).validate_python(value, strict=True)
+                adapter = TypeAdapter(known[name].annotation, config=_ANY_TYPE)
+                adapter.validate_python(value, strict=True)
             except ValidationError as error:
                 raise ConfigError(
                     setting(f"{key}.{name}", value), "is not possible", wish(error.errors()[0])

@@ -25,6 +25,7 @@ Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
 Place = Annotated[str, Field(min_length=1)]  # a folder or a file
 Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[float, Field(gt=0, le=1)]
 
 
 class Node(BaseModel):
@@ -126,7 +127,7 @@ class Optimizer(Buildable):
     """A torch optimizer."""
 
     lr: Annotated[float, Field(gt=0, le=1e3)]  # learning rate
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = 0.0
 
 
 class Trainer(Node):
@@ -150,12 +151,12 @@ class Trainer(Node):
     max_steps: Annotated[int, Field(ge=-1)]
     min_steps: Positive | None
     max_time: str | dict[str, int] | None
-    limit_train_batches: Positive | Share | None
+    limit_train_batches: Positive | Part | None
     limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
-    limit_test_batches: Annotated[int, Field(ge=0)] | Share | None
+    limit_test_batches: Positive | Part | None
     limit_predict_batches: Annotated[int, Field(ge=0)] | Share | None
     overfit_batches: Annotated[int, Field(ge=0)] | Share
-    val_check_interval: Positive | Share | str | dict[str, int] | None
+    val_check_interval: Positive | Part | str | dict[str, int] | None
     check_val_every_n_epoch: Positive | None
     num_sanity_val_steps: Annotated[int, Field(ge=-1)] | None
     log_every_n_steps: Positive | None
@@ -177,6 +178,17 @@ class Trainer(Node):
     reload_dataloaders_every_n_epochs: Annotated[int, Field(ge=0)]
     model_registry: str | None
     enable_autolog_hparams: bool
+
+    @field_validator("strategy")
+    @classmethod
+    def _no_launcher(cls, strategy: str) -> str:
+        if strategy.endswith(("spawn", "fork", "notebook")):
+            raise ConfigError(
+                setting("trainer.strategy", strategy),
+                "starts processes by itself, which covseg does",
+                "say trainer.strategy=ddp",
+            )
+        return strategy
 
 
 class Train(Node):
@@ -236,6 +248,12 @@ class Train(Node):
                 setting("trainer.max_epochs", self.trainer.max_epochs),
                 "leaves the length open that the schedule needs",
                 "set trainer.max_epochs or trainer.max_steps, or say scheduler=none",
+            )
+        if self.trainer.limit_val_batches == 0 and self.protocol.checkpoint == "best":
+            raise ConfigError(
+                setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
+                "leaves nothing of Val by which protocol.checkpoint=best could be chosen",
+                "leave it out, or say protocol.checkpoint=last",
             )
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(

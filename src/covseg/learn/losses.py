@@ -6,14 +6,19 @@ processes' batches is therefore the mean over the joint batch. The annotations a
 configuration is held to.
 """
 
+from typing import Annotated
+
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
 from covseg.config import Share
 
 _TINY = 1e-7
+# float32 has no room for much larger ones once they are multiplied
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+PositiveWeight = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class BCE(nn.Module):
@@ -23,7 +28,7 @@ class BCE(nn.Module):
         positive_weight: weight of an infected pixel against one that is not.
     """
 
-    def __init__(self, positive_weight: PositiveFloat = 1.0) -> None:
+    def __init__(self, positive_weight: PositiveWeight = 1.0) -> None:
         super().__init__()
         self.positive_weight = positive_weight
 
@@ -41,7 +46,9 @@ class Focal(nn.Module):
         alpha: weight of an infected pixel; the others have 1 - alpha.
     """
 
-    def __init__(self, gamma: NonNegativeFloat = 2.0, alpha: Share = 0.25) -> None:
+    def __init__(
+        self, gamma: Annotated[float, Field(ge=0, le=100)] = 2.0, alpha: Share = 0.25
+    ) -> None:
         super().__init__()
         self.gamma, self.alpha = gamma, alpha
 
@@ -70,9 +77,9 @@ class Tversky(nn.Module):
 
     def __init__(
         self,
-        alpha: NonNegativeFloat = 0.5,
-        beta: NonNegativeFloat = 0.5,
-        smooth: PositiveFloat = 1e-3,
+        alpha: Weight = 0.5,
+        beta: Weight = 0.5,
+        smooth: PositiveWeight = 1e-3,
     ) -> None:
         super().__init__()
         self.alpha, self.beta, self.smooth = alpha, beta, smooth
@@ -95,7 +102,7 @@ class BCEDice(nn.Module):
         smooth: of the Dice loss, a share of the image's pixels.
     """
 
-    def __init__(self, dice_weight: NonNegativeFloat = 1.0, smooth: PositiveFloat = 1e-3) -> None:
+    def __init__(self, dice_weight: Weight = 1.0, smooth: PositiveWeight = 1e-3) -> None:
         super().__init__()
         self.bce, self.dice, self.dice_weight = BCE(), Tversky(smooth=smooth), dice_weight
 

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
 
 
 def cosine(
-    optimizer: Optimizer, total_steps: int, final_lr: NonNegativeFloat = 0.0
+    optimizer: Optimizer, total_steps: int, final_lr: Annotated[float, Field(ge=0, le=1e3)] = 0.0
 ) -> CosineAnnealingLR:
     """From the optimizer's rate to ``final_lr`` along half a cosine, step by step."""
     return CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final_lr)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from covseg.config import Data
-from covseg.errors import CovsegError, RunError, TrainingError
+from covseg.errors import ConfigError, CovsegError, RunError, TrainingError
 
 _MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 _SHARED = re.compile(
@@ -34,11 +35,21 @@ def worded(data: Data, out: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, OSError, MemoryError) as error:
+    except MisconfigurationException as error:
+        raise _refused_by_lightning(error) from error
+    except (RuntimeError, OSError, MemoryError, ValueError) as error:
+        if isinstance(error, ValueError) and "`val_check_interval`" in str(error):
+            raise _refused_by_lightning(error) from error
         for cause in _with_causes(error):
             if known := sentence(cause, data, out):
                 raise known from error
         raise
+
+
+def _refused_by_lightning(error: Exception) -> ConfigError:
+    """What Lightning finds only when it sees the data, such as a tenth of one batch."""
+    reason = str(error).strip().partition(". ")[0]
+    return ConfigError("trainer", f"is refused by Lightning ({reason})", "change what it names")
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
