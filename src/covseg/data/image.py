@@ -117,8 +117,10 @@ def _check_header(data: bytes, where: str) -> None:
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
             kind = "no picture at all"
         raise DataError(where, f"is {kind}", _RESTORE)
-    if len(data) < 24 or _END not in data:
+    if len(data) < 29 or _END not in data:
         raise DataError(where, "is not a readable image (truncated)", _RESTORE)
+    if data[26:28] != b"\0\0" or data[28] > 1:  # compression, filter, interlacing: Pillow reads on
+        raise DataError(where, "is not a readable image (its header is damaged)", _RESTORE)
     width, height = struct.unpack(">II", data[16:24])
     if max(width, height) > _LARGEST or min(width, height) < _SMALLEST:
         raise DataError(

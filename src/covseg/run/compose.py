@@ -28,7 +28,7 @@ _MOST = 1000  # runs of a sweep: each is checked before the first one starts
 # what Hydra and OmegaConf raise over an override, at the latest when its value is put in
 REFUSALS = (
     *(HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError),
-    RecursionError,
+    *(RecursionError, AssertionError),
 )
 _PACKAGE = Path(__file__).resolve().parents[1]
 # inside an installed wheel, or beside src/ in a checkout
