@@ -23,7 +23,8 @@ from rich.console import Console
 from covseg.data.phantom_dataset import write
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
-from covseg.run.compose import CONF, jobs
+from covseg.run.command_line import jobs
+from covseg.run.compose import CONF
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,20 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from covseg.errors import ConfigError
-from covseg.run.compose import composed, in_quotes, jobs
-
-
-def test_a_sweep_becomes_its_single_runs() -> None:
-    found = list(jobs(["model.depth=2,3", "optimizer=adam", "seed=range(0,2)"]))
-    assert found == [
-        [f"model.depth={depth}", "optimizer=adam", f"seed={seed}"]
-        for depth in (2, 3)
-        for seed in (0, 1)
-    ]
-
-
-def test_an_interval_is_the_sweepers_to_choose_from() -> None:
-    assert list(jobs(["optimizer.lr=interval(0.1,1)", "seed=1"])) == [["seed=1"]]
+from covseg.run.compose import composed, in_quotes
 
 
 def test_interpolations_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,11 +19,6 @@ def test_interpolations_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_key_that_must_be_given_is_asked_for() -> None:
     with pytest.raises(ConfigError, match="run is not given: say run="):
         composed("evaluate", [])
-
-
-def test_a_glob_is_every_option_of_a_group() -> None:
-    found = [job[0] for job in jobs(["model=glob(*)"])]
-    assert found == ["model=unet2", "model=unet3", "model=unet4", "model=unet5"]
 
 
 @given(text=st.text() | st.text(alphabet="\\\"' a"))

@@ -1,19 +1,13 @@
-"""Command line -> configuration, or one sentence; before Hydra makes any folder."""
+"""Overrides -> configuration, or one sentence; before Hydra makes any folder."""
 
 import re
 import shlex
-from argparse import ArgumentError, Namespace
 from collections.abc import Iterator, Sequence
-from itertools import product
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
@@ -24,7 +18,6 @@ _HELP = "see --help"
 _PATHS = ("data.root", "data.cache_dir", "init", "run", "hydra.run.dir")  # may hold a comma
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _GRAMMAR = "[](){}'\",=:\\"
-_MOST = 1000  # runs of a sweep: each is checked before the first one starts
 # what Hydra and OmegaConf raise over an override, at the latest when its value is put in
 REFUSALS = (
     *(HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError),
@@ -33,92 +26,6 @@ REFUSALS = (
 _PACKAGE = Path(__file__).resolve().parents[1]
 # inside an installed wheel, or beside src/ in a checkout
 CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is_dir())
-
-
-def parsed(words: Sequence[str]) -> Namespace:
-    """The command line as Hydra's parser reads it.
-
-    Raises:
-        ConfigError: an option that there is not, or overrides on both sides of -m.
-    """
-    parser = get_args_parser()
-    parser.exit_on_error = parser.allow_abbrev = False  # an ambiguous one would end the process
-    try:
-        arguments, unknown = parser.parse_known_args(list(words))
-    except ArgumentError as error:
-        raise ConfigError(
-            error.argument_name or "the command line", f"cannot be read ({error.message})", _HELP
-        ) from error
-    if options := [word for word in unknown if word.startswith("-")]:
-        raise ConfigError(options[0], "is not an option of covseg", _HELP)
-    if unknown:
-        raise ConfigError(
-            unknown[0],
-            "stands apart from the other overrides",
-            "write all of them behind the options, e.g. -m seed=1 model.depth=2,3",
-        )
-    if arguments.experimental_rerun:
-        raise ConfigError(
-            "--experimental-rerun", "would run whatever a pickle holds", "say the overrides again"
-        )
-    if arguments.resolve and not (arguments.cfg or arguments.help):
-        raise ConfigError("--resolve", "says how --cfg prints", "say --cfg job --resolve")
-    for option in ("config_path", "config_name"):
-        if getattr(arguments, option) is not None:
-            raise ConfigError(
-                f"--{option.replace('_', '-')}={getattr(arguments, option)}",
-                "would replace covseg's own configuration",
-                "say --config-dir=<folder> for presets of your own, then experiment=<preset>",
-            )
-    return arguments
-
-
-def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The single runs of a sweep, as Hydra's basic sweeper makes them; one without a sweep.
-
-    Raises:
-        ConfigError: an override that cannot be read, or more runs than anybody wants.
-    """
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):  # glob(*) looks at the options
-            loader = GlobalHydra.instance().config_loader()
-            found = OverridesParser.create(loader).parse_overrides(list(overrides))
-            choices = [choice for one in found if (choice := _choices(one)) is not None]
-    except REFUSALS as error:
-        raise (_unreadable(overrides) or _misunderstood(error)) from error
-    if (n_jobs := prod(map(len, choices))) > _MOST:
-        raise _too_many(overrides, f"{n_jobs:,}")
-    return (list(job) for job in product(*choices))
-
-
-def _choices(override: Override) -> list[str] | None:
-    """One override a job; None for an interval, which has no list of values."""
-    line, value = str(override.input_line), override.value()
-    if not override.is_sweep_override():
-        return [line]
-    if isinstance(value, RangeSweep):
-        start, stop, step = (float(x or 0) for x in (value.start, value.stop, value.step))
-        if not step or (stop - start) / step > _MOST:
-            raise _too_many([line], f"more than {_MOST:,}")
-    if not override.is_discrete_sweep():
-        return None
-    try:
-        values = list(override.sweep_string_iterator())
-    except REFUSALS as error:
-        raise ConfigError(
-            line, "has several values inside of one", "write one list, such as a,b,c"
-        ) from error
-    if not values:
-        raise ConfigError(line, "is no value at all", "leave it out, or name one")
-    return [f"{override.get_key_element()}={one}" for one in values]
-
-
-def _too_many(overrides: Sequence[str], how_many: str) -> ConfigError:
-    return ConfigError(
-        " ".join(overrides),
-        f"asks for {how_many} runs, and covseg starts {_MOST:,} at most",
-        "name fewer values",
-    )
 
 
 def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -198,7 +105,7 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
 
 def _refused_as_a_whole(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
     """Name the override without which Hydra would compose, or the key that it names."""
-    if named := _unreadable(overrides) or _several(overrides):
+    if named := unreadable(overrides) or _several(overrides):
         return named
     for number, override in enumerate(overrides):
         others = [*overrides[:number], *overrides[number + 1 :]]
@@ -208,10 +115,11 @@ def _refused_as_a_whole(verb: str, overrides: Sequence[str], error: Exception) -
             written = override.removeprefix("+")
             return ConfigError(override, "adds what is there", f"write {written}")
         return ConfigError(override, f"is not possible ({_reason(error)})", _HELP)
-    return _misunderstood(error)
+    return misunderstood(error)
 
 
-def _misunderstood(error: Exception) -> ConfigError:
+def misunderstood(error: Exception) -> ConfigError:
+    """What is said where no override alone is to blame."""
     where = re.search(r"full_key: (\S+)", str(error))
     return ConfigError(
         where[1] if where else "the command line", f"cannot be understood ({_reason(error)})", _HELP
@@ -231,7 +139,7 @@ def _reason(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _unreadable(overrides: Sequence[str]) -> ConfigError | None:
+def unreadable(overrides: Sequence[str]) -> ConfigError | None:
     """Name the override that Hydra cannot read, and write it as it can."""
     for override in overrides:
         key, sign, value = override.partition("=")

@@ -26,7 +26,8 @@ from covseg.config import Node, Train
 from covseg.errors import ConfigError, CovsegError, Stopped
 from covseg.run import logs, presets
 from covseg.run.claim import claim, give_up, unwritable
-from covseg.run.compose import CONF, REFUSALS, composed, jobs, parsed, plain, refusal
+from covseg.run.command_line import jobs, parsed
+from covseg.run.compose import CONF, REFUSALS, composed, plain, refusal
 from covseg.validation import check
 
 log = logging.getLogger(__name__)
