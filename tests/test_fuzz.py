@@ -613,7 +613,8 @@ def seen(root: Path) -> Pictures:
     found: Pictures = {}
     for path in root.rglob("*"):
         *_, split, patient_class, kind, name = path.parts
-        known = name.lower().endswith(".png") and not name.startswith("._")
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        known = name.lower().endswith(".png") and not hidden
         if path.is_file() and known and kind.lower() in KINDS:
             pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
             assert pixels is not None, path
