@@ -118,7 +118,7 @@ def test_a_disk_that_fills_later_keeps_the_checkpoint_before(disk, tmp_path, com
     """Protects: the new checkpoint never takes the place of the old one before it is whole."""
     folder = disk("size=1m")
     script = (
-        '"$@" & while [ ! -e disk/run/metrics.csv ]; do sleep 0.1; done;'
+        '"$@" & while [ ! -e disk/run/checkpoints/last.ckpt ]; do sleep 0.1; done;'
         " head -c 2000000 /dev/zero > disk/filler 2> /dev/null; wait $!"
     )
     words = ("experiment=debug", "trainer.max_epochs=5000", "callbacks=none")
