@@ -114,6 +114,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         patch.setenv("COVSEG_CACHE", str(folder / "cache"))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("HYDRA_FULL_ERROR", "0")  # a verb sets it for Hydra, and would leave it set
         yield folder
     sys.argv = words
 
