@@ -82,20 +82,6 @@ def check_precision(settings: Trainer) -> None:
         raise ConfigError(key, "is not for this GPU", "say 16-mixed, or leave it out for 32 bits")
 
 
-def check_synchronised(settings: Trainer) -> None:
-    """Refuse what torch has for GPUs alone.
-
-    Raises:
-        ConfigError: batch norm is to be shared between processes on a CPU.
-    """
-    if settings.sync_batchnorm and not on_gpu(settings):
-        raise ConfigError(
-            "trainer.sync_batchnorm=true",
-            "is for GPUs alone",
-            "leave it out, or say model.norm=group",
-        )
-
-
 def check_memory(sketch: nn.Module, key: str) -> None:
     """Refuse a network that this machine cannot hold, before the system kills the process.
 
@@ -112,7 +98,7 @@ def check_memory(sketch: nn.Module, key: str) -> None:
         raise ConfigError(
             key,
             f"makes a network of {weights / 1e9:.1f} billion weights, whose training needs "
-            f"{needed / 2**30:.0f} GiB (this machine has {there / 2**30:.0f})",
+            f"{needed / 2**30:.0f} GiB where this machine has {there / 2**30:.0f}",
             "lower it, or model.depth",
         )
 
@@ -122,14 +108,10 @@ def channels_last(settings: Trainer) -> bool:
     return not on_gpu(settings) or "16" in str(settings.precision)
 
 
-def compile_network(network: nn.Module, wish: bool | str, steps: float) -> bool:
-    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays.
-
-    Returns:
-        whether it was.
-    """
+def compile_network(network: nn.Module, wish: bool | str, steps: float) -> None:
+    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays."""
     if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
-        return False
+        return
     compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
     headers = Path(sysconfig.get_path("include"), "Python.h")
     if not headers.is_file() or not any(name and shutil.which(name) for name in compilers):
@@ -137,6 +119,5 @@ def compile_network(network: nn.Module, wish: bool | str, steps: float) -> bool:
             "no C++ compiler with Python's headers found: the network is not compiled, "
             "training takes longer"
         )
-        return False
+        return
     network.compile()
-    return True
