@@ -98,7 +98,7 @@ def check_memory(sketch: nn.Module, key: str) -> None:
         raise ConfigError(
             key,
             f"makes a network of {weights / 1e9:.1f} billion weights, whose training needs "
-            f"{needed / 2**30:.0f} GiB where this machine has {there / 2**30:.0f}",
+            f"{needed / 2**30:.0f} GiB (this machine has {there / 2**30:.0f})",
             "lower it, or model.depth",
         )
 
