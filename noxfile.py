@@ -61,6 +61,20 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Sixty runs that are killed and go on, and five of every fault of a sweep."""
+    session.env |= {"COVSEG_KILLS": "20", "COVSEG_FAULTS": "5"}
+    run(session, "pytest", "tests/test_kills.py", "tests/test_faults.py", "-s", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """200 jobs and 2,000 epochs in one process."""
+    session.env["COVSEG_SOAK"] = "33"
+    run(session, "pytest", "tests/test_soak.py", "-s", *session.posargs)
+
+
+@nox.session(default=False)
 def audit(session: nox.Session) -> None:
     """Vulnerabilities and licences of what is installed: pip install -e '.[audit]' first."""
     session.run(sys.executable, ".ci/audit.py", external=True)

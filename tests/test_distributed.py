@@ -81,3 +81,36 @@ def test_a_crash_in_a_process_is_named_and_its_log_kept(command: Callable, tmp_p
     *_, sentence = done.err.strip().splitlines()
     assert "the second process broke" in sentence
     assert (tmp_path / "run" / "ranks").is_dir()
+
+
+def test_two_processes_learn_what_one_learns_with_the_whole_batch(
+    command: Callable, tmp_path: Path
+) -> None:
+    """Protects: N devices at batch B are one device at batch N*B, gradient for gradient."""
+    words = ["experiment=debug", "callbacks=none", "augment=none", "model.norm=group"]
+    words += ["trainer.max_epochs=4", "optimizer=sgd", "optimizer.lr=0.1", "logger=none"]
+    words += ["data.phantom.n_images={Train:27,Val:7,Test:5}"]  # odd, and a batch that is dropped
+    curves = []
+    for devices, batch in ((1, 8), (2, 4)):
+        out = f"run{devices}"
+        more = [f"trainer.devices={devices}", f"data.batch_size={batch}", f"hydra.run.dir={out}"]
+        done = command("train", *words, *more)
+        assert done.code == 0, done.err
+        assert f"batches of {batch} on {devices} process(es): 8 a step" in done.err
+        table = list(csv.DictReader((tmp_path / out / "metrics.csv").open()))
+        names = ("train/loss", "train/rmse", "val/loss", "val/rmse_per_image")
+        curves.append([float(row[name]) for row in table for name in names])
+    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+    assert max(curves[0]) - min(curves[0]) > 0.01  # something was learnt
+
+
+def test_val_is_scored_as_its_checkpoint_will_be(command: Callable, tmp_path: Path) -> None:
+    """Protects: with batch norm each process has statistics of its own, a checkpoint only one."""
+    words = ["experiment=debug", "callbacks=none", "trainer.devices=2", "trainer.max_epochs=3"]
+    done = command("train", *words, "optimizer.lr=0.05", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    assert done.err.count("batch norm's statistics are each process's own") == 1
+    table = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    best = min(float(row["val/rmse_per_image"]) for row in table)
+    objective = json.loads((tmp_path / "run" / "summary.json").read_text())["objective"]["value"]
+    assert objective == pytest.approx(best, abs=1e-6)

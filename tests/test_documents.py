@@ -42,13 +42,14 @@ SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 KINDS = {
     "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
     "verb": r"python -m covseg\.(train|evaluate) (.+)",
+    "launcher": r"(?:torchrun --nproc-per-node=2 -m|srun --ntasks=2 python -m) covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
     "nox": r"nox(?: -l| -s (\w+)(?: -- -k NAME)?)?",
     "wandb": r"wandb (\w+) <run folder>/wandb/offline-run-\*",
     "git": r"git diff --exit-code (\S+)",
 }
-PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
+PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun", "srun"}
 
 
 class Block(NamedTuple):
@@ -195,6 +196,11 @@ def test_a_command_does_what_its_document_says(
 ) -> None:
     words = shlex.split(text)[3:]
     name = text.split()[2].removeprefix("covseg.")
+    if resumed := [word.removeprefix("resume=") for word in words if word.startswith("resume=out")]:
+        done = verb(name, *words)
+        assert done.code == 0, done.err
+        assert done.err == f"{home / resumed[0]} is finished: nothing left to do\n"
+        return
     before = set(home.rglob("summary.json"))
     done = (command if text in ALONE else verb)(name, *words, *shrunk(name, words))
     assert done.code == 0, done.err

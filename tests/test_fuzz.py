@@ -50,7 +50,8 @@ from covseg.run import repetition
 from covseg.run.compose import CONF, composed
 from covseg.run.evaluation import _statistics
 from covseg.run.folder import config_as_changed, read_run
-from covseg.run.start import Verb, _check_command_line
+from covseg.run.start import _check_command_line
+from covseg.run.verb import Verb
 from covseg.validation import check
 
 N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "300"))

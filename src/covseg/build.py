@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
@@ -129,7 +131,7 @@ def callbacks(config: Train) -> list[L.Callback]:
     Raises:
         ConfigError: a callback that cannot be built, or that watches a score that there is not.
     """
-    made = _made("callbacks", config.callbacks)
+    made = _made("callbacks", config.callbacks.parts)
     for key, callback in made.items():
         watched = getattr(callback, "monitor", None)
         if watched is not None and str(watched) not in _MONITORS:
@@ -141,11 +143,20 @@ def callbacks(config: Train) -> list[L.Callback]:
     return list(made.values())
 
 
-def loggers(config: Train, out: Path) -> list[Any]:
-    """The loggers of the group ``logger``, writing into the run folder."""
+def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:
+    """The loggers of the group ``logger``, writing into the run folder.
+
+    ``run_id`` lets W&B go on with a run that goes on.
+    """
     known: dict[str, dict[str, Any]] = {
         "TensorBoardLogger": {"save_dir": str(out), "name": "", "version": "tensorboard"},
-        "WandbLogger": {"save_dir": str(out), "name": config.name, "tags": config.tags},
+        "WandbLogger": {
+            "save_dir": str(out),
+            "name": config.name,
+            "tags": config.tags,
+            "id": run_id,
+            "resume": "allow",
+        },
     }
     return [
         _make(f"logger.{key}", {**known[node.target.rpartition(".")[2]], **_plain(node)})
@@ -162,6 +173,7 @@ def trainer(
         ConfigError: Lightning refuses an argument, or the device the precision.
     """
     devices.check_precision(settings)
+    devices.check_synchronised(settings)
     arguments = settings.model_dump()
     if devices.on_gpu(settings):
         arguments |= {"accelerator": "gpu"}
@@ -171,7 +183,10 @@ def trainer(
         arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())
     if arguments["enable_progress_bar"]:
         callbacks = [*callbacks, ProgressBar()]
-    arguments |= {"plugins": WholeCheckpoints(), "default_root_dir": out}
+    # who started the processes is settled by now: Lightning would guess, e.g. from Slurm's words
+    processes = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else None
+    plugins = [WholeCheckpoints(), processes or LightningEnvironment()]
+    arguments |= {"plugins": plugins, "default_root_dir": out}
     try:
         return L.Trainer(**arguments, callbacks=callbacks, logger=loggers or False)
     except (

@@ -179,6 +179,12 @@ class Trainer(Node):
     model_registry: str | None
     enable_autolog_hparams: bool
 
+    @property
+    def whole_epochs(self) -> bool:
+        """Whether an epoch is all images once, then validation: else no run goes on within one."""
+        validates = self.val_check_interval in (None, 1.0) and self.check_val_every_n_epoch
+        return bool(validates) and self.limit_train_batches is None and not self.overfit_batches
+
     @field_validator("strategy")
     @classmethod
     def _no_launcher(cls, strategy: str) -> str:
@@ -189,6 +195,20 @@ class Trainer(Node):
                 "say trainer.strategy=ddp",
             )
         return strategy
+
+
+class Callbacks(Node):
+    """What happens around the steps: checkpoints, and callbacks of any name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Buildable] = Field(init=False)
+
+    checkpoint_every_n_steps: Positive | None = None  # bounds what a kill can cost; null: an epoch
+
+    @property
+    def parts(self) -> dict[str, Buildable]:
+        """Those that are built, by name."""
+        return self.__pydantic_extra__
 
 
 class Train(Node):
@@ -202,12 +222,13 @@ class Train(Node):
     scheduler: Buildable | None = None
     augment: dict[str, Buildable] = {}
     trainer: Trainer
-    callbacks: dict[str, Buildable] = {}
+    callbacks: Callbacks = Callbacks()
     logger: dict[str, Buildable] = {}
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     name: Name | None = None  # of the run, for loggers
     tags: list[Name] = []
     init: Place | None = None  # a run folder whose weights are the start
+    resume: Place | None = None  # a run folder that goes on, or auto: the newest unfinished one
 
     @field_validator("scheduler", mode="before")
     @classmethod
@@ -231,7 +252,7 @@ class Train(Node):
         if self.protocol.select is None:
             waiting = [
                 f"callbacks.{name}"
-                for name, node in self.callbacks.items()
+                for name, node in self.callbacks.parts.items()
                 if node.target.endswith("EarlyStopping")
             ]
             if self.scheduler is not None and "plateau" in self.scheduler.target:
@@ -254,6 +275,14 @@ class Train(Node):
                 setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
                 "leaves nothing of Val by which protocol.checkpoint=best could be chosen",
                 "leave it out, or say protocol.checkpoint=last",
+            )
+        steps = self.callbacks.checkpoint_every_n_steps
+        if steps is not None and not self.trainer.whole_epochs:
+            raise ConfigError(
+                setting("callbacks.checkpoint_every_n_steps", steps),
+                "is for epochs that are all images once, with validation behind them",
+                "leave it out, or trainer.limit_train_batches, .overfit_batches, "
+                ".val_check_interval and .check_val_every_n_epoch=null",
             )
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(

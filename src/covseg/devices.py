@@ -82,6 +82,20 @@ def check_precision(settings: Trainer) -> None:
         raise ConfigError(key, "is not for this GPU", "say 16-mixed, or leave it out for 32 bits")
 
 
+def check_synchronised(settings: Trainer) -> None:
+    """Refuse what torch has for GPUs alone.
+
+    Raises:
+        ConfigError: batch norm is to be shared between processes on a CPU.
+    """
+    if settings.sync_batchnorm and not on_gpu(settings):
+        raise ConfigError(
+            "trainer.sync_batchnorm=true",
+            "is for GPUs alone",
+            "leave it out, or say model.norm=group",
+        )
+
+
 def check_memory(sketch: nn.Module, key: str) -> None:
     """Refuse a network that this machine cannot hold, before the system kills the process.
 
@@ -108,10 +122,14 @@ def channels_last(settings: Trainer) -> bool:
     return not on_gpu(settings) or "16" in str(settings.precision)
 
 
-def compile_network(network: nn.Module, wish: bool | str, steps: float) -> None:
-    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays."""
+def compile_network(network: nn.Module, wish: bool | str, steps: float) -> bool:
+    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays.
+
+    Returns:
+        whether it was.
+    """
     if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
-        return
+        return False
     compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
     headers = Path(sysconfig.get_path("include"), "Python.h")
     if not headers.is_file() or not any(name and shutil.which(name) for name in compilers):
@@ -119,5 +137,6 @@ def compile_network(network: nn.Module, wish: bool | str, steps: float) -> None:
             "no C++ compiler with Python's headers found: the network is not compiled, "
             "training takes longer"
         )
-        return
+        return False
     network.compile()
+    return True

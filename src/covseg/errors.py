@@ -59,12 +59,13 @@ class Stopped(KeyboardInterrupt):
     """Somebody ended the work: Ctrl-C, or a signal of the system's.
 
     Args:
-        number: of the signal; the exit code says which it was, as shells expect.
+        number: of the signal. Ctrl-C has the exit code that shells expect; every other signal is a
+            machine's, and has the one that asks for a restart (EX_TEMPFAIL of sysexits.h).
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.exit_code = 128 + number
+        self.exit_code = 130 if number == signal.SIGINT else 75
         self.sentence = f"stopped by {signal.Signals(number).name}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from covseg.config import Evaluate
 from covseg.run import start
 from covseg.run.folder import config_as_changed
+from covseg.run.verb import Verb
 
 
 def work(config: Evaluate, out: Path) -> float | None:
@@ -26,7 +27,7 @@ def work(config: Evaluate, out: Path) -> float | None:
     return evaluate(config, out)
 
 
-VERB = start.Verb("evaluate", Evaluate, config_as_changed, work)
+VERB = Verb("evaluate", Evaluate, config_as_changed, work)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
     python -m covseg.train experiment=demo
     python -m covseg.train data.root=archive.zip model=unet3 trainer.devices=2
     python -m covseg.train -m data.root=archive.zip model.depth=2,3,4 optimizer=adam,adamw
+    python -m covseg.train resume=outputs/train/2026-01-31_12-00-00
 
 The result is a run folder: outputs/train/<date_time>/.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from covseg.config import Train
 from covseg.errors import Stopped
 from covseg.run import start
+from covseg.run.verb import Verb
 
 
 def work(config: Train, out: Path) -> float | None:
@@ -22,24 +24,27 @@ def work(config: Train, out: Path) -> float | None:
         the objective: ``rmse_per_image`` on Val, None where nothing may be chosen by it.
 
     Raises:
-        Stopped: by Ctrl-C, after everything was saved and scored.
+        Stopped: by a signal; what was learnt until then is saved.
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
     from covseg.run.interrupt import interruptible
-    from covseg.run.training import Training, finished_loggers
+    from covseg.run.logs import finished_loggers
+    from covseg.run.training import Training
 
-    training = Training(config, out)
-    with finished_loggers():
-        training.prepare()
-        with interruptible(training.trainer) as interruption:
-            training.fit(interruption)
+    with interruptible() as interruption, finished_loggers():
+        try:
+            training = Training(config, out, interruption)
+            training.prepare()
+            training.fit()
             objective = training.report()
-        if interruption.epoch is not None:
-            raise Stopped(signal.SIGINT)
+        except SystemExit as error:  # what Lightning makes of a signal outside of fitting
+            raise Stopped(interruption.number or signal.SIGINT) from error
+        if interruption.number is not None:
+            raise Stopped(interruption.number)
     return objective
 
 
-VERB = start.Verb("train", Train, lambda config: config, work)
+VERB = Verb("train", Train, lambda config: config, work)
 
 
 def main() -> None:

@@ -52,6 +52,9 @@ MISTAKES = {
     "early stopping where nothing is watched": "protocol=paper callbacks=early_stopping",
     "a schedule for a run without end": "scheduler=cosine trainer.max_epochs=-1",
     "no checkpoints, and the best of them": "trainer.enable_checkpointing=false",
+    "checkpoints within epochs that are cut short": (
+        "callbacks.checkpoint_every_n_steps=5 trainer.limit_train_batches=3"
+    ),
     "another program as the loss": "loss._target_=os.system",
     "a part misspelt": "loss._target_=covseg.learn.losses.Tverski",
     "a key of Hydra's own": "+loss._partial_=true",

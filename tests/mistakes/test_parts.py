@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from covseg.errors import ConfigError
-from covseg.run.start import _settle_protocol
+from covseg.run.job import _settle_protocol
 
 MISTAKES = {
     "an argument that an optimizer lacks": "+optimizer.lrr=3",
@@ -62,6 +62,6 @@ def test_other_peoples_files_in_a_run_folder_stay(said, tmp_path):
 def test_a_search_refuses_a_protocol_without_an_objective():
     protocol = {"name": "paper", "select": None, "report": "Test"}
     with pytest.raises(ConfigError, match="nothing to go by: search with protocol=holdout"):
-        _settle_protocol(protocol, True, "hydra_plugins.optuna.Sweeper")
-    _settle_protocol(protocol, True, "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
+        _settle_protocol(protocol, "hydra_plugins.optuna.Sweeper")
+    _settle_protocol(protocol, "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
     assert protocol["report"] == "Test"

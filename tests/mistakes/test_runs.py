@@ -354,3 +354,25 @@ def test_half_a_summary(said, run):
 def test_a_run_without_its_provenance(said, run):
     remove(run / "provenance.json")
     said.warned(*EVALUATE, of="provenance.json")
+
+
+# --- a run that goes on
+
+GOING_ON = {
+    "going on with another network": "resume=run model.depth=3",
+    "going on with another optimizer": "resume=run optimizer=adamw",
+    "going on for fewer epochs": "resume=run trainer.max_epochs=1",
+    "going on with a file of a run": "resume=run/config.yaml",
+    "going on with nothing": "resume=nowhere",
+}
+
+
+@pytest.mark.parametrize("words", GOING_ON.values(), ids=GOING_ON)
+def test_going_on(words, said, run):
+    said.refused("train", *words.split())
+
+
+def test_going_on_with_a_checkpoint_that_is_torn(said, run):
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-100])
+    said.refused("train", "resume=run", "trainer.max_epochs=3", leaves="run")

@@ -88,16 +88,19 @@ def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_p
     out, err = command.communicate(timeout=60)
     assert command.returncode == 130, err
     assert "Traceback" not in err
-    assert err.count("Ctrl-C: this batch is finished, saved and scored") == 1
+    assert err.count("Ctrl-C: this batch is finished and saved") == 1
     assert err.strip().endswith("stopped by SIGINT")
     assert "rmse_per_image" in out
     run = tmp_path / "run"
     check_whole(run)
     epochs = len((run / "metrics.csv").read_text().splitlines()) - 1
     last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    assert last["epoch"] == epochs - 1  # the epoch that was cut short counts
-    noted = json.loads((run / "provenance.json").read_text())["interrupted"]
-    assert noted == f"by Ctrl-C in epoch {epochs} of 5000"
+    place = last["covseg"]["progress"]
+    assert place["epoch"] == epochs  # the epoch that was cut short goes on one day
+    noted = json.loads((run / "provenance.json").read_text())
+    where = f"batch {place['batch']} of epoch {epochs + 1}" if place["batch"] else f"epoch {epochs}"
+    assert noted["interrupted"] == f"by Ctrl-C behind {where}"
+    assert "finished" not in noted
     assert math.isfinite(
         json.loads((run / "summary.json").read_text())["scores"]["rmse_per_image"]["value"]
     )

@@ -83,7 +83,6 @@ def test_a_row_has_the_numbers_of_its_own_epoch(fit, tmp_path):
         # at the size of the truth, resized logits and resized probabilities hardly differ
         rmse = np.mean(np.sqrt(val[2]))
         assert float(row["val/rmse_per_image"]) == pytest.approx(rmse, rel=2e-2)
-        assert float(row["seconds"]) > 0
     for before, after in pairwise(rows):
         assert before["val/rmse_per_image"] != after["val/rmse_per_image"]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
+import torch
 from torch.utils.data import DataLoader, SequentialSampler
 
 from covseg.config import Data
@@ -46,6 +47,7 @@ class XrayDataModule(L.LightningDataModule):
         self.data, self.fit, self.select, self.report = data, list(fit), select, report
         self._seed, self._augment = seed, augment
         self._store: Store | None = None
+        self.resume_at = (0, 0)  # epoch, and batches of it that are done
 
     def prepare_data(self) -> None:
         """Download or make the data and build the decoded store: once on a machine."""
@@ -131,12 +133,15 @@ class XrayDataModule(L.LightningDataModule):
         dataset = self._dataset(rows, fitting=True)
         if trainer.overfit_batches:  # type: ignore[attr-defined]  # the same few batches in every epoch
             return self._loader(dataset, SequentialSampler(dataset))
+        epoch, done = self.resume_at
         sampler = FitSampler(
             dataset,
             batch_size,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             seed=self._seed,
+            epoch=epoch,
+            done=done if trainer.current_epoch == epoch else 0,
         )
         return self._loader(dataset, sampler)
 
@@ -201,4 +206,5 @@ class XrayDataModule(L.LightningDataModule):
             num_workers=self.data.num_workers,
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=self.data.num_workers > 0,
+            generator=torch.Generator(),  # the workers' seeds are no draw of the run's own
         )

@@ -20,28 +20,38 @@ class FitSampler(Sampler[Draw]):
         rank: of this process.
         world_size: number of processes.
         seed: of the run; the permutation follows from it and the epoch alone.
+        epoch: that comes first.
+        done: batches of it that are not drawn again, by a run that goes on in the middle.
     """
 
     def __init__(
-        self, data: Sized, batch_size: int, *, rank: int, world_size: int, seed: int
+        self,
+        data: Sized,
+        batch_size: int,
+        *,
+        rank: int,
+        world_size: int,
+        seed: int,
+        epoch: int = 0,
+        done: int = 0,
     ) -> None:
         self._n_images = len(data)
         self._shape = (-1, world_size, batch_size)
         self._n_batches = self._n_images // (world_size * batch_size)
         self._n_drawn = self._n_batches * world_size * batch_size
         self._rank, self._batch_size, self._seed = rank, batch_size, seed
-        self._epoch = 0
+        self._epoch, self._done = epoch, done
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of every epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return self._n_batches * self._batch_size
+        return (self._n_batches - self._done) * self._batch_size
 
     def __iter__(self) -> Iterator[Draw]:
         order = np.random.default_rng((self._seed, self._epoch)).permutation(self._n_images)
-        mine = order[: self._n_drawn].reshape(self._shape)[:, self._rank].ravel()
+        mine = order[: self._n_drawn].reshape(self._shape)[self._done :, self._rank].ravel()
         return iter([Draw(self._epoch, int(place)) for place in mine])
 
 

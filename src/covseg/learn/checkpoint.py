@@ -41,7 +41,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         RunError: the file is damaged, holds more than plain values, or belongs to another
             network.
     """
-    found, wanted = _stored_weights(path), network.state_dict()
+    found, wanted = _weights_in(path, read_checkpoint(path)), network.state_dict()
     if difference := _difference(wanted, found):  # before any is looked at: a shape can be endless
         raise RunError(
             path,
@@ -57,8 +57,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network.load_state_dict(weights)
 
 
-def _stored_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The network's weights in a file, by the network's own names; the shapes may be anything."""
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a file holds: plain values and tensors, whose shapes may be anything.
+
+    Raises:
+        RunError: the file is damaged, or holds more than plain values.
+    """
     _check_archive(path)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
@@ -71,7 +75,14 @@ def _stored_weights(path: Path) -> dict[str, torch.Tensor]:
             ) from error
         reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise RunError(path, f"cannot be read ({reason})", _AGAIN) from error
-    weights = stored.get("state_dict") if isinstance(stored, dict) else None
+    if not isinstance(stored, dict):
+        raise RunError(path, "holds no weights (state_dict)", "name a checkpoint of covseg")
+    return stored
+
+
+def _weights_in(path: Path, stored: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The network's weights, by the network's own names."""
+    weights = stored.get("state_dict")
     if not isinstance(weights, dict):
         raise RunError(path, "holds no weights (state_dict)", "name a checkpoint of covseg")
     return {

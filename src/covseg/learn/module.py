@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import lightning as L
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
@@ -70,6 +70,11 @@ class SegmentationModule(L.LightningModule):
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
 
+    @property
+    def train_metrics(self) -> tuple[Metric, ...]:
+        """What gathers over the batches of an epoch."""
+        return self.train_loss, self.train_rmse
+
     def training_step(self, batch: Sample, batch_idx: int) -> torch.Tensor:
         """Loss of a batch; RMSE here is that of the resized masks: a sign of progress, no score."""
         logits = self.network(batch.image.to(memory_format=self._format))
@@ -83,6 +88,12 @@ class SegmentationModule(L.LightningModule):
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True)
         self.log("train/rmse", self.train_rmse, on_step=False, on_epoch=True)
         return loss
+
+    def on_validation_start(self) -> None:
+        """Score with the statistics that a checkpoint holds, those of the first process."""
+        if self.trainer.world_size > 1:
+            for statistic in self.network.buffers():
+                distributed.broadcast(statistic, src=0)
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Scores and loss of a batch, both at the size of the truth."""

@@ -34,6 +34,14 @@ class EpochTable(L.Callback):
         self._val: dict[str, float] = {}
         self._began = time.monotonic()
 
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, for a checkpoint: a run that goes on neither repeats nor loses one."""
+        return {"rows": self._rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on below the rows of a checkpoint."""
+        self._rows = list(state_dict["rows"])
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self._began = time.monotonic()
@@ -58,7 +66,7 @@ class EpochTable(L.Callback):
         seconds = time.monotonic() - self._began
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         head = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate}
-        self._rows.append({**head, "seconds": round(seconds, 3), **values})
+        self._rows.append(head | values)
         self._write()
         shown = ", ".join(
             f"{name} {values[key]:.4f}"

@@ -11,6 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from covseg.errors import RunError
+from covseg.files import write_whole
 from covseg.run import logs
 
 _BEGUN = {"baselines.npz", "checkpoints", "per_image.csv"}  # what only work leaves
@@ -55,6 +56,20 @@ def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             (out / "config.yaml").unlink()
         raise unwritable(out, error) from error
+
+
+def claim_again(run: Path, verb: str, values: dict[str, Any]) -> None:
+    """Take a run folder that goes on: its configuration may have changed where that is allowed.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    write_whole(run / "config.yaml", text)
+    try:
+        logs.configure(run / f"{verb}.log")
+    except OSError as error:
+        raise unwritable(run, error) from error
 
 
 def unwritable(out: object, error: OSError) -> RunError:

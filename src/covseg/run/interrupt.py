@@ -1,45 +1,74 @@
-"""Ctrl-C: once, and a run ends as if it had been meant to end here; twice, and it ends at once."""
+"""Signals that ask a run to end: training stops behind the batch at hand, with a checkpoint.
+
+Ctrl-C comes from a person, who also sees what was learnt until then, and may press it again to stop
+at once. SIGTERM, SIGUSR1 and SIGUSR2 come from a cluster that wants its machine back and starts the
+command again: ``Stopped`` has the exit code that asks for it.
+"""
 
 import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import lightning as L
+from covseg.errors import Stopped
 
-_PRESSED = b"\nCtrl-C: this batch is finished, saved and scored; again to stop at once\n"
+_PRESSED = b"\nCtrl-C: this batch is finished and saved; again to stop at once\n"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass
 class Interruption:
-    """Whether Ctrl-C was pressed, and in which epoch.
+    """Whether somebody asked this process to end.
 
     Attributes:
-        epoch: from 1; None as long as it was not pressed.
+        number: of the first signal, None as long as there was none.
+        waits: whether the work ends by itself soon, having looked at ``number``.
+        process: that listens; the loaders' processes, forked from it, inherit its handlers.
     """
 
-    epoch: int | None = None
+    number: int | None = None
+    waits: bool = False
+    process: int = field(default_factory=os.getpid)
+
+    def __bool__(self) -> bool:
+        return self.number is not None
+
+    def listen(self) -> None:
+        """Take the handlers of the signals."""
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While fitting: a signal only leaves its number, since a checkpoint comes first."""
+        self.waits = True
+        try:
+            yield
+        finally:
+            self.waits = False
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if os.getpid() != self.process:
+            if number == signal.SIGTERM:  # of the run to its loader; all else is for the run
+                os._exit(0)
+            return
+        again, self.number = self.number, self.number or number
+        if not self.waits or (number == signal.SIGINT and again is not None):
+            raise Stopped(number)
+        if number == signal.SIGINT:
+            with contextlib.suppress(OSError):
+                os.write(2, _PRESSED)  # a handler may interrupt a line of the log
 
 
 @contextlib.contextmanager
-def interruptible(trainer: L.Trainer) -> Iterator[Interruption]:
-    """Let the first Ctrl-C end fitting after the batch at hand, with validation and checkpoints."""
-    interruption, process = Interruption(), os.getpid()
-
-    def on_interrupt(_number: int, _frame: object) -> None:
-        if os.getpid() != process:  # a loader's, which ends when this one does
-            return
-        if interruption.epoch is not None:
-            raise KeyboardInterrupt
-        interruption.epoch = trainer.current_epoch + 1
-        trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
-        trainer.should_stop = True
-        with contextlib.suppress(OSError):
-            os.write(2, _PRESSED)  # a handler may interrupt a line of the log
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
+def interruptible() -> Iterator[Interruption]:
+    """Listen to the signals, and give the handlers back at the end."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    interruption = Interruption()
+    interruption.listen()
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

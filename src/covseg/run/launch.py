@@ -21,6 +21,7 @@ from pathlib import Path
 
 from covseg import errors
 from covseg.errors import CovsegError, Stopped, TrainingError
+from covseg.run.interrupt import SIGNALS
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
         Stopped: this process was asked to stop; the ranks are gone.
     """
     ranks = out / RANKS
+    shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and goes on now
     log.info("%d processes", n_processes)
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
     command = [sys.executable, "-m", "covseg.run.agent", "--standalone", "--max-restarts=0"]
@@ -51,11 +53,12 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     )
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
-    if stopped:
-        raise Stopped(stopped[0])
-    if exit_code != 0:
-        raise _first_failure(ranks, out / f"{verb}.log")
+    inside = _first_stop(ranks)
+    if exit_code != 0 and not stopped and inside is None:
+        raise _first_failure(ranks, out)
     shutil.rmtree(ranks, ignore_errors=True)
+    if stopped or inside:
+        raise inside or Stopped(stopped[0])
     result = out / RESULT
     objective: float | None = json.loads(result.read_text(encoding="utf-8"))
     result.unlink()
@@ -83,17 +86,20 @@ def _environment(n_processes: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _passing_on(agent: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Turn the first SIGINT or SIGTERM into one SIGTERM to the agent, the second into its end."""
+    """Turn the first signal into one SIGTERM to the agent; a second Ctrl-C is its end."""
     stopped: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
         stopped.append(number)
-        agent.send_signal(signal.SIGTERM if len(stopped) == 1 else signal.SIGKILL)
+        if len(stopped) == 1:
+            agent.send_signal(signal.SIGTERM)
+        elif number == signal.SIGINT:
+            agent.kill()
 
     if threading.current_thread() is not threading.main_thread():
         yield stopped  # only the main thread may handle signals
         return
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
     try:
         yield stopped
     finally:
@@ -113,8 +119,21 @@ def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
                     agent.kill()  # its ranks follow it: see die_with_parent
 
 
-def _first_failure(ranks: Path, log_file: Path) -> CovsegError:
+def _first_stop(ranks: Path) -> Stopped | None:
+    """A signal that reached the processes, but not this one."""
+    for path in _oldest_first(ranks.glob("stopped-*")):
+        return Stopped(int(path.read_text(encoding="utf-8")))
+    return None
+
+
+def _first_failure(ranks: Path, out: Path) -> CovsegError:
     """What the rank that failed first said; the others only lost their connection to it."""
+    if killed := sorted(ranks.glob("killed-*")):
+        return TrainingError(
+            f"process {killed[0].name.removeprefix('killed-')} of this run",
+            "was killed from outside (SIGKILL), most often for want of memory",
+            f"go on with resume={out}, or lower data.batch_size if it happens again",
+        )
     if refusals := _oldest_first(ranks.glob("refusal-*.json")):
         name, *sentence = json.loads(refusals[0].read_text(encoding="utf-8"))
         error: CovsegError = getattr(errors, name)(*sentence)
@@ -124,7 +143,7 @@ def _first_failure(ranks: Path, log_file: Path) -> CovsegError:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             cause = str(json.loads(path.read_text(encoding="utf-8"))["message"]["message"])
     return TrainingError(
-        "a process of this run", f"failed ({cause})", f"see {log_file} and {ranks}"
+        "a process of this run", f"failed ({cause})", f"see the log in {out}, and {ranks}"
     )
 
 

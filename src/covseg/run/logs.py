@@ -1,8 +1,10 @@
 """One log a run: lines on stderr and in ``<verb>.log``, the same from every library."""
 
+import contextlib
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 FAILURE = logging.ERROR + 1  # for the file alone: the screen has it from the verb, or from Python
@@ -59,3 +61,16 @@ def configure(log_file: Path | None) -> None:
     logging.captureWarnings(True)
     for message in _EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+@contextlib.contextmanager
+def finished_loggers() -> Iterator[None]:
+    """Close W&B's run however the work ends: else the next job of a sweep goes on in it."""
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        wandb = sys.modules.get("wandb")  # its import takes time and files: only its logger does
+        if wandb is not None and wandb.run is not None:
+            wandb.finish(exit_code=exit_code)

@@ -1,73 +1,32 @@
-"""From the command line to the work of a verb: compose, check, make the run folder, go.
+"""From the command line to the work of a verb: compose, check, then a job, or one after the other.
 
-The configuration is checked before Hydra makes a folder and before torch is imported. With more
-than one process the one that Hydra runs never becomes a rank (see ``launch``).
+The configuration is checked before Hydra makes a folder and before torch is imported.
 """
 
 import contextlib
-import logging
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hydra
-import yaml
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from covseg.config import Node, Train
 from covseg.errors import ConfigError, CovsegError, Stopped
 from covseg.run import logs, presets
-from covseg.run.claim import claim, give_up, unwritable
+from covseg.run.claim import unwritable
 from covseg.run.command_line import jobs, parsed
 from covseg.run.compose import CONF, REFUSALS, composed, plain, refusal
+from covseg.run.job import Job, settle_paths
+from covseg.run.outer import Outer, outer
+from covseg.run.sweep import Sweep
+from covseg.run.verb import Verb
 from covseg.validation import check
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Verb:
-    """What a verb hands to the engine, which therefore imports no verb.
-
-    Attributes:
-        name: ``train`` for ``covseg.train``.
-        schema: of its configuration.
-        as_training: its configuration -> that of the training run that it is about.
-        work: (configuration, run folder) -> objective; called in every process.
-    """
-
-    name: str
-    schema: type[Node]
-    as_training: Callable[[Any], Train]
-    work: Callable[[Any, Path], float | None]
-
-    def read_config(self, out: Path) -> Node:
-        """The checked configuration of a run folder."""
-        text = (out / "config.yaml").read_text(encoding="utf-8")
-        return check(self.schema, yaml.safe_load(text))
-
-    def do(self, out: Path) -> float | None:
-        """The work of a claimed run folder, in this process.
-
-        Raises:
-            CovsegError: the configuration, the data, the training or the machine refuses.
-        """
-        from covseg.run import faults  # torch comes in here
-
-        config = self.read_config(out)
-        try:
-            with faults.worded(self.as_training(config).data, out):
-                return self.work(config, out)
-        except SystemExit as error:  # what Lightning makes of Ctrl-C
-            raise Stopped(signal.SIGINT) from error
 
 
 def main(verb: Verb) -> None:
@@ -76,9 +35,12 @@ def main(verb: Verb) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors through, and we word them
     command = ["python", "-m", f"covseg.{verb.name}", *sys.argv[1:]]
     os.environ["COVSEG_COMMAND"] = shlex.join(command)
+    others = outer()
     try:
-        _check_command_line(verb)
-        _hydra_main(verb)
+        if others is not None and others.rank > 0:
+            _follow(verb, others)
+        else:
+            _lead(verb, others)
     except (CovsegError, KeyboardInterrupt) as error:
         if traceback_wanted:
             raise
@@ -89,6 +51,30 @@ def main(verb: Verb) -> None:
     # behind the error, which would keep open until the very end what its traceback leads to
     print(sentence, file=sys.stderr)  # noqa: T201  for the person, not the log
     sys.exit(exit_code)
+
+
+def _follow(verb: Verb, others: Outer) -> None:
+    """Be one of several processes that somebody else has started, and not the first."""
+    if (out := others.hear()) is not None:
+        logs.configure(None)
+        verb.do(out)
+
+
+def _lead(verb: Verb, others: Outer | None) -> None:
+    try:
+        _check_command_line(verb)
+        if others is not None and parsed(sys.argv[1:]).multirun:
+            raise ConfigError(
+                "-m",
+                "makes several runs, and torchrun or srun has started processes for one",
+                "say -m without them and trainer.devices=<number>, or one command a run",
+            )
+        _hydra_main(verb, others)
+    except BaseException:
+        if others is not None:
+            with contextlib.suppress(RuntimeError):  # torch's: they are gone already
+                others.tell(None)
+        raise
 
 
 def _check_command_line(verb: Verb) -> None:
@@ -104,96 +90,46 @@ def _check_command_line(verb: Verb) -> None:
         with presets.located(overrides):
             values = composed(verb.name, [*overrides, *more])
             check(verb.schema, values)
-        _settle_paths(values)
+        settle_paths(values)
         verb.as_training(check(verb.schema, values))  # a run folder that is named is read
 
 
-def _hydra_main(verb: Verb) -> None:
-    started: list[str] = []
+def _hydra_main(verb: Verb, others: Outer | None) -> None:
+    sweep, started = Sweep(), list[Path]()
     refusals: list[CovsegError] = []
 
     def task(config: DictConfig) -> float | None:
-        started.append(verb.name)
+        known = HydraConfig.get()
+        overrides = list(known.overrides.task)
+        out = Path(known.runtime.output_dir)
+        started.append(out)
+        if known.mode == RunMode.MULTIRUN:
+            sweeper = str(known.sweeper._target_)
+            job = Job(verb, plain(config), overrides, out, sweeper, others)
+            # a search, or a launcher with processes of its own, must see an error itself
+            own = sweeper.endswith("BasicSweeper") and _in_process(known)
+            with contextlib.suppress(*[Exception] * own), sweep.noted(out, overrides):
+                return job.run()
+            return None
         try:
-            return _job(verb, config)
+            return Job(verb, plain(config), overrides, out, None, others).run()
         except CovsegError as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise  # Hydra runs the other jobs, then hands it on
             refusals.append(error)  # past Hydra, which would print a line of its own
             return None
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb.name)(task)()
-    except (OSError, *REFUSALS) as error:
-        if started:
+    except Exception as error:
+        sweep.check()
+        if started or not isinstance(error, (OSError, *REFUSALS)):
             raise
         if isinstance(error, OSError) and not isinstance(error, HydraException):
             raise unwritable(error.filename, error) from error  # Hydra's own making of the folder
         raise refusal(verb.name, parsed(sys.argv[1:]).overrides, error) from error
+    sweep.check()
     if refusals:
         raise refusals[0]
 
 
-def _job(verb: Verb, composed_config: DictConfig) -> float | None:
-    hydra_config = HydraConfig.get()
-    out = Path(hydra_config.runtime.output_dir)
-    sweep = hydra_config.mode == RunMode.MULTIRUN
-    values = plain(composed_config)
-    try:
-        if "protocol" in values:
-            _settle_protocol(values["protocol"], sweep, str(hydra_config.sweeper._target_))
-        _settle_paths(values)
-        claim(out, verb.name, values)
-    except CovsegError:
-        with contextlib.suppress(OSError):
-            out.rmdir()  # unless somebody keeps files in it
-        raise
-    try:
-        return perform(verb, out)
-    except (CovsegError, KeyboardInterrupt) as error:
-        log.log(logs.FAILURE, getattr(error, "sentence", "stopped"))
-        give_up(out, verb.name)
-        raise
-    except Exception:
-        log.log(logs.FAILURE, "not one of the errors that covseg knows", exc_info=True)
-        raise
-
-
-def _settle_protocol(protocol: dict[str, Any], sweep: bool, sweeper: str) -> None:
-    """Decide what ``report: auto`` means, and keep a search away from Test."""
-    if sweep and not sweeper.endswith("BasicSweeper") and protocol["select"] is None:
-        raise ConfigError(
-            f"protocol={protocol['name']}",
-            "has no objective, because Test never steers anything, so a search has nothing to "
-            "go by",
-            "search with protocol=holdout",
-        )
-    if protocol["report"] == "auto":
-        protocol["report"] = "Val" if sweep else "Test"
-
-
-def _settle_paths(values: dict[str, Any]) -> None:
-    """Make paths absolute: a run folder is read again from elsewhere."""
-    for place in ("data.root", "data.cache_dir", "init", "run"):
-        above, _, key = place.rpartition(".")
-        node = values[above] if above else values
-        if node.get(key):
-            try:
-                node[key] = str(Path(node[key]).expanduser().absolute())
-            except RuntimeError as error:
-                raise ConfigError(
-                    f"{place}={node[key]}",
-                    "begins with ~, and there is no such home folder",
-                    "write the folder out, or set HOME",
-                ) from error
-
-
-def perform(verb: Verb, out: Path) -> float | None:
-    """Do the work of a claimed run folder, here or in processes of its own."""
-    from covseg import devices  # torch comes in here, after every refusal that needs none
-    from covseg.run import launch
-
-    processes = devices.processes(verb.as_training(verb.read_config(out)).trainer)
-    if processes > 1:
-        return launch.launch(verb.name, out, processes)
-    return verb.do(out)
+def _in_process(known: HydraConf) -> bool:
+    return str(known.launcher._target_).endswith("BasicLauncher")

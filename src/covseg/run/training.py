@@ -1,48 +1,55 @@
 """One training run: everything is built and checked first, then data, then fitting, then scores."""
 
 import contextlib
+import dataclasses
 import logging
-import sys
+import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from covseg import build, devices
 from covseg.config import Train
-from covseg.errors import TrainingError
-from covseg.learn.checkpoint import load_weights
+from covseg.errors import RunError, Stopped, TrainingError
+from covseg.learn.checkpoint import load_weights, read_checkpoint
+from covseg.learn.progress import Halted, KeepBest, KeepProgress, Progress, go_on_from, progress_of
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
-from covseg.report.provenance import provenance, write_provenance
+from covseg.report.provenance import provenance
 from covseg.run.folder import reported_checkpoint
 from covseg.run.interrupt import Interruption
+from covseg.run.notes import Notes
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
 
 class Training:
-    """A run of ``covseg.train`` in its folder.
+    """A run of ``covseg.train`` in its folder; it goes on from the checkpoint that is there.
 
     Args:
         config: checked.
         out: the run folder, with ``config.yaml`` in it.
+        interruption: whether somebody has asked this process to end.
 
     Raises:
         CovsegError: an argument that a part refuses, before any data is read.
     """
 
-    def __init__(self, config: Train, out: Path) -> None:
+    def __init__(self, config: Train, out: Path, interruption: Interruption) -> None:
         self.config, self.out, self._began = config, out, time.monotonic()
-        self.checkpoints = out / "checkpoints"
+        self.checkpoints, self._interruption = out / "checkpoints", interruption
+        self._last = self.checkpoints / "last.ckpt"
+        self._keeps = config.trainer.enable_checkpointing is not False
+        self._keeps &= not config.trainer.fast_dev_run
+        stored = self._stored()
+        self.progress = progress_of(stored, self._last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
         self.module = build.module(config, self.network)
-        if config.init is not None:
-            load_weights(self.network, reported_checkpoint(Path(config.init)))
+        self._load_weights()
         protocol = config.protocol
         assert protocol.report != "auto"
         self.data = build.datamodule(
@@ -52,40 +59,81 @@ class Training:
             seed=config.seed,
             transforms=build.augment(config),
         )
+        self._notes = Notes(out)
         self.trainer = build.trainer(
             config.trainer,
             out,
             [*self._callbacks(), *build.callbacks(config)],
-            build.loggers(config, out),
+            build.loggers(config, out, self._notes.id),
         )
+        now = provenance("train", config.seed, self.trainer.world_size)
+        self._notes.begin(now, self.progress)
         self.data.trainer = self.trainer
-        self._provenance = provenance("train", config.seed, self.trainer.world_size)
+        if stored:
+            go_on_from(stored, self.progress, self.trainer)
 
     def prepare(self) -> None:
         """Read the data, and refuse what cannot be fitted."""
         config = self.config
         self.data.setup("fit")
+        self._notes.check_data(self.data.facts())
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
+        compiled = self._compile()
         if self.trainer.is_global_zero:
-            self._note(data=self.data.facts())
+            self._notes.write(data=self.data.facts(), compiled=compiled)
             baselines.fit(self.data.store, rows, config.data.targets).save(
                 self.out / "baselines.npz"
             )
             self._announce(len(rows))
 
-    def fit(self, interruption: Interruption) -> None:
-        """Fit, until the end or an interruption."""
-        config = self.config
-        steps = len(self.data.train_dataloader()) * (config.trainer.max_epochs or 1)
-        if config.trainer.max_steps > 0:
-            steps = min(steps, config.trainer.max_steps)
-        devices.compile_network(self.network, config.model.compile, steps)
-        self.trainer.fit(self.module, datamodule=self.data)
-        if interruption.epoch is not None and self.trainer.is_global_zero:
-            where = f"by Ctrl-C in epoch {interruption.epoch} of {config.trainer.max_epochs}"
-            self._note(interrupted=where)
-            log.warning("stopped %s: the scores are of what was learnt until then", where)
+    def _compile(self) -> bool:
+        limits, wish = self.config.trainer, self.config.model.compile
+        steps = len(self.data.train_dataloader()) * (limits.max_epochs or 1)
+        if limits.max_steps > 0:
+            steps = min(steps, limits.max_steps)
+        if wish == "auto":  # a run that goes on rounds as it began
+            before = self._notes["compiled"]
+            wish = wish if before is None else before
+        return devices.compile_network(self.network, wish, steps)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to fit."""
+        limits, now = self.config.trainer, self.progress
+        epochs = limits.max_epochs not in {None, -1} and now.epoch >= (limits.max_epochs or 0)
+        return epochs or now.stop or (limits.max_steps > 0 and now.step >= limits.max_steps)
+
+    def fit(self) -> None:
+        """Fit to the end, or until somebody asks to end.
+
+        Raises:
+            Stopped: asked to, by a cluster, or with other processes around.
+        """
+        self.data.resume_at = self.progress.epoch, self.progress.batch
+        if self.complete:
+            return
+        waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
+        try:
+            with waiting:
+                self.trainer.fit(self.module, datamodule=self.data)
+        except Halted as halted:
+            self.progress = halted.progress
+            self._halt()
+        else:
+            self.progress = dataclasses.replace(self.progress, stop=True)
+
+    def _halt(self) -> None:
+        number, now = self._interruption.number or signal.SIGTERM, self.progress
+        who = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        place = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
+        where = f"by {who} behind {place}"
+        if self.trainer.is_global_zero:
+            self._notes.write(interrupted=where)
+            log.warning("stopped %s; resume=%s goes on from there", where, self.out)
+        if number != signal.SIGINT or self.trainer.world_size > 1:
+            raise Stopped(number)
+        log.warning("the scores are of what was learnt until then")
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
@@ -97,7 +145,9 @@ class Training:
         statistics = baselines.Statistics.load(self.out / "baselines.npz")
         scorer.report(self.data.report, protocol, statistics, self.out, objective)
         if self.trainer.is_global_zero:
-            self._note(checkpoint=chosen.name, seconds=round(time.monotonic() - self._began, 1))
+            seconds = round(time.monotonic() - self._began, 1)
+            done = {"finished": True, "interrupted": None} if self.complete else {}
+            self._notes.write(checkpoint=chosen.name, seconds=seconds, **done)
         return objective
 
     def _reported_checkpoint(self) -> Path:
@@ -107,13 +157,14 @@ class Training:
             TrainingError: the best is wanted, and no epoch was ever scored on Val.
         """
         chosen = self.checkpoints / f"{self.config.protocol.checkpoint}.ckpt"
-        last = self.checkpoints / "last.ckpt"
-        # these two make Lightning keep none; all processes save together
-        dry = bool(self.config.trainer.fast_dev_run)
-        if dry or self.config.trainer.enable_checkpointing is False:
+        last = self._last
+        # fast_dev_run makes Lightning keep none; all processes save together
+        if not self._keeps:
             for path in {last, chosen}:
                 self.trainer.save_checkpoint(path)
         self.trainer.strategy.barrier()
+        if not chosen.exists() and not self.complete:
+            return last  # asked to end before any score on Val
         if not chosen.exists():
             raise TrainingError(
                 chosen,
@@ -126,23 +177,34 @@ class Training:
     def _callbacks(self) -> list[L.Callback]:
         """What every run has: checkpoints and ``metrics.csv``."""
         callbacks: list[L.Callback] = [EpochTable(self.out / "metrics.csv")]
-        if self.config.trainer.enable_checkpointing is not False:
-            callbacks.append(self._checkpoint("last", monitor=None))
-            if self.config.protocol.select:
-                callbacks.append(self._checkpoint("best", monitor=build.MONITOR))
+        if self._keeps and self.config.protocol.select:
+            callbacks.append(KeepBest(self.checkpoints, build.MONITOR))
+        if self._keeps:
+            callbacks.append(
+                KeepProgress(
+                    self._last,
+                    self.config.callbacks.checkpoint_every_n_steps,
+                    self.config.trainer.whole_epochs,
+                    self.progress,
+                    asked_to_end=lambda: bool(self._interruption),
+                    on_start=self._interruption.listen,
+                )
+            )
         return callbacks
 
-    def _checkpoint(self, name: str, monitor: str | None) -> ModelCheckpoint:
-        """One file that is written over: after every epoch, or only after a better one."""
-        return ModelCheckpoint(
-            self.checkpoints,
-            filename=name,
-            monitor=monitor,
-            save_on_train_epoch_end=monitor is None,  # the last epoch, validated or not
-            mode="min",
-            auto_insert_metric_name=False,  # the metric's slash would become a folder
-            enable_version_counter=False,
-        )
+    def _stored(self) -> dict[str, Any] | None:
+        """The checkpoint to go on from, if there is one."""
+        try:
+            return read_checkpoint(self._last) if self._last.exists() else None
+        except RunError as error:
+            where, cause, _ = error.args
+            raise RunError(where, cause, "remove it, and the run begins again") from error
+
+    def _load_weights(self) -> None:
+        if self._last.exists():
+            load_weights(self.network, self._last)
+        elif self.config.init is not None:
+            load_weights(self.network, reported_checkpoint(Path(self.config.init)))
 
     def _announce(self, n_images: int) -> None:
         weights = sum(p.numel() for p in self.network.parameters())
@@ -154,23 +216,11 @@ class Training:
             " and ".join(config.protocol.fit),
             config.data.batch_size,
             processes,
-            config.data.batch_size * processes,
+            config.data.batch_size * processes * config.trainer.accumulate_grad_batches,
         )
-
-    def _note(self, **more: object) -> None:
-        """Write ``provenance.json``: at the start what is known then, the rest at the end."""
-        self._provenance |= more
-        write_provenance(self._provenance, self.out / "provenance.json")
-
-
-@contextlib.contextmanager
-def finished_loggers() -> Iterator[None]:
-    """Close W&B's run however the work ends: else the next job of a sweep goes on in it."""
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        wandb = sys.modules.get("wandb")  # its import takes time and files: only its logger does
-        if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code=exit_code)
+        if processes > 1 and config.model.norm == "batch" and not config.trainer.sync_batchnorm:
+            remedy = ": trainer.sync_batchnorm=true shares them"
+            log.info(
+                "batch norm's statistics are each process's own%s",
+                remedy if devices.on_gpu(config.trainer) else "",
+            )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from covseg.errors import CovsegError
+from covseg.errors import CovsegError, Stopped
 from covseg.run import launch, logs
-from covseg.run.start import Verb
+from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,11 @@ def main() -> None:
         refusal = out / launch.RANKS / f"refusal-{rank}.json"
         refusal.write_text(json.dumps([type(error).__name__, *map(str, error.args)]))
         sys.exit(1)
+    except Stopped as stopped:
+        # the number alone: which exit code it means is for the process that was typed
+        number = stopped.args[0]
+        (out / launch.RANKS / f"stopped-{rank}").write_text(str(int(number)))
+        sys.exit(stopped.exit_code)
     except Exception:
         log.log(logs.FAILURE, "process %d failed", rank, exc_info=True)
         raise

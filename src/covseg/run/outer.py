@@ -1,0 +1,106 @@
+"""Processes that somebody else has started: torchrun, or srun of Slurm.
+
+The first of them takes the run folder and tells the others its name, so that it is one for all
+whatever their clocks say; the others neither compose nor write anything of their own.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from covseg.errors import ConfigError, setting
+
+_PATIENCE = timedelta(minutes=30)  # for processes that a busy cluster starts one after the other
+_FIRST_PORT, _N_PORTS = 15000, 17000  # below those that systems hand out by themselves
+
+
+@dataclass(frozen=True)
+class Outer:
+    """This process as one of several.
+
+    Attributes:
+        rank: of this process.
+        size: how many there are.
+        local_size: how many of them are on this machine.
+    """
+
+    rank: int
+    size: int
+    local_size: int
+
+    def settled(self, trainer: Mapping[str, Any]) -> dict[str, int]:
+        """What ``trainer.devices`` and ``trainer.num_nodes`` must be among these processes.
+
+        Raises:
+            ConfigError: the configuration asks for something else.
+        """
+        found = {"devices": self.local_size, "num_nodes": self.size // self.local_size}
+        for key, here in found.items():
+            if trainer[key] not in (None, 1, -1, "auto", here):  # 1 is what nobody has asked for
+                raise ConfigError(
+                    setting(f"trainer.{key}", trainer[key]),
+                    f"is not what torchrun or srun has started, {found['devices']} process(es) on "
+                    f"each of {found['num_nodes']} machine(s)",
+                    "leave it out, or start as many",
+                )
+        return found
+
+    def tell(self, folder: Path | None) -> None:
+        """Tell the other processes the run folder; None where there is nothing to do in one."""
+        self._store.set(self._key, str(folder or ""))
+
+    def hear(self) -> Path | None:
+        """What the first process tells."""
+        try:
+            self._store.wait([self._key], _PATIENCE)
+            name = self._store.get(self._key).decode()
+        except RuntimeError:  # torch's: the first process is gone
+            return None
+        return Path(name) if name else None
+
+    @property
+    def _key(self) -> str:
+        return f"covseg/run_folder/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+
+    @cached_property
+    def _store(self) -> Any:
+        """Where all processes meet; kept, because the training's process group meets there too."""
+        from torch.distributed.rendezvous import rendezvous
+
+        store, _, _ = next(rendezvous("env://", self.rank, self.size))
+        return store
+
+
+def outer() -> Outer | None:
+    """Who this process is among several that were started together; None where it is alone."""
+    if "SLURM_PROCID" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
+        _say_in_torchs_words()
+    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        return None
+    return Outer(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")))
+
+
+def _say_in_torchs_words() -> None:
+    """Set for a task of srun what torchrun would have set."""
+    slurm = os.environ
+    size = int(slurm.get("SLURM_STEP_NUM_TASKS", 1))  # a batch script itself is no task of a step
+    if size == 1:
+        return
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+
+    job, step = int(slurm["SLURM_JOB_ID"]), int(slurm["SLURM_STEP_ID"])
+    nodes = int(slurm.get("SLURM_STEP_NUM_NODES", 1))
+    os.environ |= {
+        "RANK": slurm["SLURM_PROCID"],
+        "LOCAL_RANK": slurm["SLURM_LOCALID"],
+        "GROUP_RANK": slurm.get("SLURM_NODEID", "0"),
+        "WORLD_SIZE": str(size),
+        "LOCAL_WORLD_SIZE": str(size // nodes),
+        "MASTER_ADDR": SLURMEnvironment.resolve_root_node_address(slurm["SLURM_STEP_NODELIST"]),
+        "MASTER_PORT": str(_FIRST_PORT + (31 * job + step) % _N_PORTS),
+        "TORCHELASTIC_RUN_ID": f"{job}.{step}",
+    }

@@ -1,0 +1,114 @@
+"""``resume=<run folder>`` and ``resume=auto``: which run goes on, and what may be different now."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from covseg.config import Train
+from covseg.errors import ConfigError, RunError, setting
+from covseg.run.folder import read_json, read_run
+
+# what may differ without another result: where things lie, and what is only looked at
+_FREE = {
+    *("data.root", "data.cache_dir", "data.download", "data.num_workers"),
+    *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
+    *("callbacks.checkpoint_every_n_steps", "resume"),
+}
+_LONGER = "trainer.max_epochs"
+_BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the length of the run
+
+
+def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration of a run that goes on: its own, with what may be changed by overrides.
+
+    Args:
+        run: the run folder.
+        asked_for: the configuration that the command line makes without the run.
+        overrides: of the command line.
+
+    Raises:
+        RunError: no run folder.
+        ConfigError: an override that would change the result.
+    """
+    own = read_run(run)
+    kept, values = own.model_dump(by_alias=True), asked_for.model_dump(by_alias=True)
+    asked = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    for key, before, now in _differences(kept, values):
+        named = [a for a in asked if f"{key}.".startswith(f"{a}.") or a == "experiment"]
+        if not named or key == "resume":
+            continue
+        if key == _LONGER:
+            _check_longer(own, now)
+        elif key not in _FREE:
+            raise ConfigError(
+                setting(key, now),
+                f"would change the result of {run}, which has {setting(key, before)}",
+                "leave it out, or start another run without resume",
+            )
+        above, _, last = key.rpartition(".")
+        kept[above][last] = now
+    return kept
+
+
+def find(asked_for: Train, folders: Sequence[Path]) -> Path | None:
+    """The newest run of a configuration that is not finished; if all are, the newest.
+
+    What may be different of a run that goes on may be different here as well.
+
+    Args:
+        asked_for: the configuration.
+        folders: that hold run folders.
+    """
+    found, values = [], asked_for.model_dump(by_alias=True)
+    for path in {path for folder in folders for path in folder.glob("*/config.yaml")}:
+        with contextlib.suppress(ConfigError, RunError):  # somebody else's, or an older covseg's
+            kept = read_run(path.parent).model_dump(by_alias=True)
+            if all(key in _FREE for key, _, _ in _differences(kept, values)):
+                age = (not _finished(path.parent), path.stat().st_mtime_ns)
+                found.append((*age, path.parent))
+    return max(found)[-1] if found else None
+
+
+def nothing_left(run: Path, kept: Mapping[str, Any]) -> bool:
+    """Whether a run was fitted to its end and scored, and is asked for no more than that."""
+    epochs = read_run(run).trainer.max_epochs
+    return _finished(run) and bool(kept["trainer"]["max_epochs"] == epochs)
+
+
+def objective(run: Path) -> float | None:
+    """Of a finished run: what a search minimises."""
+    try:
+        found = read_json(run / "summary.json")["objective"]
+        return None if found is None else float(found["value"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _finished(run: Path) -> bool:
+    try:
+        return bool(read_json(run / "provenance.json")["finished"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _check_longer(own: Train, now: Any) -> None:
+    before = own.trainer.max_epochs
+    planned = own.scheduler is not None and own.scheduler.target.endswith(_BY_LENGTH)
+    if planned or before in {None, -1} or (now != -1 and now < before):
+        reason = "was planned for by the schedule" if planned else "has been fitted for already"
+        raise ConfigError(
+            setting(_LONGER, now),
+            f"cannot take the place of {before}, which {reason}",
+            "leave it out, or start another run without resume",
+        )
+
+
+def _differences(kept: Any, values: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every key whose value differs: dotted, in the run, and as asked for now."""
+    if isinstance(kept, Mapping) and isinstance(values, Mapping):
+        for name in dict.fromkeys([*kept, *values]):
+            below = f"{path}.{name}" if path else str(name)
+            yield from _differences(kept.get(name), values.get(name), below)
+    elif kept != values:
+        yield path, kept, values

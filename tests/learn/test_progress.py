@@ -1,0 +1,166 @@
+"""A run that goes on from a checkpoint ends bit for bit as the one that never stopped."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+
+from covseg import build
+from covseg.errors import RunError
+from covseg.learn.checkpoint import load_weights, read_checkpoint
+from covseg.learn.progress import (
+    KEY,
+    Halted,
+    KeepBest,
+    KeepProgress,
+    Progress,
+    go_on_from,
+    progress_of,
+)
+from covseg.report.callbacks import EpochTable
+
+WORDS = (
+    *("trainer.max_epochs=4", "trainer.enable_checkpointing=null", "augment=standard"),
+    *("data.phantom.n_images={Train:24,Val:4,Test:4}", "seed=3"),
+)
+VARIANTS = {
+    "a constant rate": (),
+    "a schedule by steps": ("scheduler=one_cycle",),
+    "a plateau that is reached": ("scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.3"),
+    "batches that are gathered": ("trainer.accumulate_grad_batches=2",),
+    "loader processes": ("data.num_workers=2",),
+    "a limit of steps": ("trainer.max_steps=21", "scheduler=cosine"),
+    "momentum": ("optimizer=sgd",),
+}
+
+
+class Fit:
+    """One process's life: from the checkpoint in ``home``, if one is there, until it is halted."""
+
+    def __init__(self, make: Callable[..., Any], home: Path, words: tuple[str, ...]) -> None:
+        self.config, self.home, self.last = make(*WORDS, *words), home, home / "last.ckpt"
+        self.callbacks: list[L.Callback] = []
+        home.mkdir(exist_ok=True)
+
+    def run(self, until: int | None = None, every: int | None = None) -> Progress:
+        """Fit to the end, or until so many steps were taken in all."""
+        config = self.config
+        L.seed_everything(config.seed, workers=True, verbose=False)
+        network = build.network(config)
+        module = build.module(config, network)
+        transforms = build.augment(config)
+        data = build.datamodule(
+            config.data, config.protocol, report="Test", seed=config.seed, transforms=transforms
+        )
+        stored = read_checkpoint(self.last) if self.last.exists() else None
+        now = progress_of(stored, self.last) if stored else Progress()
+        steps: list[int] = []
+        keep = KeepProgress(
+            self.last,
+            every,
+            config.trainer.whole_epochs,
+            now,
+            lambda: until is not None and trainer.global_step >= until,
+        )
+        callbacks = [
+            *(EpochTable(self.home / "metrics.csv"), Steps(steps)),
+            *(*self.callbacks, KeepBest(self.home, "val/loss"), keep),
+        ]
+        trainer = build.trainer(config.trainer, self.home, callbacks, [])
+        if stored:
+            load_weights(network, self.last)
+            data.resume_at = now.epoch, now.batch
+            go_on_from(stored, now, trainer)
+        try:
+            trainer.fit(module, datamodule=data)
+        except Halted as halted:
+            return halted.progress
+        finally:
+            self.steps = steps
+        return progress_of(read_checkpoint(self.last), self.last)
+
+
+class Steps(L.Callback):
+    """Which images were drawn in which step."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        self.steps = steps
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.steps.append((trainer.global_step, batch.row.tolist(), float(batch.image.sum())))
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value with its place; a tensor as its type and bytes."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, f"{path}/{key}")
+    elif isinstance(value, torch.Tensor):
+        yield path, (value.dtype, value.numpy().tobytes())
+    else:
+        yield path, value
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Checkpoints tensor for tensor, tables byte for byte."""
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    for name in ("last.ckpt", "best.ckpt"):
+        a, b = read_checkpoint(one / name), read_checkpoint(other / name)
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "callbacks", KEY):
+            assert dict(leaves(a[part], part)) == dict(leaves(b[part], part))
+
+
+@pytest.mark.parametrize("words", VARIANTS.values(), ids=VARIANTS)
+def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
+    whole, parts = (Fit(configured, tmp_path / name, words) for name in ("whole", "parts"))
+    end = whole.run()
+    seen = []
+    for until in (3, 6, 7, 10):  # within an epoch, at its end, behind it, and later
+        assert parts.run(until=until).step < end.step
+        seen += parts.steps
+    assert parts.run() == end
+    assert seen + parts.steps == whole.steps
+    assert_same(whole.home, parts.home)
+
+
+def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
+    """Protects: after a kill nothing but the steps since the last checkpoint is done again."""
+    whole, killed = (Fit(configured, tmp_path / name, ()) for name in ("whole", "killed"))
+    whole.run()
+    step = Steps.on_train_batch_end
+
+    def dies(*arguments: Any) -> None:
+        step(*arguments)
+        if arguments[1].global_step == 11:
+            raise SystemError("killed")
+
+    monkeypatch.setattr(Steps, "on_train_batch_end", dies)
+    with pytest.raises(SystemError):
+        killed.run(every=4)
+    monkeypatch.undo()
+    at = progress_of(read_checkpoint(killed.last), killed.last)
+    assert at == Progress(epoch=1, batch=2, step=8)
+    killed.run(every=4)
+    assert killed.steps == whole.steps[8:]
+    assert_same(whole.home, killed.home)
+
+
+def test_training_that_a_callback_ended_is_over(configured, tmp_path):
+    fit = Fit(configured, tmp_path, ("trainer.min_epochs=1",))
+    fit.callbacks = [EarlyStopping("val/loss", patience=1, min_delta=1e9)]
+    assert fit.run() == Progress(epoch=2, step=12, stop=True)
+
+
+def test_a_checkpoint_without_a_place_is_refused(configured, tmp_path):
+    fit = Fit(configured, tmp_path, ())
+    fit.run(until=2)
+    stored = read_checkpoint(fit.last)
+    del stored[KEY]
+    with pytest.raises(RunError, match="does not say how far its run has come: start another run"):
+        progress_of(stored, fit.last)

@@ -1,0 +1,173 @@
+"""``resume``: which run goes on, what may be different then, and what is refused by name."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from covseg.data.phantom_dataset import write
+from covseg.run.folder import read_run
+
+DEBUG = ("experiment=debug", "callbacks=none")
+
+
+def provenance(run: Path) -> dict:
+    return json.loads((run / "provenance.json").read_text())
+
+
+def unfinish(run: Path) -> None:
+    """As if the run had been killed while it was scored."""
+    found = provenance(run)
+    del found["finished"]
+    (run / "provenance.json").write_text(json.dumps(found))
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+def files(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def test_a_finished_run_has_nothing_left_to_do(run, verb):
+    before = files(run)
+    done = verb("train", "resume=run")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.endswith("run is finished: nothing left to do\n")
+    assert files(run) == before
+
+
+def test_a_run_that_was_killed_while_it_was_scored_is_scored(run, verb, finished_run):
+    unfinish(run)
+    (run / "summary.json").unlink()
+    done = verb("train", "resume=run")
+    assert done.code == 0, done.err
+    assert "epoch" not in done.err
+    for name in ("summary.json", "per_image.csv", "metrics.csv"):
+        assert (run / name).read_bytes() == (finished_run / name).read_bytes()
+    assert provenance(run)["finished"]
+    [again] = provenance(run)["resumed"]
+    assert (again["epoch"], again["batch"]) == (3, 0)
+    assert again["command"] == "python -m covseg.train resume=run"
+
+
+def test_before_the_first_checkpoint_it_starts_over(run, verb, finished_run):
+    unfinish(run)
+    shutil.rmtree(run / "checkpoints")
+    done = verb("train", "resume=run")
+    assert done.code == 0, done.err
+    assert "epoch 1" in done.err
+    for name in ("summary.json", "per_image.csv", "metrics.csv"):
+        assert (run / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_path):
+    done = verb("train", "resume=run", "trainer.max_epochs=3")
+    assert done.code == 0, done.err
+    assert [f"epoch {n}:" in done.err for n in (1, 2, 3)] == [False, False, True]
+    done = verb("train", "experiment=debug", "trainer.max_epochs=3", "hydra.run.dir=long")
+    for name in ("summary.json", "per_image.csv", "metrics.csv"):
+        assert (run / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
+    assert read_run(run) == read_run(tmp_path / "long")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "model.depth=3",
+            "model.depth=3 would change the result of {run}, which has model.depth=2",
+        ),
+        (
+            "optimizer=adamw",
+            "optimizer._target_=torch.optim.AdamW would change the result of {run}",
+        ),
+        ("experiment=demo", "would change the result of {run}"),
+        (
+            "seed=1 trainer.max_epochs=9",
+            "seed=1 would change the result of {run}, which has seed=0",
+        ),
+        ("trainer.max_epochs=1", "trainer.max_epochs=1 cannot take the place of 2"),
+        ("trainer.devices=2", "trainer.devices=2 would change the result of {run}"),
+    ],
+)
+def test_what_would_change_the_result_is_refused_by_name(words, sentence, run, verb, tmp_path):
+    before = files(run)
+    done = verb("train", "resume=run", *words.split())
+    assert done.code == 1
+    assert sentence.format(run=run) in done.err
+    assert done.err.count("\n") == 1
+    assert files(run) == before
+    assert not list(tmp_path.glob("outputs/train/*"))
+
+
+def test_what_does_not_change_the_result_may_be_said(run, verb, finished_run):
+    unfinish(run)
+    done = verb("train", "resume=run", "data.num_workers=1", "model.depth=2")
+    assert done.code == 0, done.err
+    assert (run / "summary.json").read_bytes() == (finished_run / "summary.json").read_bytes()
+    assert "num_workers: 1" in (run / "config.yaml").read_text()
+
+
+def test_a_schedule_by_steps_has_planned_for_its_length(verb):
+    words = ("scheduler=one_cycle", "hydra.run.dir=run")
+    assert verb("train", *DEBUG, *words).code == 0
+    done = verb("train", "resume=run", "trainer.max_epochs=3")
+    assert "trainer.max_epochs=3 cannot take the place of 2, which was planned for" in done.err
+
+
+def test_auto_takes_the_newest_unfinished_run_of_this_configuration(verb, tmp_path):
+    for name, seed in (("old", 0), ("new", 0), ("other", 1), ("finished", 0)):
+        done = verb("train", *DEBUG, f"seed={seed}", f"hydra.run.dir=runs/{name}")
+        assert done.code == 0, done.err
+        time.sleep(0.01)  # their configurations' times tell which is newer
+        if name != "finished":
+            unfinish(tmp_path / "runs" / name)
+    for name in ("new", "old"):
+        done = verb("train", *DEBUG, "resume=auto", "hydra.run.dir=runs/fresh")
+        assert done.code == 0, done.err
+        assert provenance(tmp_path / "runs" / name)["finished"]
+    assert not provenance(tmp_path / "runs" / "other").get("finished")
+    done = verb("train", *DEBUG, "resume=auto", "hydra.run.dir=runs/fresh")
+    assert done.err.endswith("is finished: nothing left to do\n")
+    assert not (tmp_path / "runs" / "fresh").exists()
+    done = verb("train", *DEBUG, "seed=2", "resume=auto", "hydra.run.dir=runs/fresh")
+    assert provenance(tmp_path / "runs" / "fresh")["finished"]
+
+
+def test_auto_goes_on_with_a_sweep(verb, tmp_path):
+    words = ("-m", *DEBUG, "seed=0,1", "resume=auto")
+    assert verb("train", *words, "hydra.sweep.dir=runs/first").code == 0
+    unfinish(tmp_path / "runs" / "first" / "1")
+    done = verb("train", *words, "hydra.sweep.dir=runs/second")
+    assert done.code == 0, done.err
+    assert "runs/first/0 is finished: nothing left to do" in done.err
+    assert provenance(tmp_path / "runs" / "first" / "1")["resumed"]
+    assert [path.name for path in (tmp_path / "runs" / "second").iterdir()] == ["multirun.yaml"]
+
+
+def test_a_checkpoint_that_was_torn_is_not_trusted(run, verb):
+    unfinish(run)
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-100])
+    done = verb("train", "resume=run")
+    assert done.code == 1
+    assert "last.ckpt is not a checkpoint, or not a whole one" in done.err
+
+
+def test_other_data_is_refused(verb, tmp_path):
+    for seed in (0, 1):
+        write(tmp_path / f"data{seed}", seed, {"Train": 8, "Val": 4, "Test": 4}, size=32)
+    words = ("data=covid_qu_ex", "hydra.run.dir=run")
+    assert verb("train", *DEBUG, *words, "data.root=data0").code == 0
+    unfinish(tmp_path / "run")
+    done = verb("train", "resume=run", "data.root=data1")
+    assert done.code == 1
+    assert "data1 holds other images than those that the run began with" in done.err
+    (tmp_path / "data0").rename(tmp_path / "moved")
+    done = verb("train", "resume=run", "data.root=moved")
+    assert done.code == 0, done.err

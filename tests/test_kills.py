@@ -1,0 +1,111 @@
+"""``kill -9`` at any moment, then ``resume``: bit for bit the run that was never killed.
+
+Protects what ``resume`` is for. ``COVSEG_KILLS`` is the number of kills of each kind, 1 unless it
+says otherwise; ``nox -s kills`` makes 20 of each, at other moments every time.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+N_KILLS = int(os.environ.get("COVSEG_KILLS", "1"))
+SEED = int(os.environ.get("COVSEG_KILLS_SEED", "0")) or (0 if N_KILLS == 1 else time.time_ns())
+RUN = (
+    *("experiment=debug", "trainer.max_epochs=8", "data.image_size=64", "augment=standard"),
+    *("data.phantom.n_images={Train:48,Val:8,Test:8}", "callbacks.checkpoint_every_n_steps=2"),
+)
+KINDS = {
+    "one process": ("scheduler=plateau", "callbacks=early_stopping"),
+    "one process with loaders": ("data.num_workers=2", "scheduler=one_cycle", "callbacks=none"),
+    "two processes": ("trainer.devices=2", "scheduler=one_cycle", "callbacks=none"),
+}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a checkpoint with its place; a tensor as its type and bytes."""
+    if isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, f"{path}/{key}")
+    elif isinstance(value, torch.Tensor):
+        yield path, (value.dtype, value.numpy().tobytes())
+    else:
+        yield path, str(value)
+
+
+def content(path: Path) -> Any:
+    """What a file holds, without Lightning's own counters, which covseg does not go on from."""
+    if path.suffix != ".ckpt":
+        return path.read_bytes()
+    stored = torch.load(path, weights_only=True)
+    return {key: found for key, found in leaves(stored) if not key.startswith("/loops")}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    for name in ("metrics.csv", "per_image.csv", "summary.json", "checkpoints/last.ckpt"):
+        assert content(one / name) == content(other / name), name
+    best = "checkpoints/best.ckpt"
+    assert content(one / best) == content(other / best)
+
+
+class Killed:
+    """Runs in a folder, which are started and killed."""
+
+    def __init__(self, home: Path, cache: Path, chance: random.Random) -> None:
+        self.home, self.cache, self.chance = home, cache, chance
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "covseg.train", *words],
+            cwd=self.home,
+            env=os.environ | {"COVSEG_CACHE": str(self.cache)},
+            stdout=subprocess.DEVNULL,
+            stderr=(self.home / "err.txt").open("ab"),
+            start_new_session=True,
+        )
+
+    def finish(self, *words: str) -> float:
+        began = time.monotonic()
+        code = self.start(*words).wait(timeout=300)
+        assert code == 0, (self.home / "err.txt").read_text()[-3000:]
+        return time.monotonic() - began
+
+    def kill(self, command: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> None:
+        """Wait until it trains, then a moment more, and kill it; it may be done by then."""
+        deadline = time.monotonic() + 120
+        while not until() and command.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(self.chance.uniform(0, 3))
+        if command.poll() is None:
+            os.kill(command.pid, signal.SIGKILL)
+        command.wait()
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("words", KINDS.values(), ids=KINDS)
+def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, phantom_cache):
+    runs = Killed(tmp_path, phantom_cache, random.Random(SEED))
+    runs.finish(*RUN, *words, "hydra.run.dir=whole")
+    for number in range(N_KILLS):
+        run = tmp_path / f"run{number}"
+        command = runs.start(*RUN, *words, f"hydra.run.dir={run.name}")
+        runs.kill(command, until=(run / "checkpoints").exists)
+        if number % 2:  # once more, on the way
+            log = run / "train.log"
+            before = log.stat().st_size
+            command = runs.start(f"resume={run.name}")
+            runs.kill(command, until=lambda log=log, n=before: log.stat().st_size > n)
+        runs.finish(f"resume={run.name}")
+        assert_same(tmp_path / "whole", run)
+        resumed = json.loads((run / "provenance.json").read_text()).get("resumed", [])
+        places = [f"epoch {again['epoch']}, batch {again['batch']}" for again in resumed]
+        print(f"kill {number + 1}: equal; went on from {'; '.join(places)}")

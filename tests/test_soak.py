@@ -1,0 +1,65 @@
+"""Many short jobs in one process, and many epochs in one run: nothing piles up.
+
+``COVSEG_SOAK`` makes it long: 1 is 6 jobs and 60 epochs, ``nox -s soak`` is 200 jobs and 2,000.
+"""
+
+import gc
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from covseg import train
+
+SCALE = float(os.environ.get("COVSEG_SOAK", "1"))
+N_JOBS, N_EPOCHS = max(6, int(200 * SCALE / 33)), max(60, int(2000 * SCALE / 33))
+TINY = (
+    *("experiment=debug", "callbacks=none", "data.image_size=32", "model.base_channels=2"),
+    *("data.phantom.n_images={Train:4,Val:4,Test:4}", "trainer.max_epochs=1"),
+)
+
+
+def held() -> dict[str, float]:
+    """What this process holds of the machine."""
+    gc.collect()
+    status = Path("/proc/self/status").read_text()
+    resident = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {
+        "MiB": resident,
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": threading.active_count(),
+        "system threads": len(list(Path("/proc/self/task").iterdir())),
+        "processes": len(children),
+        "shared memory": len(list(Path("/dev/shm").iterdir())),
+    }
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    GlobalHydra.instance().clear()
+    train.main()
+
+
+@pytest.mark.timeout(7200)
+def test_nothing_piles_up(tmp_path, phantom_cache, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COVSEG_CACHE", str(phantom_cache))
+    seeds = ",".join(map(str, range(N_JOBS)))
+    command(monkeypatch, "-m", *TINY, "seed=0,1,2", "data.num_workers=0,1", "hydra.sweep.dir=warm")
+    start = held()
+    command(monkeypatch, "-m", *TINY, f"seed={seeds}", "hydra.sweep.dir=sweep")
+    after_jobs = held()
+    command(monkeypatch, *TINY, f"trainer.max_epochs={N_EPOCHS}", "hydra.run.dir=long")
+    after_epochs = held()
+    capsys.readouterr()
+    for name, found in (("jobs", after_jobs), ("epochs", after_epochs)):
+        print(name, {key: round(found[key] - start[key], 1) for key in found})
+        assert found["MiB"] - start["MiB"] < 30 + 0.1 * max(N_JOBS, N_EPOCHS / 10)
+        for key in ("files", "threads", "system threads", "processes", "shared memory"):
+            assert found[key] <= start[key] + 1, key
+    assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == N_JOBS
+    assert len((tmp_path / "long" / "metrics.csv").read_text().splitlines()) == N_EPOCHS + 1
