@@ -77,6 +77,7 @@ def trainer() -> Callable[..., SimpleNamespace]:
 
     def make(rank: int = 0, world_size: int = 1, overfit_batches: int = 0) -> SimpleNamespace:
         return SimpleNamespace(
+            current_epoch=0,
             world_size=world_size,
             global_rank=rank,
             is_global_zero=rank == 0,
