@@ -1,7 +1,8 @@
 """Sweeps and processes, and what becomes of them when something dies.
 
 Each row: one folder and one log a job, no process left after 8 s, an exit code that tells the
-truth. ``COVSEG_FAULTS`` is how often each kill is repeated, at random moments.
+truth. ``COVSEG_FAULTS`` is how often each kill is repeated, at random moments: every other one
+while a network trains, the rest at any moment from the start of the command on.
 """
 
 import os
@@ -19,28 +20,20 @@ import pytest
 N_REPEATS = int(os.environ.get("COVSEG_FAULTS", "1"))
 SECONDS = 8.0  # until nothing of a run is left
 TINY = ("experiment=debug", "callbacks=none", "hydra.sweep.dir=sweep")
-LONG = (*TINY, "trainer.max_epochs=5000")
 
 
 @dataclass
 class Command:
-    """A sweep in ``home``, in a session of its own."""
+    """A sweep in a folder of its own, which all of its processes are in."""
 
     home: Path
     process: "subprocess.Popen[str]"
 
-    def say(self, number: int) -> None:
-        self.process.send_signal(number)
-
     def trains(self) -> bool:
         return any(self.home.glob("sweep/*/metrics.csv"))
 
-    def end(self) -> tuple[int, str]:
-        _, err = self.process.communicate(timeout=240)
-        return self.process.returncode, err
-
-    def left(self) -> list[str]:
-        """The command lines of processes of this sweep; loaders and ranks have its folder."""
+    def processes(self, of: str = "covseg") -> list[int]:
+        """Those with these words in their command line: loaders and ranks have its folder."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -48,15 +41,42 @@ class Command:
                 here = (path / "cwd").readlink() == self.home
             except OSError:
                 continue
-            if here and "covseg" in words:
-                found.append(words)
+            if here and of in words:
+                found.append(int(path.name))
         return found
 
     def ranks(self) -> list[int]:
-        found = subprocess.run(
-            ["pgrep", "-f", f"covseg.run.worker train {self.home}"], capture_output=True, text=True
-        )
-        return [int(pid) for pid in found.stdout.split()]
+        agents = self.processes("covseg.run.agent")  # name the ranks' module as well
+        return [pid for pid in self.processes("covseg.run.worker") if pid not in agents]
+
+    def end(self) -> tuple[int, str]:
+        _, err = self.process.communicate(timeout=240)
+        return self.process.returncode, err
+
+    def check_gone(self) -> int:
+        """The number of processes that are left after 8 seconds: none."""
+        deadline = time.monotonic() + SECONDS
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not left
+        return len(left)
+
+    def check_jobs(self, finished: set[str], begun: set[str] = frozenset()) -> tuple[int, int]:
+        """The numbers of folders and logs: one of each a job, and nothing else."""
+        folders = [path for path in (self.home / "sweep").iterdir() if path.is_dir()]
+        assert {path.name for path in folders} == finished | begun
+        assert {path.name for path in folders if (path / "summary.json").exists()} == finished
+        logs = [path for folder in folders for path in folder.glob("*.log")]
+        assert {path.parent for path in logs} == set(folders)
+        assert {path.name for path in logs} == {"train.log"}
+        assert not list(self.home.rglob("*.part"))
+        return len(folders), len(logs)
+
+
+def wait(until: Callable[[], object], command: Command) -> None:
+    deadline = time.monotonic() + 120
+    while not until() and command.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -64,9 +84,11 @@ def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command
     started = []
 
     def start(*words: str) -> Command:
+        home = tmp_path / str(len(started))
+        home.mkdir()
         process = subprocess.Popen(
             [sys.executable, "-m", "covseg.train", "-m", *words],
-            cwd=tmp_path,
+            cwd=home,
             env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -74,48 +96,33 @@ def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
-        started.append(Command(tmp_path, process))
+        started.append(Command(home, process))
         return started[-1]
 
     yield start
     for command in started:
-        command.process.kill()
-        for pid in command.ranks():
+        for pid in command.processes():
             os.kill(pid, signal.SIGKILL)
 
 
-def check_jobs(home: Path, finished: set[str], begun: set[str] = frozenset()) -> None:
-    """One folder and one log a job; nothing else."""
-    jobs = {path.name for path in (home / "sweep").iterdir() if path.is_dir()}
-    assert jobs == finished | begun
-    for job in jobs:
-        assert [path.name for path in (home / "sweep" / job).glob("*.log")] == ["train.log"]
-        assert (home / "sweep" / job / "summary.json").exists() == (job in finished)
-        assert not list((home / "sweep" / job).glob("*.part"))
-
-
-def check_gone(command: Command) -> None:
-    deadline = time.monotonic() + SECONDS
-    while command.left() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not command.left()
+def row(what: str, folders: int, logs: int, left: int, code: int) -> None:
+    print(f"| {what} | {folders} | {logs} | {left} | {code} |")
 
 
 @pytest.mark.parametrize(
-    ("words", "n_jobs"),
+    "words",
     [
-        (("trainer.devices=1,2",), 2),
-        (("trainer.devices=2,1",), 2),
-        (("model=unet2,unet3", "model.base_channels=2", "trainer.devices=2"), 2),
+        ("trainer.devices=1,2",),
+        ("trainer.devices=2,1",),
+        ("model=unet2,unet3", "model.base_channels=2", "trainer.devices=2"),
     ],
-    ids=["1,2", "2,1", "models on two processes"],
+    ids=" ".join,
 )
-def test_any_mixture_of_processes(words, n_jobs, sweep):
+def test_any_mixture_of_processes(words, sweep):
     command = sweep(*TINY, *words)
     code, err = command.end()
     assert code == 0, err
-    check_jobs(command.home, {str(n) for n in range(n_jobs)})
-    check_gone(command)
+    row(" ".join(words), *command.check_jobs({"0", "1"}), command.check_gone(), code)
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -125,48 +132,54 @@ def test_a_job_that_fails(devices, sweep):
     assert code == 1
     assert "Traceback" not in err
     assert "1 of 2 jobs failed, the others are done" in err.splitlines()[-1]
-    check_jobs(command.home, {"1"})
-    check_gone(command)
+    row(f"a job fails, {devices} process(es)", *command.check_jobs({"1"}), command.check_gone(), 1)
 
 
-FAULTS = {
-    "Ctrl-C": (signal.SIGINT, 130),
-    "SIGTERM": (signal.SIGTERM, 75),
-    "kill -9 of the command": (signal.SIGKILL, -9),
-    "kill -9 of a rank": (None, 1),
-}
+# how a command ends while it trains; before it listens, a signal ends it as the system does
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("devices", [1, 2])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_what_a_fault_leaves(fault, devices, sweep, tmp_path):
-    number, expected = FAULTS[fault]
-    if number is None and devices == 1:
-        pytest.skip("one process is no rank")
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_sweep_that_is_told_to_end(number, devices, sweep):
     chance = random.Random(0 if N_REPEATS == 1 else time.time_ns())
     for repeat in range(N_REPEATS):
-        seconds_job = "seed=0,1" if number else "trainer.max_epochs=5000,1"
-        words = [word for word in LONG if number or "max_epochs" not in word]
-        words = [word.replace("=sweep", f"=sweep{repeat}/sweep") for word in words]
-        command = sweep(*words, seconds_job, f"trainer.devices={devices}")
-        command.home = tmp_path / f"sweep{repeat}"
-        deadline = time.monotonic() + 120
-        while not command.trains() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(chance.uniform(0, 2))
-        if number:
-            command.say(number)
+        words = (*TINY, "trainer.max_epochs=5000", "seed=0,1", f"trainer.devices={devices}")
+        command = sweep(*words)
+        if early := bool(repeat % 2):
+            time.sleep(chance.uniform(0, 12))
         else:
-            os.kill(chance.choice(command.ranks()), signal.SIGKILL)
+            wait(command.trains, command)
+            time.sleep(chance.uniform(0, 2))
+        command.process.send_signal(number)
         code, err = command.end()
-        assert code == expected, err
+        left = command.check_gone()
+        if early and not command.trains():
+            assert code in {SIGNALS[number], -number}, err
+            row(f"{number.name}, {devices} process(es), at the start", 0, 0, left, code)
+            continue
+        assert code == SIGNALS[number], err
         assert "Traceback" not in err
-        scored = fault == "Ctrl-C" and devices == 1
-        rest = {"1"} if number is None else set()
-        check_jobs(command.home, ({"0"} if scored else set()) | rest, set() if scored else {"0"})
-        command.home = tmp_path
-        check_gone(command)
-        if number is None:
-            assert "was killed from outside (SIGKILL)" in " ".join(err.split())
-        print(f"{fault}, {devices} process(es): exit code {code}, nothing left")
+        scored = number == signal.SIGINT and devices == 1
+        found = command.check_jobs(*[{"0"}, set()] if scored else [set(), {"0"}])
+        row(f"{number.name}, {devices} process(es)", *found, left, code)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("victim", ["a rank", "torchrun"])
+def test_a_sweep_that_loses_a_process(victim, sweep):
+    chance = random.Random(0 if N_REPEATS == 1 else time.time_ns())
+    for repeat in range(N_REPEATS):
+        command = sweep(*TINY, "trainer.max_epochs=5000,1", "trainer.devices=2")
+        wait(command.ranks if repeat % 2 else command.trains, command)
+        time.sleep(chance.uniform(0, 3 if repeat % 2 else 2))
+        processes = command.ranks() if victim == "a rank" else command.processes("run.agent")
+        os.kill(chance.choice(processes), signal.SIGKILL)
+        code, err = command.end()
+        assert code == 1
+        assert "Traceback" not in err
+        assert "was killed from outside (SIGKILL)" in " ".join(err.split())
+        begun = {"0"} if (command.home / "sweep" / "0").exists() else set()
+        found = command.check_jobs({"1"}, begun)
+        row(f"kill -9 of {victim}", *found, command.check_gone(), code)

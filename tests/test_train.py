@@ -248,7 +248,7 @@ def test_metrics_csv_is_written_whatever_the_loggers(verb: Callable, tmp_path: P
     assert done.code == 0, done.err
     run = tmp_path / "run"
     rows = list(csv.DictReader((run / "metrics.csv").open()))
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(math.isfinite(float(row["train/loss"])) for row in rows)
     assert list((run / "tensorboard").glob("events*"))
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))

@@ -7,7 +7,11 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    StochasticWeightAveraging,
+)
 
 from covseg import build
 from covseg.errors import RunError
@@ -35,6 +39,9 @@ VARIANTS = {
     "loader processes": ("data.num_workers=2",),
     "a limit of steps": ("trainer.max_steps=21", "scheduler=cosine"),
     "momentum": ("optimizer=sgd",),
+    "validation twice an epoch": ("trainer.val_check_interval=0.5",),
+    "validation every other epoch": ("trainer.check_val_every_n_epoch=2", "scheduler=plateau"),
+    "a part of every epoch": ("trainer.limit_train_batches=3", "trainer.max_epochs=6"),
 }
 
 
@@ -43,7 +50,7 @@ class Fit:
 
     def __init__(self, make: Callable[..., Any], home: Path, words: tuple[str, ...]) -> None:
         self.config, self.home, self.last = make(*WORDS, *words), home, home / "last.ckpt"
-        self.callbacks: list[L.Callback] = []
+        self.callbacks: Callable[[], list[L.Callback]] = list
         home.mkdir(exist_ok=True)
 
     def run(self, until: int | None = None, every: int | None = None) -> Progress:
@@ -68,7 +75,7 @@ class Fit:
         )
         callbacks = [
             *(EpochTable(self.home / "metrics.csv"), Steps(steps)),
-            *(*self.callbacks, KeepBest(self.home, "val/loss"), keep),
+            *(*self.callbacks(), KeepBest(self.home, "val/loss"), keep),
         ]
         trainer = build.trainer(config.trainer, self.home, callbacks, [])
         if stored:
@@ -116,9 +123,8 @@ def assert_same(one: Path, other: Path) -> None:
             assert dict(leaves(a[part], part)) == dict(leaves(b[part], part))
 
 
-@pytest.mark.parametrize("words", VARIANTS.values(), ids=VARIANTS)
-def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
-    whole, parts = (Fit(configured, tmp_path / name, words) for name in ("whole", "parts"))
+def assert_goes_on(whole: Fit, parts: Fit) -> None:
+    """One is fitted at once, the other is stopped again and again."""
     end = whole.run()
     seen = []
     for until in (3, 6, 7, 10):  # within an epoch, at its end, behind it, and later
@@ -127,6 +133,26 @@ def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
     assert parts.run() == end
     assert seen + parts.steps == whole.steps
     assert_same(whole.home, parts.home)
+
+
+@pytest.mark.parametrize("words", VARIANTS.values(), ids=VARIANTS)
+def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
+    assert_goes_on(*(Fit(configured, tmp_path / name, words) for name in ("whole", "parts")))
+
+
+def test_weights_that_a_callback_averages_go_on(configured, tmp_path):
+    fits = [Fit(configured, tmp_path / name, ()) for name in ("whole", "parts")]
+    for fit in fits:
+        fit.callbacks = lambda: [EMAWeightAveraging(decay=0.9)]
+    assert_goes_on(*fits)
+
+
+def test_a_callback_that_changes_schedules_cannot_go_on(configured, tmp_path):
+    fit = Fit(configured, tmp_path, ())
+    fit.callbacks = lambda: [StochasticWeightAveraging(swa_lrs=0.01, swa_epoch_start=1)]
+    fit.run(until=15)
+    with pytest.raises(RunError, match=r"changes schedules \(StochasticWeightAveraging\)"):
+        fit.run()
 
 
 def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
@@ -153,7 +179,7 @@ def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
 
 def test_training_that_a_callback_ended_is_over(configured, tmp_path):
     fit = Fit(configured, tmp_path, ("trainer.min_epochs=1",))
-    fit.callbacks = [EarlyStopping("val/loss", patience=1, min_delta=1e9)]
+    fit.callbacks = lambda: [EarlyStopping("val/loss", patience=1, min_delta=1e9)]
     assert fit.run() == Progress(epoch=2, step=12, stop=True)
 
 

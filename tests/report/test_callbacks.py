@@ -71,7 +71,7 @@ def test_a_row_has_the_numbers_of_its_own_epoch(fit, tmp_path):
     rows = fit_with_table(
         fit, tmp_path, "trainer.max_epochs=3", "optimizer.lr=0.02", prepare=prepare
     )
-    assert [(row["epoch"], row["step"]) for row in rows] == [("0", "2"), ("1", "4"), ("2", "6")]
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "2"), ("2", "4"), ("3", "6")]
     assert len(watched.seen) == 9  # two batches of Train, one of Val, an epoch
     for number, row in enumerate(rows):
         *train, val = watched.seen[3 * number : 3 * number + 3]

@@ -221,13 +221,20 @@ class _Restore(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Optimizer, schedule, callbacks, precision, metrics and random numbers."""
         assert isinstance(pl_module, SegmentationModule)
-        stored = self._checkpoint
-        trainer.strategy.load_optimizer_state_dict(stored)
-        for plan, state in zip(trainer.lr_scheduler_configs, stored["lr_schedulers"], strict=True):
-            plan.scheduler.load_state_dict(state)
+        stored, plans = dict(self._checkpoint), trainer.lr_scheduler_configs
+        if len(plans) != len(stored["lr_schedulers"]):
+            raise RunError(
+                "resume",
+                "does not work with a callback that changes schedules (StochasticWeightAveraging)",
+                "start the run anew, without resume",
+            )
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_load_checkpoint(trainer, pl_module, stored)
             if callback.state_key in stored["callbacks"]:
                 callback.load_state_dict(stored["callbacks"][callback.state_key])
+        trainer.strategy.load_optimizer_state_dict(stored)
+        for plan, state in zip(plans, stored["lr_schedulers"], strict=True):
+            plan.scheduler.load_state_dict(state)
         precision = trainer.precision_plugin
         if type(precision).__qualname__ in stored:
             precision.load_state_dict(stored[type(precision).__qualname__])

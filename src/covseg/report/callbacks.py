@@ -65,7 +65,7 @@ class EpochTable(L.Callback):
         self._val = {}
         seconds = time.monotonic() - self._began
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        head = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate}
+        head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": rate}
         self._rows.append(head | values)
         self._write()
         shown = ", ".join(

@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import torch
+
 from covseg import errors
 from covseg.errors import CovsegError, Stopped, TrainingError
 from covseg.run.interrupt import SIGNALS
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 
 RANKS = "ranks"  # folder in the run folder, only while the processes live or when one failed
 RESULT = "objective.json"
-_GRACE = 15.0  # seconds between asking the processes to stop and killing them
+_GRACE = 40.0  # seconds until torchrun is killed, which itself gives its processes 30 to stop
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 
@@ -55,7 +57,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
         exit_code = _wait(agent, stopped)
     inside = _first_stop(ranks)
     if exit_code != 0 and not stopped and inside is None:
-        raise _first_failure(ranks, out)
+        raise _first_failure(ranks, out, exit_code)
     shutil.rmtree(ranks, ignore_errors=True)
     if stopped or inside:
         raise inside or Stopped(stopped[0])
@@ -79,7 +81,7 @@ def _environment(n_processes: int) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in _STALE and not name.startswith(("TORCHELASTIC_", "LOCAL_"))
     }
-    share = max(1, (os.cpu_count() or 1) // n_processes)
+    share = max(1, torch.get_num_threads() // n_processes)
     environment.setdefault("OMP_NUM_THREADS", str(share))
     return environment
 
@@ -126,11 +128,12 @@ def _first_stop(ranks: Path) -> Stopped | None:
     return None
 
 
-def _first_failure(ranks: Path, out: Path) -> CovsegError:
+def _first_failure(ranks: Path, out: Path, exit_code: int) -> CovsegError:
     """What the rank that failed first said; the others only lost their connection to it."""
-    if killed := sorted(ranks.glob("killed-*")):
+    killed = sorted(path.name.removeprefix("killed-") for path in ranks.glob("killed-*"))
+    if killed or exit_code == -signal.SIGKILL:
         return TrainingError(
-            f"process {killed[0].name.removeprefix('killed-')} of this run",
+            f"process {killed[0]} of this run" if killed else "torchrun",
             "was killed from outside (SIGKILL), most often for want of memory",
             f"go on with resume={out}, or lower data.batch_size if it happens again",
         )

@@ -90,6 +90,8 @@ def _say_in_torchs_words() -> None:
     size = int(slurm.get("SLURM_STEP_NUM_TASKS", 1))  # a batch script itself is no task of a step
     if size == 1:
         return
+    # as torchrun does, before torch comes in; all threads of all tasks would be in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", slurm.get("SLURM_CPUS_PER_TASK", "1"))
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     job, step = int(slurm["SLURM_JOB_ID"]), int(slurm["SLURM_STEP_ID"])

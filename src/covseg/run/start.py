@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import hydra
-from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -46,6 +45,8 @@ def main(verb: Verb) -> None:
             raise
         stopped = error if isinstance(error, CovsegError | Stopped) else Stopped(signal.SIGINT)
         sentence, exit_code = stopped.sentence, stopped.exit_code
+        if others is not None and others.rank > 0:
+            sentence = f"process {others.rank}: {sentence}"
     else:
         return
     # behind the error, which would keep open until the very end what its traceback leads to
@@ -107,7 +108,8 @@ def _hydra_main(verb: Verb, others: Outer | None) -> None:
             sweeper = str(known.sweeper._target_)
             job = Job(verb, plain(config), overrides, out, sweeper, others)
             # a search, or a launcher with processes of its own, must see an error itself
-            own = sweeper.endswith("BasicSweeper") and _in_process(known)
+            launcher = str(known.launcher._target_)
+            own = sweeper.endswith("BasicSweeper") and launcher.endswith("BasicLauncher")
             with contextlib.suppress(*[Exception] * own), sweep.noted(out, overrides):
                 return job.run()
             return None
@@ -129,7 +131,3 @@ def _hydra_main(verb: Verb, others: Outer | None) -> None:
     sweep.check()
     if refusals:
         raise refusals[0]
-
-
-def _in_process(known: HydraConf) -> bool:
-    return str(known.launcher._target_).endswith("BasicLauncher")
