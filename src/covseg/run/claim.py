@@ -83,10 +83,11 @@ def unwritable(out: object, error: OSError) -> RunError:
 
 def give_up(out: Path, verb: str) -> None:
     """Leave nothing half-made where a run ended before there was any work in its folder."""
-    if out.is_dir() and _BEGUN.isdisjoint(path.name for path in out.iterdir()):
+    with contextlib.suppress(OSError):  # such as too many open files, which the run then says
+        if not out.is_dir() or not _BEGUN.isdisjoint(path.name for path in out.iterdir()):
+            return
         logs.configure(None)
-        (out / "config.yaml").unlink(missing_ok=True)
-        (out / f"{verb}.log").unlink(missing_ok=True)
+        for name in ("config.yaml", f"{verb}.log"):
+            (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / "ranks", ignore_errors=True)
-        with contextlib.suppress(OSError):
-            out.rmdir()  # unless somebody keeps other files in it
+        out.rmdir()  # unless somebody keeps other files in it
