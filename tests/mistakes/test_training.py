@@ -99,7 +99,7 @@ def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_p
     assert place["epoch"] == epochs  # the epoch that was cut short goes on one day
     noted = json.loads((run / "provenance.json").read_text())
     where = f"batch {place['batch']} of epoch {epochs + 1}" if place["batch"] else f"epoch {epochs}"
-    assert noted["interrupted"] == f"by Ctrl-C behind {where}"
+    assert noted["interrupted"] == f"behind {where}"
     assert "finished" not in noted
     assert math.isfinite(
         json.loads((run / "summary.json").read_text())["scores"]["rmse_per_image"]["value"]

@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
@@ -17,9 +18,13 @@ if __name__ == "__main__":
         signal.signal(number, signal.SIG_IGN)
     try:
         main()
+    except SignalException:
+        sys.exit(1)  # whoever sent it knows
     except ChildFailedError as error:
         [log_dir] = (word for word in sys.argv if word.startswith("--log-dir="))
         for rank, failure in error.failures.items():
-            if failure.exitcode == -signal.SIGKILL:  # it could not say so itself
-                Path(log_dir.removeprefix("--log-dir="), f"killed-{rank}").touch()
+            # it could not say so itself; torch aborts where only a connection is broken
+            if failure.exitcode < 0 and failure.exitcode != -signal.SIGABRT:
+                killed = Path(log_dir.removeprefix("--log-dir="), f"killed-{rank}")
+                killed.write_text(str(-failure.exitcode))
         sys.exit(1)

@@ -57,10 +57,12 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
         exit_code = _wait(agent, stopped)
     inside = _first_stop(ranks)
     if exit_code != 0 and not stopped and inside is None:
-        raise _first_failure(ranks, out, exit_code)
+        raise _first_failure(verb, out, exit_code)
     shutil.rmtree(ranks, ignore_errors=True)
-    if stopped or inside:
-        raise inside or Stopped(stopped[0])
+    if stopped:
+        raise Stopped(stopped[0])
+    if inside:
+        raise inside
     result = out / RESULT
     objective: float | None = json.loads(result.read_text(encoding="utf-8"))
     result.unlink()
@@ -128,26 +130,23 @@ def _first_stop(ranks: Path) -> Stopped | None:
     return None
 
 
-def _first_failure(ranks: Path, out: Path, exit_code: int) -> CovsegError:
+def _first_failure(verb: str, out: Path, exit_code: int) -> CovsegError:
     """What the rank that failed first said; the others only lost their connection to it."""
-    killed = sorted(path.name.removeprefix("killed-") for path in ranks.glob("killed-*"))
-    if killed or exit_code == -signal.SIGKILL:
-        return TrainingError(
-            f"process {killed[0]} of this run" if killed else "torchrun",
-            "was killed from outside (SIGKILL), most often for want of memory",
-            f"go on with resume={out}, or lower data.batch_size if it happens again",
-        )
-    if refusals := _oldest_first(ranks.glob("refusal-*.json")):
-        name, *sentence = json.loads(refusals[0].read_text(encoding="utf-8"))
+    ranks, who, number = out / RANKS, "torchrun", -exit_code
+    for path in _oldest_first(ranks.glob("killed-*")):
+        who = f"process {path.name.removeprefix('killed-')} of this run"
+        number = int(path.read_text(encoding="utf-8"))
+    if number > 0:
+        how = f"ended by {signal.Signals(number).name}"
+        if number == signal.SIGKILL:
+            how = "was killed from outside (SIGKILL), most often for want of memory"
+        again = f"go on with resume={out}" if verb == "train" else "say the command again"
+        return TrainingError(who, how, f"{again}, or lower data.batch_size if it happens again")
+    for path in _oldest_first(ranks.glob("refusal-*.json")):
+        name, *sentence = json.loads(path.read_text(encoding="utf-8"))
         error: CovsegError = getattr(errors, name)(*sentence)
         return error
-    cause = "without a word"
-    for path in reversed(_oldest_first(ranks.rglob("error.json"))):  # written by torch's @record
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            cause = str(json.loads(path.read_text(encoding="utf-8"))["message"]["message"])
-    return TrainingError(
-        "a process of this run", f"failed ({cause})", f"see the log in {out}, and {ranks}"
-    )
+    return TrainingError("a process of this run", "ended without a word", f"see {ranks}")
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[Path]:

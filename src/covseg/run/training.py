@@ -125,9 +125,8 @@ class Training:
 
     def _halt(self) -> None:
         number, now = self._interruption.number or signal.SIGTERM, self.progress
-        who = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         place = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
-        where = f"by {who} behind {place}"
+        where = f"behind {place}"
         if self.trainer.is_global_zero:
             self._notes.write(interrupted=where)
             log.warning("stopped %s; resume=%s goes on from there", where, self.out)
