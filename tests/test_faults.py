@@ -66,10 +66,16 @@ class Command:
         folders = [path for path in (self.home / "sweep").iterdir() if path.is_dir()]
         assert {path.name for path in folders} == finished | begun
         assert {path.name for path in folders if (path / "summary.json").exists()} == finished
-        logs = [path for folder in folders for path in folder.glob("*.log")]
-        assert {path.parent for path in logs} == set(folders)
-        assert {path.name for path in logs} == {"train.log"}
+        logs = list(self.home.rglob("*.log"))
+        assert logs == [folder / "train.log" for folder in folders]
         assert not list(self.home.rglob("*.part"))
+        return len(folders), len(logs)
+
+    def check_beginning(self) -> tuple[int, int]:
+        """The numbers of folders and logs of a sweep that ended before it trained: at most one."""
+        folders, logs = list(self.home.glob("sweep/*/")), list(self.home.rglob("*.log"))
+        assert {path.name for path in folders} <= {"0"}
+        assert set(logs) <= {folder / "train.log" for folder in folders}
         return len(folders), len(logs)
 
 
@@ -157,7 +163,8 @@ def test_a_sweep_that_is_told_to_end(number, devices, sweep):
         left = command.check_gone()
         if early and not command.trains():
             assert code in {SIGNALS[number], -number}, err
-            row(f"{number.name}, {devices} process(es), at the start", 0, 0, left, code)
+            found = command.check_beginning()
+            row(f"{number.name}, {devices} process(es), at the start", *found, left, code)
             continue
         assert code == SIGNALS[number], err
         assert "Traceback" not in err

@@ -1,6 +1,7 @@
 """torchrun without its own words about a failed rank: ``launch`` says what the rank said."""
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
+from covseg.run.launch import AGENT
+
 if __name__ == "__main__":
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed"):
@@ -16,6 +19,7 @@ if __name__ == "__main__":
     # a cluster signals every process of a job; these two are for those that train
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    os.environ[AGENT] = str(os.getpid())
     try:
         main()
     except SignalException:

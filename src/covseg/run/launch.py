@@ -17,9 +17,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from covseg import errors
 from covseg.errors import CovsegError, Stopped, TrainingError
@@ -29,6 +28,7 @@ log = logging.getLogger(__name__)
 
 RANKS = "ranks"  # folder in the run folder, only while the processes live or when one failed
 RESULT = "objective.json"
+AGENT = "COVSEG_AGENT"  # the environment variable that tells the ranks which process started them
 _GRACE = 40.0  # seconds until torchrun is killed, which itself gives its processes 30 to stop
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
@@ -51,7 +51,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
         command,
         env=_environment(n_processes),
         start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
-        preexec_fn=die_with_parent,
+        preexec_fn=partial(die_with, os.getpid()),
     )
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
@@ -69,11 +69,17 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     return objective
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even by ``kill -9``."""
+def die_with(parent: int) -> None:
+    """Ask Linux to kill this process when its parent dies, even by ``kill -9``.
+
+    Args:
+        parent: its process number; the parent may be dead by now.
+    """
     with contextlib.suppress(OSError, AttributeError):
         set_parent_death_signal = 1
         ctypes.CDLL("libc.so.6").prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _environment(n_processes: int) -> dict[str, str]:
@@ -83,6 +89,8 @@ def _environment(n_processes: int) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in _STALE and not name.startswith(("TORCHELASTIC_", "LOCAL_"))
     }
+    import torch  # here, because a rank binds itself to its agent before torch's slow import
+
     share = max(1, torch.get_num_threads() // n_processes)
     environment.setdefault("OMP_NUM_THREADS", str(share))
     return environment
@@ -120,7 +128,7 @@ def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
             if stopped:
                 patience = patience or time.monotonic() + _GRACE
                 if time.monotonic() > patience:
-                    agent.kill()  # its ranks follow it: see die_with_parent
+                    agent.kill()  # its ranks follow it: see die_with
 
 
 def _first_stop(ranks: Path) -> Stopped | None:

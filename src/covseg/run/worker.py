@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do a verb's work as one rank; rank 0 writes the log and the objective."""
-    launch.die_with_parent()
+    launch.die_with(int(os.environ[launch.AGENT]))
     name, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
     log_file = out / f"{name}.log"
