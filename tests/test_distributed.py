@@ -80,7 +80,36 @@ def test_a_crash_in_a_process_is_named_and_its_log_kept(command: Callable, tmp_p
     assert done.code == 1
     *_, sentence = done.err.strip().splitlines()
     assert "the second process broke" in sentence
-    assert (tmp_path / "run" / "ranks").is_dir()
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert "process 1 failed\nTraceback" in log
+    assert not (tmp_path / "run" / "ranks").exists()
+
+
+def test_the_process_that_fails_first_is_heard(command: Callable, tmp_path: Path) -> None:
+    """Protects: torchrun ends the other with SIGTERM, which is not what has happened."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if os.environ.get('RANK') in ('0', '1'):\n"
+        "    from covseg.measure import baselines\n"
+        "    def fit(*_, **__):\n"
+        "        import time\n"
+        "        time.sleep(60)\n"
+        "    baselines.fit = fit\n"
+        "    from covseg.data.datamodule import XrayDataModule\n"
+        "    check = XrayDataModule.check\n"
+        "    def checked(self):\n"
+        "        if os.environ['RANK'] == '1':\n"
+        "            raise ValueError('the second process broke')\n"
+        "        check(self)\n"
+        "    XrayDataModule.check = checked\n"
+    )
+    done = command(
+        *("train", "experiment=debug", "trainer.devices=2", "hydra.run.dir=run"),
+        PYTHONPATH=str(tmp_path),
+    )
+    assert done.code == 1, done.err
+    assert "process 1 of this run failed (ValueError: the second process broke)" in done.err
+    assert "stopped" not in done.err
 
 
 def test_two_processes_learn_what_one_learns_with_the_whole_batch(

@@ -42,14 +42,14 @@ SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 KINDS = {
     "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
     "verb": r"python -m covseg\.(train|evaluate) (.+)",
-    "launcher": r"(?:torchrun --nproc-per-node=2 -m|srun --ntasks=2 python -m) covseg\.train .+",
+    "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
     "nox": r"nox(?: -l| -s (\w+)(?: -- -k NAME)?)?",
     "wandb": r"wandb (\w+) <run folder>/wandb/offline-run-\*",
     "git": r"git diff --exit-code (\S+)",
 }
-PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun", "srun"}
+PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
 
 
 class Block(NamedTuple):
@@ -78,6 +78,8 @@ def first_word(text: str) -> str:
 def kind_of_block(lines: list[str]) -> str:
     if lines[0].startswith(("import ", "from ")):
         return "python"
+    if lines[0] == "#!/bin/bash":
+        return "script"
     if lines[0].startswith("Test: "):
         return "table"
     if all(first_word(line) in PROGRAMS for line in lines):
@@ -179,6 +181,26 @@ def home(archive: Path, finished_run: Path, tmp_path: Path) -> Path:
     for run in RUNS:
         shutil.copytree(finished_run, tmp_path / run)
     return tmp_path
+
+
+@pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (75, True)])
+def test_the_script_for_slurm_asks_for_a_restart_where_that_helps(
+    code: int, again: bool, tmp_path: Path
+) -> None:
+    [script] = [block for block in BLOCKS if block.kind == "script"]
+    for name, ends in (("srun", f"exit {code}"), ("scontrol", "")):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/bash\necho {name} "$@" >> said\n{ends}\n')
+        program.chmod(0o755)
+    subprocess.run(
+        ["bash", "-c", "\n".join(script.lines)],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"},
+        check=True,
+    )
+    ran, *more = (tmp_path / "said").read_text().splitlines()
+    assert re.fullmatch(KINDS["verb"], ran.removeprefix("srun "))
+    assert more == ["scontrol requeue 7"] * again
 
 
 def test_nothing_that_looks_like_a_command_is_passed_over() -> None:

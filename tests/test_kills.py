@@ -21,13 +21,14 @@ import torch
 N_KILLS = int(os.environ.get("COVSEG_KILLS", "1"))
 SEED = int(os.environ.get("COVSEG_KILLS_SEED", "0")) or (0 if N_KILLS == 1 else time.time_ns())
 RUN = (
-    *("experiment=debug", "trainer.max_epochs=8", "data.image_size=64", "augment=standard"),
+    *("experiment=debug", "trainer.max_epochs=30", "data.image_size=64", "augment=standard"),
     *("data.phantom.n_images={Train:48,Val:8,Test:8}", "callbacks.checkpoint_every_n_steps=2"),
 )
 KINDS = {
     "one process": ("scheduler=plateau", "callbacks=early_stopping"),
     "one process with loaders": ("data.num_workers=2", "scheduler=one_cycle", "callbacks=none"),
     "two processes": ("trainer.devices=2", "scheduler=one_cycle", "callbacks=none"),
+    "three processes": ("trainer.devices=3", "data.batch_size=2", "callbacks=none"),
 }
 
 
@@ -80,14 +81,13 @@ class Killed:
         return time.monotonic() - began
 
     def kill(self, command: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> None:
-        """Wait until it trains, then a moment more, and kill it; it may be done by then."""
+        """Wait until it trains, then a moment more, and kill it."""
         deadline = time.monotonic() + 120
         while not until() and command.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(self.chance.uniform(0, 3))
-        if command.poll() is None:
-            os.kill(command.pid, signal.SIGKILL)
-        command.wait()
+        time.sleep(self.chance.uniform(0, 2))
+        os.kill(command.pid, signal.SIGKILL)
+        assert command.wait() == -signal.SIGKILL, "it was done before"
 
 
 @pytest.mark.timeout(7200)

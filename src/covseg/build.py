@@ -178,7 +178,11 @@ def trainer(
     if devices.on_gpu(settings):
         arguments |= {"accelerator": "gpu"}
     else:
-        arguments |= {"accelerator": "cpu", "devices": devices.processes(settings)}
+        n_devices = devices.processes(settings)
+        arguments |= {"accelerator": "cpu", "devices": n_devices}
+        if n_devices * settings.num_nodes > 2 and settings.strategy in {"auto", "ddp"}:
+            # else a run that goes on adds up its first gradients in another order than before
+            arguments["strategy"] = "ddp_find_unused_parameters_true"
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())
     if arguments["enable_progress_bar"]:

@@ -182,8 +182,10 @@ class Trainer(Node):
     @property
     def whole_epochs(self) -> bool:
         """Whether an epoch is all images once, then validation: else no run goes on within one."""
-        validates = self.val_check_interval in (None, 1.0) and self.check_val_every_n_epoch
-        return bool(validates) and self.limit_train_batches is None and not self.overfit_batches
+        often = self.val_check_interval
+        behind = often is None or (isinstance(often, float) and often == 1.0)  # 1 is every batch
+        whole = self.limit_train_batches is None and not self.overfit_batches
+        return bool(behind and whole and self.check_val_every_n_epoch)
 
     @field_validator("strategy")
     @classmethod

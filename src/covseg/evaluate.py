@@ -23,8 +23,10 @@ def work(config: Evaluate, out: Path) -> float | None:
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
     from covseg.run.evaluation import evaluate
+    from covseg.run.interrupt import interruptible
 
-    return evaluate(config, out)
+    with interruptible() as interruption:
+        return evaluate(config, out, interruption)
 
 
 VERB = Verb("evaluate", Evaluate, config_as_changed, work)

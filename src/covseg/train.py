@@ -8,7 +8,6 @@
 The result is a run folder: outputs/train/<date_time>/.
 """
 
-import signal
 from pathlib import Path
 
 from covseg.config import Train
@@ -32,13 +31,10 @@ def work(config: Train, out: Path) -> float | None:
     from covseg.run.training import Training
 
     with interruptible() as interruption, finished_loggers():
-        try:
-            training = Training(config, out, interruption)
-            training.prepare()
-            training.fit()
-            objective = training.report()
-        except SystemExit as error:  # what Lightning makes of a signal outside of fitting
-            raise Stopped(interruption.number or signal.SIGINT) from error
+        training = Training(config, out, interruption)
+        training.prepare()
+        training.fit()
+        objective = training.report()
         if interruption.number is not None:
             raise Stopped(interruption.number)
     return objective

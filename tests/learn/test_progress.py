@@ -40,6 +40,9 @@ VARIANTS = {
     "a limit of steps": ("trainer.max_steps=21", "scheduler=cosine"),
     "momentum": ("optimizer=sgd",),
     "validation twice an epoch": ("trainer.val_check_interval=0.5",),
+    "validation every four steps": (
+        *("trainer.val_check_interval=4", "trainer.check_val_every_n_epoch=null"),
+    ),
     "validation every other epoch": ("trainer.check_val_every_n_epoch=2", "scheduler=plateau"),
     "a part of every epoch": ("trainer.limit_train_batches=3", "trainer.max_epochs=6"),
 }
@@ -101,6 +104,14 @@ class Steps(L.Callback):
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.steps.append((trainer.global_step, batch.row.tolist(), float(batch.image.sum())))
+
+
+class StopsOnce(L.Callback):
+    """Says behind the first epoch that training is to stop, and has forgotten it by the second."""
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        if trainer.current_epoch == 0:
+            trainer.should_stop = True
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -171,7 +182,7 @@ def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
         killed.run(every=4)
     monkeypatch.undo()
     at = progress_of(read_checkpoint(killed.last), killed.last)
-    assert at == Progress(epoch=1, batch=2, step=8)
+    assert at == Progress(epoch=1, batch=2, step=8, batches=8)
     killed.run(every=4)
     assert killed.steps == whole.steps[8:]
     assert_same(whole.home, killed.home)
@@ -180,7 +191,17 @@ def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
 def test_training_that_a_callback_ended_is_over(configured, tmp_path):
     fit = Fit(configured, tmp_path, ("trainer.min_epochs=1",))
     fit.callbacks = lambda: [EarlyStopping("val/loss", patience=1, min_delta=1e9)]
-    assert fit.run() == Progress(epoch=2, step=12, stop=True)
+    assert fit.run() == Progress(epoch=2, step=12, batches=12, stop=True)
+
+
+def test_a_stop_that_has_to_wait_is_not_forgotten(configured, tmp_path):
+    """Protects: a callback wants to stop before trainer.min_epochs lets it."""
+    words = ("trainer.min_epochs=3", "trainer.max_epochs=6")
+    fits = [Fit(configured, tmp_path / name, words) for name in ("whole", "parts")]
+    for fit in fits:
+        fit.callbacks = lambda: [StopsOnce()]
+    assert_goes_on(*fits)
+    assert len((tmp_path / "whole" / "metrics.csv").read_text().splitlines()) == 1 + 3
 
 
 def test_a_checkpoint_without_a_place_is_refused(configured, tmp_path):

@@ -48,6 +48,13 @@ def test_one_cycle_peaks_at_lr_after_the_warmup_and_ends_near_0(warmup):
     assert found[STEPS - 1] < LR / 1000  # the rate of the last step
 
 
+@pytest.mark.parametrize(("steps", "warmup"), [(10, 0.1), (5, 0.2), (2, 0.5)])
+def test_one_cycle_whose_way_up_has_no_step_begins_near_its_peak(steps, warmup):
+    chosen = SGD([torch.nn.Parameter(torch.zeros(1))], lr=LR)
+    one_cycle(chosen, total_steps=steps, warmup=warmup)
+    assert LR / 2 < chosen.param_groups[0]["lr"] <= LR
+
+
 def test_one_cycle_peaks_at_each_group_of_the_optimizer():
     chosen = SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, 0.4)])
     one_cycle(chosen, total_steps=STEPS)

@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import signal
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from covseg.data.phantom_dataset import write
+from covseg.errors import Stopped
 from covseg.run.folder import read_run
+from covseg.run.training import Training
 
 DEBUG = ("experiment=debug", "callbacks=none")
 
@@ -75,6 +79,33 @@ def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_pat
     assert read_run(run) == read_run(tmp_path / "long")
 
 
+def test_a_longer_run_that_is_stopped_is_not_finished(run, verb, monkeypatch):
+    def stopped(training: Training) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "fit", stopped)
+        assert verb("train", "resume=run", "trainer.max_epochs=3").code == 75
+    assert "finished" not in provenance(run)
+    done = verb("train", "resume=run")
+    assert done.code == 0, done.err
+    assert "epoch 3:" in done.err
+    assert provenance(run)["finished"]
+
+
+def test_another_number_of_processes_is_refused(run, verb):
+    """Protects: trainer.devices=auto may mean another number on another machine."""
+    unfinish(run)
+    path = run / "checkpoints" / "last.ckpt"
+    stored = torch.load(path, weights_only=True)
+    stored["covseg"]["processes"] *= 2
+    torch.save(stored, path)
+    done = verb("train", "resume=run")
+    assert done.code == 1
+    assert "means 1 process(es) here, and" in done.err
+    assert "was begun with 2: go on where there are as many" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -91,6 +122,7 @@ def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_pat
             "seed=1 trainer.max_epochs=9",
             "seed=1 would change the result of {run}, which has seed=0",
         ),
+        ("trainer.max_epochs=null", "trainer.max_epochs=null cannot take the place of 2"),
         ("trainer.max_epochs=1", "trainer.max_epochs=1 cannot take the place of 2"),
         ("trainer.devices=2", "trainer.devices=2 would change the result of {run}"),
     ],
@@ -148,6 +180,21 @@ def test_auto_goes_on_with_a_sweep(verb, tmp_path):
     assert "runs/first/0 is finished: nothing left to do" in done.err
     assert provenance(tmp_path / "runs" / "first" / "1")["resumed"]
     assert [path.name for path in (tmp_path / "runs" / "second").iterdir()] == ["multirun.yaml"]
+
+
+def test_auto_never_takes_a_job_of_its_own_sweep(verb, tmp_path):
+    words = ("-m", *DEBUG, "data.num_workers=0,1", "resume=auto", "hydra.sweep.dir=sweep")
+    done = verb("train", *words)
+    assert done.code == 0, done.err
+    assert all(provenance(tmp_path / "sweep" / job)["finished"] for job in ("0", "1"))
+
+
+def test_auto_takes_no_run_of_another_place(verb, tmp_path):
+    for seed in (0, 1):
+        write(tmp_path / f"data{seed}", seed, {"Train": 8, "Val": 4, "Test": 4}, size=32)
+        words = ("data=covid_qu_ex", f"data.root=data{seed}", f"hydra.run.dir=runs/{seed}")
+        assert verb("train", *DEBUG, *words, "resume=auto").code == 0
+        assert provenance(tmp_path / "runs" / str(seed))["finished"]
 
 
 def test_a_checkpoint_that_was_torn_is_not_trusted(run, verb):

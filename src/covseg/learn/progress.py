@@ -5,7 +5,7 @@ last step; so covseg notes where it was, in every process, and sets a new run to
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class Progress:
         epoch: epochs that are complete, validation and schedules included.
         batch: batches of the next epoch that are done, of each process.
         step: optimizer steps in all.
+        batches: in all, of each process.
         stop: whether training is over, because a callback said so.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    batches: int = 0
     stop: bool = False
 
 
@@ -75,7 +77,6 @@ class KeepProgress(Checkpoint):
         whole_epochs: whether a run can go on within an epoch; else only behind one.
         start: where this run begins; the file stands there already.
         asked_to_end: whether this process was; all agree on the batch after which they do.
-        on_start: called once fitting has begun, when Lightning has taken the signals' handlers.
     """
 
     def __init__(
@@ -85,16 +86,11 @@ class KeepProgress(Checkpoint):
         whole_epochs: bool,
         start: Progress,
         asked_to_end: Callable[[], bool],
-        on_start: Callable[[], None] = lambda: None,
     ) -> None:
-        self._path, self._every, self._saved = path, every_n_steps, start
+        self._path, self._every, self._saved, self._now = path, every_n_steps, start, start
         self._whole_epochs = whole_epochs
         self._first_batch = {start.epoch: start.batch}
-        self._asked_to_end, self._on_start = asked_to_end, on_start
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Fitting has begun."""
-        self._on_start()
+        self._asked_to_end = asked_to_end
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save what the epoch before left: now its validation and its schedules are done, too."""
@@ -119,9 +115,8 @@ class KeepProgress(Checkpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the end."""
-        self._now = Progress(
-            trainer.current_epoch, step=trainer.global_step, stop=trainer.should_stop
-        )
+        self._note(trainer, 0)
+        self._now = replace(self._now, batch=0, stop=trainer.should_stop)
         self._save(trainer)
         if self._agreed(trainer):
             raise Halted(self._now)
@@ -139,12 +134,19 @@ class KeepProgress(Checkpoint):
         if trainer.world_size > 1:
             everyones = [mine] * trainer.world_size
             distributed.all_gather_object(everyones, mine)
-        checkpoint[KEY] = {"progress": asdict(self._now), "processes": everyones}
+        # a callback may have said so before trainer.min_epochs lets it be
+        should_stop = trainer.should_stop
+        checkpoint[KEY] = {
+            "progress": asdict(self._now),
+            "should_stop": should_stop,
+            "processes": everyones,
+        }
 
     def _note(self, trainer: L.Trainer, batch: int) -> None:
         epoch = trainer.current_epoch
         before = self._first_batch.get(epoch, 0)  # a run that goes on has a shorter first epoch
-        self._now = Progress(epoch, before + batch, trainer.global_step)
+        batches = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        self._now = Progress(epoch, before + batch, trainer.global_step, batches)
 
     def _agreed(self, trainer: L.Trainer) -> bool:
         asked = self._asked_to_end()
@@ -208,6 +210,8 @@ def go_on_from(checkpoint: dict[str, Any], now: Progress, trainer: L.Trainer) ->
         counts.ready = counts.started = counts.processed = counts.completed = now.epoch
     steps = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
     steps.ready = steps.completed = now.step
+    batches = loop.epoch_loop.batch_progress.total  # says behind which batch validation comes
+    batches.ready = batches.completed = now.batches
     loop.epoch_loop._batches_that_stepped = now.step
     trainer.callbacks.append(_Restore(checkpoint, now))  # type: ignore[attr-defined]
 
@@ -243,6 +247,7 @@ class _Restore(L.Callback):
             for name, value in state.items():
                 setattr(metric, name, value.to(pl_module.device))
         torch.set_rng_state(mine["random"])
+        trainer.should_stop = stored[KEY]["should_stop"]
         data: Any = trainer  # Lightning adds its settings of loaders unseen
         self._reloads = data.reload_dataloaders_every_n_epochs
         if self._now.batch:  # the loader of the first epoch holds what is left of it

@@ -21,6 +21,8 @@ def one_cycle(
 
     L. N. Smith and N. Topin, 2017 (arXiv 1708.07120).
     """
+    if warmup * total_steps == 1:  # torch would divide by the steps of the way up: none
+        warmup /= 2
     peaks = [group["lr"] for group in optimizer.param_groups]
     return OneCycleLR(optimizer, max_lr=peaks, total_steps=total_steps, pct_start=warmup)
 

@@ -26,9 +26,12 @@ if __name__ == "__main__":
         sys.exit(1)  # whoever sent it knows
     except ChildFailedError as error:
         [log_dir] = (word for word in sys.argv if word.startswith("--log-dir="))
+        first = min(failure.timestamp for failure in error.failures.values())
         for rank, failure in error.failures.items():
-            # it could not say so itself; torch aborts where only a connection is broken
-            if failure.exitcode < 0 and failure.exitcode != -signal.SIGABRT:
+            # torchrun ends the others with SIGTERM, and after half a minute with SIGKILL; torch
+            # aborts a process where only a connection is broken
+            own = failure.exitcode not in {-signal.SIGTERM, -signal.SIGABRT}
+            if failure.exitcode < 0 and own and failure.timestamp < first + 10:
                 killed = Path(log_dir.removeprefix("--log-dir="), f"killed-{rank}")
                 killed.write_text(str(-failure.exitcode))
         sys.exit(1)

@@ -87,7 +87,7 @@ def give_up(out: Path, verb: str) -> None:
         if not out.is_dir() or not _BEGUN.isdisjoint(path.name for path in out.iterdir()):
             return
         logs.configure(None)
-        for name in ("config.yaml", f"{verb}.log"):
+        for name in ("config.yaml", f"{verb}.log", "provenance.json"):
             (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / "ranks", ignore_errors=True)
         out.rmdir()  # unless somebody keeps other files in it

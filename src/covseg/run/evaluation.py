@@ -20,6 +20,8 @@ from covseg.measure.baselines import Statistics
 from covseg.report.provenance import provenance, write_provenance
 from covseg.run import repetition
 from covseg.run.folder import WHOLE, checkpoint_of, config_as_changed, own_words, read_run
+from covseg.run.interrupt import Interruption
+from covseg.run.listener import Listener
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -27,8 +29,8 @@ log = logging.getLogger(__name__)
 _BYTES = 2**28  # unpacked; two masks of 4096 pixels have half of it
 
 
-def evaluate(config: Evaluate, out: Path) -> float | None:
-    """Score a split and report it.
+def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float | None:
+    """Score a split and report it, unless a signal ends it.
 
     Returns:
         the objective where the run's checkpoint was chosen on this split, else None.
@@ -42,7 +44,7 @@ def evaluate(config: Evaluate, out: Path) -> float | None:
         log.warning("%s was fitted on: its scores say how well it was learnt, no more", split)
     checkpoint = checkpoint_of(run, changed.protocol.checkpoint)
     statistics = _statistics(run / "baselines.npz", len(changed.data.targets))
-    trainer = build.trainer(changed.trainer, out, [], [])
+    trainer = build.trainer(changed.trainer, out, [Listener(interruption)], [])
     network = _network(run, changed, checkpoint, trainer)
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
     data.trainer = trainer

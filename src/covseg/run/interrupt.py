@@ -63,12 +63,18 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Listen to the signals, and give the handlers back at the end."""
+    """Listen to the signals, and give the handlers back at the end.
+
+    Raises:
+        Stopped: by a signal.
+    """
     before = {number: signal.getsignal(number) for number in SIGNALS}
     interruption = Interruption()
     interruption.listen()
     try:
         yield interruption
+    except SystemExit as error:  # what Lightning makes of it
+        raise Stopped(interruption.number or signal.SIGINT) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

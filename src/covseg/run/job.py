@@ -8,7 +8,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Job:
         fresh: the folder that Hydra has made for it.
         sweeper: the class that made it one of several, None for a single run.
         others: the processes that were started with this one, which is the first of them.
+        begun: run folders that this command has worked in.
     """
 
     verb: Verb
@@ -43,6 +44,7 @@ class Job:
     fresh: Path
     sweeper: str | None = None
     others: Outer | None = None
+    begun: list[Path] = field(default_factory=list)
 
     def run(self) -> float | None:
         """Do it.
@@ -67,6 +69,7 @@ class Job:
                 self._tell(None)
                 return resume.objective(run)
             with locked(run):
+                resume.reopen(run)
                 claim_again(run, self.verb.name, kept)
                 return self._work(run, new=False)
         finally:
@@ -74,6 +77,7 @@ class Job:
                 self.fresh.rmdir()  # unless a run is in it, or somebody's files
 
     def _work(self, out: Path, new: bool) -> float | None:
+        self.begun.append(out)
         self._tell(out)
         try:
             return self._perform(out)
@@ -99,7 +103,8 @@ class Job:
             raise ConfigError(
                 setting("trainer.num_nodes", settings.num_nodes),
                 "needs a program that starts covseg on every machine",
-                "say srun, or torchrun --nnodes, before python -m covseg.train",
+                f"say srun, or torchrun --nnodes, before python -m covseg.{self.verb.name}, or "
+                "trainer.num_nodes=1",
             )
         if processes > 1:
             return launch.launch(self.verb.name, out, processes)
@@ -118,7 +123,7 @@ class Job:
             near = [self.fresh.parent]
             if self.sweeper:  # jobs of other sweeps
                 near += [path for path in self.fresh.parent.parent.iterdir() if path.is_dir()]
-            found = resume.find(check(Train, values), near)
+            found = resume.find(check(Train, values), near, self.begun)
             values["resume"] = str(found) if found else None
         return values
 

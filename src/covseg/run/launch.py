@@ -26,10 +26,10 @@ from covseg.run.interrupt import SIGNALS
 
 log = logging.getLogger(__name__)
 
-RANKS = "ranks"  # folder in the run folder, only while the processes live or when one failed
+RANKS = "ranks"  # folder in the run folder while the processes live, or if they died wordless
 RESULT = "objective.json"
 AGENT = "COVSEG_AGENT"  # the environment variable that tells the ranks which process started them
-_GRACE = 40.0  # seconds until torchrun is killed, which itself gives its processes 30 to stop
+_GRACE = 600  # seconds for the batch or the validation at hand; a cluster may have less patience
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 
@@ -55,14 +55,14 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     )
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
-    inside = _first_stop(ranks)
-    if exit_code != 0 and not stopped and inside is None:
-        raise _first_failure(verb, out, exit_code)
+    word: BaseException | None = Stopped(stopped[0]) if stopped else None
+    if exit_code != 0 and word is None:
+        word = _killed(verb, out, exit_code) or _first_word(ranks)
+        if word is None:
+            raise TrainingError("a process of this run", "ended without a word", f"see {ranks}")
     shutil.rmtree(ranks, ignore_errors=True)
-    if stopped:
-        raise Stopped(stopped[0])
-    if inside:
-        raise inside
+    if word is not None:
+        raise word
     result = out / RESULT
     objective: float | None = json.loads(result.read_text(encoding="utf-8"))
     result.unlink()
@@ -93,6 +93,7 @@ def _environment(n_processes: int) -> dict[str, str]:
 
     share = max(1, torch.get_num_threads() // n_processes)
     environment.setdefault("OMP_NUM_THREADS", str(share))
+    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(_GRACE)  # behind a signal alone
     return environment
 
 
@@ -131,30 +132,31 @@ def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
                     agent.kill()  # its ranks follow it: see die_with
 
 
-def _first_stop(ranks: Path) -> Stopped | None:
-    """A signal that reached the processes, but not this one."""
-    for path in _oldest_first(ranks.glob("stopped-*")):
-        return Stopped(int(path.read_text(encoding="utf-8")))
-    return None
-
-
-def _first_failure(verb: str, out: Path, exit_code: int) -> CovsegError:
-    """What the rank that failed first said; the others only lost their connection to it."""
-    ranks, who, number = out / RANKS, "torchrun", -exit_code
-    for path in _oldest_first(ranks.glob("killed-*")):
+def _killed(verb: str, out: Path, exit_code: int) -> TrainingError | None:
+    """What the system did to a process, or to torchrun; the others lost their connection to it."""
+    who, number = "torchrun", -exit_code
+    for path in _oldest_first((out / RANKS).glob("killed-*"))[:1]:
         who = f"process {path.name.removeprefix('killed-')} of this run"
         number = int(path.read_text(encoding="utf-8"))
-    if number > 0:
-        how = f"ended by {signal.Signals(number).name}"
-        if number == signal.SIGKILL:
-            how = "was killed from outside (SIGKILL), most often for want of memory"
-        again = f"go on with resume={out}" if verb == "train" else "say the command again"
-        return TrainingError(who, how, f"{again}, or lower data.batch_size if it happens again")
-    for path in _oldest_first(ranks.glob("refusal-*.json")):
-        name, *sentence = json.loads(path.read_text(encoding="utf-8"))
+    if number <= 0:
+        return None
+    how = f"ended by {signal.Signals(number).name}"
+    if number == signal.SIGKILL:
+        how = "was killed from outside (SIGKILL), most often for want of memory"
+    again = f"go on with resume={out}" if verb == "train" else "say the command again"
+    return TrainingError(who, how, f"{again}, or lower data.batch_size if it happens again")
+
+
+def _first_word(ranks: Path) -> CovsegError | Stopped | None:
+    """What the rank said that ended first: torchrun then stopped the others."""
+    for path in _oldest_first([*ranks.glob("stopped-*"), *ranks.glob("refusal-*.json")]):
+        text = path.read_text(encoding="utf-8")
+        if path.name.startswith("stopped"):
+            return Stopped(int(text))
+        name, *sentence = json.loads(text)
         error: CovsegError = getattr(errors, name)(*sentence)
         return error
-    return TrainingError("a process of this run", "ended without a word", f"see {ranks}")
+    return None
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[Path]:

@@ -1,7 +1,9 @@
 """A run folder belongs to one process at a time; what a dead one held is free."""
 
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 import socket
 import time
@@ -11,6 +13,8 @@ from typing import TextIO
 
 from covseg.errors import RunError
 from covseg.run.claim import unwritable
+
+log = logging.getLogger(__name__)
 
 _PATIENCE = 8.0  # seconds: loader processes of a killed run hold its lock until they notice
 
@@ -48,6 +52,15 @@ def _owner(path: Path) -> str:
         return "another process"
 
 
+def _lock(file: TextIO, run: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}:
+            raise
+        log.warning("%s cannot be locked (%s): let one process at a time use it", run, error)
+
+
 def _taken(path: Path, run: Path) -> TextIO | None:
     """The lock's file, if this process is the one that has it now."""
     try:
@@ -55,7 +68,7 @@ def _taken(path: Path, run: Path) -> TextIO | None:
     except OSError as error:
         raise unwritable(run, error) from error
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file, run)
         if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # and not one just removed
             return file
     except (BlockingIOError, FileNotFoundError):

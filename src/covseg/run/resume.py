@@ -15,6 +15,7 @@ _FREE = {
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
     *("callbacks.checkpoint_every_n_steps", "resume"),
 }
+_SAME_DATA = _FREE - {"data.root", "data.download"}  # another place may hold other data
 _LONGER = "trainer.max_epochs"
 _BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the length of the run
 
@@ -51,20 +52,21 @@ def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> d
     return kept
 
 
-def find(asked_for: Train, folders: Sequence[Path]) -> Path | None:
+def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> Path | None:
     """The newest run of a configuration that is not finished; if all are, the newest.
 
-    What may be different of a run that goes on may be different here as well.
-
     Args:
-        asked_for: the configuration.
+        asked_for: the configuration; what has no part in the result may be different.
         folders: that hold run folders.
+        besides: run folders that are not meant.
     """
     found, values = [], asked_for.model_dump(by_alias=True)
     for path in {path for folder in folders for path in folder.glob("*/config.yaml")}:
+        if path.parent in besides:
+            continue
         with contextlib.suppress(ConfigError, RunError):  # somebody else's, or an older covseg's
             kept = read_run(path.parent).model_dump(by_alias=True)
-            if all(key in _FREE for key, _, _ in _differences(kept, values)):
+            if all(key in _SAME_DATA for key, _, _ in _differences(kept, values)):
                 age = (not _finished(path.parent), path.stat().st_mtime_ns)
                 found.append((*age, path.parent))
     return max(found)[-1] if found else None
@@ -74,6 +76,14 @@ def nothing_left(run: Path, kept: Mapping[str, Any]) -> bool:
     """Whether a run was fitted to its end and scored, and is asked for no more than that."""
     epochs = read_run(run).trainer.max_epochs
     return _finished(run) and bool(kept["trainer"]["max_epochs"] == epochs)
+
+
+def reopen(run: Path) -> None:
+    """Take back that a run is finished, before its configuration asks for more."""
+    if _finished(run):
+        from covseg.run.notes import Notes  # which brings torch in, behind every refusal
+
+        Notes(run).write(finished=None)
 
 
 def objective(run: Path) -> float | None:
@@ -95,7 +105,7 @@ def _finished(run: Path) -> bool:
 def _check_longer(own: Train, now: Any) -> None:
     before = own.trainer.max_epochs
     planned = own.scheduler is not None and own.scheduler.target.endswith(_BY_LENGTH)
-    if planned or before in {None, -1} or (now != -1 and now < before):
+    if planned or before in {None, -1} or now is None or (now != -1 and now < before):
         reason = "was planned for by the schedule" if planned else "has been fitted for already"
         raise ConfigError(
             setting(_LONGER, now),

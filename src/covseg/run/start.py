@@ -96,7 +96,7 @@ def _check_command_line(verb: Verb) -> None:
 
 
 def _hydra_main(verb: Verb, others: Outer | None) -> None:
-    sweep, started = Sweep(), list[Path]()
+    sweep, started, begun = Sweep(), list[Path](), list[Path]()
     refusals: list[CovsegError] = []
 
     def task(config: DictConfig) -> float | None:
@@ -106,7 +106,7 @@ def _hydra_main(verb: Verb, others: Outer | None) -> None:
         started.append(out)
         if known.mode == RunMode.MULTIRUN:
             sweeper = str(known.sweeper._target_)
-            job = Job(verb, plain(config), overrides, out, sweeper, others)
+            job = Job(verb, plain(config), overrides, out, sweeper, others, begun)
             # a search, or a launcher with processes of its own, must see an error itself
             launcher = str(known.launcher._target_)
             own = sweeper.endswith("BasicSweeper") and launcher.endswith("BasicLauncher")

@@ -12,14 +12,23 @@ import lightning as L
 
 from covseg import build, devices
 from covseg.config import Train
-from covseg.errors import RunError, Stopped, TrainingError
+from covseg.errors import ConfigError, RunError, Stopped, TrainingError
 from covseg.learn.checkpoint import load_weights, read_checkpoint
-from covseg.learn.progress import Halted, KeepBest, KeepProgress, Progress, go_on_from, progress_of
+from covseg.learn.progress import (
+    KEY,
+    Halted,
+    KeepBest,
+    KeepProgress,
+    Progress,
+    go_on_from,
+    progress_of,
+)
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance
 from covseg.run.folder import reported_checkpoint
 from covseg.run.interrupt import Interruption
+from covseg.run.listener import Listener
 from covseg.run.notes import Notes
 from covseg.run.scoring import Scorer
 
@@ -49,7 +58,6 @@ class Training:
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
         self.module = build.module(config, self.network)
-        self._load_weights()
         protocol = config.protocol
         assert protocol.report != "auto"
         self.data = build.datamodule(
@@ -66,10 +74,14 @@ class Training:
             [*self._callbacks(), *build.callbacks(config)],
             build.loggers(config, out, self._notes.id),
         )
+        # in its own precision before the weights come in: nothing is rounded on the way
+        self.trainer.precision_plugin.convert_module(self.network)
+        self._load_weights()
         now = provenance("train", config.seed, self.trainer.world_size)
         self._notes.begin(now, self.progress)
         self.data.trainer = self.trainer
         if stored:
+            self._check_processes(len(stored[KEY]["processes"]))
             go_on_from(stored, self.progress, self.trainer)
 
     def prepare(self) -> None:
@@ -81,10 +93,10 @@ class Training:
         self.data.check()
         compiled = self._compile()
         if self.trainer.is_global_zero:
-            self._notes.write(data=self.data.facts(), compiled=compiled)
             baselines.fit(self.data.store, rows, config.data.targets).save(
                 self.out / "baselines.npz"
             )
+            self._notes.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows))
 
     def _compile(self) -> bool:
@@ -175,7 +187,8 @@ class Training:
 
     def _callbacks(self) -> list[L.Callback]:
         """What every run has: checkpoints and ``metrics.csv``."""
-        callbacks: list[L.Callback] = [EpochTable(self.out / "metrics.csv")]
+        callbacks: list[L.Callback] = [Listener(self._interruption)]
+        callbacks += [EpochTable(self.out / "metrics.csv")]
         if self._keeps and self.config.protocol.select:
             callbacks.append(KeepBest(self.checkpoints, build.MONITOR))
         if self._keeps:
@@ -186,7 +199,6 @@ class Training:
                     self.config.trainer.whole_epochs,
                     self.progress,
                     asked_to_end=lambda: bool(self._interruption),
-                    on_start=self._interruption.listen,
                 )
             )
         return callbacks
@@ -198,6 +210,15 @@ class Training:
         except RunError as error:
             where, cause, _ = error.args
             raise RunError(where, cause, "remove it, and the run begins again") from error
+
+    def _check_processes(self, before: int) -> None:
+        now, devices = self.trainer.world_size, self.config.trainer.devices
+        if before != now:
+            raise ConfigError(
+                f"trainer.devices={devices}",
+                f"means {now} process(es) here, and {self.out} was begun with {before}",
+                "go on where there are as many",
+            )
 
     def _load_weights(self) -> None:
         if self._last.exists():

@@ -1,6 +1,6 @@
 """A verb of the command line: what it hands to the engine, which therefore imports no verb."""
 
-import signal
+import atexit
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from covseg.config import Node, Train
-from covseg.errors import Stopped
 from covseg.validation import check
 
 
@@ -39,17 +38,19 @@ class Verb:
 
         Raises:
             CovsegError: the configuration, the data, the training or the machine refuses.
+            Stopped: by a signal.
         """
-        from torch import distributed
-
         from covseg.run import faults
 
         config = self.read_config(out)
-        try:
-            with faults.worded(self.as_training(config).data, out):
-                return self.work(config, out)
-        except SystemExit as error:  # what Lightning makes of Ctrl-C
-            raise Stopped(signal.SIGINT) from error
-        finally:
-            if distributed.is_initialized():  # or its threads die with the interpreter, loudly
-                distributed.destroy_process_group()
+        # at the very end, or torch's threads die with the interpreter, loudly
+        atexit.register(_leave_others)
+        with faults.worded(self.as_training(config).data, out):
+            return self.work(config, out)
+
+
+def _leave_others() -> None:
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

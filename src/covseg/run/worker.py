@@ -1,6 +1,5 @@
 """One of several processes of a run: ``torchrun -m covseg.run.worker VERB FOLDER``."""
 
-import contextlib
 import importlib
 import json
 import logging
@@ -47,8 +46,10 @@ def _leave_word(error: Exception, rank: int, out: Path) -> None:
         what = f"failed ({type(error).__name__}: {error})"
         word = TrainingError(f"process {rank} of this run", what, f"see the log in {out}")
     path = out / launch.RANKS / f"refusal-{rank}.json"
-    with contextlib.suppress(RunError):  # a full disk
+    try:
         write_whole(path, json.dumps([type(word).__name__, *map(str, word.args)]))
+    except RunError:  # a full disk
+        print(word, file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":
