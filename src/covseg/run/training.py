@@ -14,15 +14,9 @@ from covseg import build, devices
 from covseg.config import Train
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError
 from covseg.learn.checkpoint import load_weights, read_checkpoint
-from covseg.learn.progress import (
-    KEY,
-    Halted,
-    KeepBest,
-    KeepProgress,
-    Progress,
-    go_on_from,
-    progress_of,
-)
+from covseg.learn.keep import KeepBest, KeepProgress
+from covseg.learn.progress import KEY, Halted, Progress, progress_of
+from covseg.learn.restore import go_on_from
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance

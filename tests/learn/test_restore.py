@@ -16,15 +16,9 @@ from lightning.pytorch.callbacks import (
 from covseg import build
 from covseg.errors import RunError
 from covseg.learn.checkpoint import load_weights, read_checkpoint
-from covseg.learn.progress import (
-    KEY,
-    Halted,
-    KeepBest,
-    KeepProgress,
-    Progress,
-    go_on_from,
-    progress_of,
-)
+from covseg.learn.keep import KeepBest, KeepProgress
+from covseg.learn.progress import KEY, Halted, Progress, progress_of
+from covseg.learn.restore import go_on_from
 from covseg.report.callbacks import EpochTable
 
 WORDS = (
