@@ -8,7 +8,6 @@ from typing import Any
 from covseg.config import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.run.folder import read_json, read_run
-from covseg.run.notes import Notes
 
 # what may differ without another result: where things lie, and what is only looked at
 _FREE = {
@@ -82,6 +81,8 @@ def nothing_left(run: Path, kept: Mapping[str, Any]) -> bool:
 def reopen(run: Path) -> None:
     """Take back that a run is finished, before its configuration asks for more."""
     if _finished(run):
+        from covseg.run.notes import Notes  # which brings torch in, behind every refusal
+
         Notes(run).write(finished=None)
 
 
