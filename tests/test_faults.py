@@ -63,17 +63,17 @@ class Command:
 
     def check_jobs(self, finished: set[str], begun: set[str] = frozenset()) -> tuple[int, int]:
         """The numbers of folders and logs: one of each a job, and nothing else."""
-        folders = [path for path in (self.home / "sweep").iterdir() if path.is_dir()]
+        folders = sorted(path for path in (self.home / "sweep").iterdir() if path.is_dir())
         assert {path.name for path in folders} == finished | begun
         assert {path.name for path in folders if (path / "summary.json").exists()} == finished
-        logs = list(self.home.rglob("*.log"))
+        logs = sorted(self.home.glob("sweep/*/*.log"))  # kill -9 leaves ranks/
         assert logs == [folder / "train.log" for folder in folders]
         assert not list(self.home.rglob("*.part"))
         return len(folders), len(logs)
 
     def check_beginning(self) -> tuple[int, int]:
         """The numbers of folders and logs of a sweep that ended before it trained: at most one."""
-        folders, logs = list(self.home.glob("sweep/*/")), list(self.home.rglob("*.log"))
+        folders, logs = (list(self.home.glob(f"sweep/{what}")) for what in ("*/", "*/*.log"))
         assert {path.name for path in folders} <= {"0"}
         assert set(logs) <= {folder / "train.log" for folder in folders}
         return len(folders), len(logs)
