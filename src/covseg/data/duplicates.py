@@ -1,0 +1,147 @@
+"""Radiographs that stand in a dataset more than once: as they are, re-toned, mirrored, re-cropped.
+
+A network that has seen one copy while it was fitted knows the other: across splits that is a leak.
+COVID-QU-Ex has no patients' names; near duplicates stand in for them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from covseg.data.alignment import Fit, aligned
+from covseg.data.hog import Floats, hog, mirrored
+from covseg.data.image import Pixels
+
+NEAR = 0.97  # Pearson correlation from which two images are one radiograph
+_CANDIDATE = 0.93  # between the two some are
+_SAME_DETAIL = 0.75  # copies have 0.79 and more; another radiograph of a person 0.3 to 0.8
+_THUMBNAIL = 64  # pixels a side, where they are compared
+_NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
+_BLOCK = 512  # rows of the matrix of all pairs in memory at a time
+_THREADS = 2  # OpenCV works without the interpreter's lock
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two copies of a radiograph.
+
+    Attributes:
+        first: number of a row.
+        second: of a later one.
+        kind: every pixel the same; correlated as they are; correlated once they are aligned.
+        mirrored: whether left and right are swapped.
+        correlation: Pearson's, of the images at 64 pixels a side.
+    """
+
+    first: int
+    second: int
+    kind: Literal["exact", "near", "aligned"]
+    mirrored: bool
+    correlation: float
+
+
+def duplicates(images: Pixels, advance: Callable[[int], None] = lambda _: None) -> list[Pair]:
+    """Every pair of copies, sorted; the pairs compared are all pairs.
+
+    Args:
+        images: uint8 [n, height, width], which may be mapped from disk.
+        advance: told how many of ``steps(n)`` are done since it was last told.
+    """
+    exact = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
+    thumbnails = _described(images, _thumbnail, advance)
+    gradients = _described(images, hog, advance)
+    flipped = thumbnails.reshape(-1, _THUMBNAIL, _THUMBNAIL)[:, :, ::-1]
+    found, candidates = dict(exact), set[tuple[int, int, bool]]()
+    for swapped, others, like in (
+        (False, thumbnails, gradients),
+        (True, flipped.reshape(thumbnails.shape), mirrored(gradients)),
+    ):
+        for a, b, value in _above(thumbnails, others, _CANDIDATE):
+            if value >= NEAR:
+                found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
+            else:
+                candidates.add((a, b, swapped))
+        candidates |= {(a, b, swapped) for a, b in _neighbours(gradients, like)}
+    open_pairs = sorted(pair for pair in candidates if pair[:2] not in found)
+    for (a, b, swapped), fit in _fits(images, open_pairs):
+        if fit.correlation >= NEAR and fit.detail >= _SAME_DETAIL:
+            found.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
+    return sorted(found.values())
+
+
+def families(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Rows that hang together through pairs of copies, each family sorted."""
+    family: dict[int, list[int]] = {}
+    for pair in pairs:
+        one, other = (family.setdefault(row, [row]) for row in (pair.first, pair.second))
+        if one is not other:
+            one += other
+            family |= dict.fromkeys(other, one)
+    return sorted({id(rows): sorted(rows) for rows in family.values()}.values())
+
+
+def _equal(images: Pixels) -> Iterator[tuple[int, int]]:
+    """Pairs whose pixels are the same, each row with the first of its kind."""
+    seen: dict[bytes, int] = {}
+    for row, image in enumerate(images):
+        first = seen.setdefault(blake2b(image.tobytes()).digest(), row)
+        if first != row:
+            yield first, row
+
+
+def _thumbnail(image: Pixels) -> Floats:
+    """Such that a dot product is a correlation; zero for an image of one grey."""
+    small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+    values = small.astype(np.float32).ravel()
+    values -= values.mean()
+    length = float(np.linalg.norm(values))
+    return values / length if length > 0 else values
+
+
+def _described(
+    images: Pixels, describe: Callable[[Pixels], Floats], advance: Callable[[int], None]
+) -> Floats:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found: list[Floats] = []
+        for start in range(0, len(images), _BLOCK):
+            found += pool.map(describe, images[start : start + _BLOCK])
+            advance(len(found) - start)
+    return np.stack(found)
+
+
+def _above(those: Floats, others: Floats, least: float) -> Iterator[tuple[int, int, float]]:
+    """Every pair (a, b), a < b, whose dot product is at least ``least``; [n, k] each."""
+    for start in range(0, len(those), _BLOCK):
+        products = those[start : start + _BLOCK] @ others[start:].T
+        for a, b in zip(*np.nonzero(np.triu(products >= least, 1)), strict=True):
+            yield start + int(a), start + int(b), float(products[a, b])
+
+
+def _neighbours(those: Floats, others: Floats) -> Iterator[tuple[int, int]]:
+    """Each row with the few that are most like it, itself left out."""
+    n_near = min(_NEIGHBOURS, len(those) - 1)
+    for start in range(0, len(those), _BLOCK):
+        products = those[start : start + _BLOCK] @ others.T
+        rows = np.arange(len(products))
+        products[rows, start + rows] = -np.inf
+        nearest = np.argsort(products, axis=1)[:, len(products.T) - n_near :]
+        for a, of_row in enumerate(nearest):
+            for b in of_row[products[a, of_row] >= _LIKE]:
+                yield min(start + a, int(b)), max(start + a, int(b))
+
+
+def _fits(
+    images: Pixels, pairs: Sequence[tuple[int, int, bool]]
+) -> Iterator[tuple[tuple[int, int, bool], Fit]]:
+    def fit(pair: tuple[int, int, bool]) -> Fit:
+        a, b, swapped = pair
+        other = images[b][:, ::-1] if swapped else images[b]
+        return aligned(images[a], np.ascontiguousarray(other))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from zip(pairs, pool.map(fit, pairs), strict=True)

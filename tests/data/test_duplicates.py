@@ -1,0 +1,152 @@
+"""Copies that were planted are found, whatever was done to them; strangers are no copies."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from covseg.data.alignment import aligned
+from covseg.data.duplicates import NEAR, Pair, duplicates, families
+from covseg.data.hog import hog, mirrored
+from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.phantom import draw
+
+Image = np.ndarray
+N_STRANGERS = 40
+
+
+def cropped(image: Image, rng: np.random.Generator) -> Image:
+    """Up to 5 % less on each side, and as large as before."""
+    height, width = image.shape
+    top, bottom, left, right = (rng.uniform(0.01, 0.05, 4) * height).round().astype(int)
+    return cv2.resize(image[top : height - bottom, left : width - right], (width, height))
+
+
+def toned(image: Image, rng: np.random.Generator) -> Image:
+    gamma = rng.choice([rng.uniform(0.7, 0.95), rng.uniform(1.05, 1.4)])
+    return (255 * (image / 255) ** gamma).round().astype(np.uint8)
+
+
+def compressed(image: Image, rng: np.random.Generator) -> Image:
+    quality = int(rng.integers(30, 90))
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
+
+
+def turned(image: Image, rng: np.random.Generator) -> Image:
+    height, width = image.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-3, 3), 1)
+    return cv2.warpAffine(image, turn, (width, height))
+
+
+def swapped(image: Image, rng: np.random.Generator) -> Image:
+    return image[:, ::-1].copy()
+
+
+def all_at_once(image: Image, rng: np.random.Generator) -> Image:
+    return swapped(toned(cropped(turned(image, rng), rng), rng), rng)
+
+
+CHANGES = [cropped, toned, compressed, turned, swapped, all_at_once]
+
+
+@pytest.fixture(scope="module")
+def strangers() -> list[Image]:
+    rng = np.random.default_rng(5)
+    seeds = rng.integers(1 << 31, size=N_STRANGERS)
+    return [draw([int(s)], PATIENT_CLASSES[n % 3]).image for n, s in enumerate(seeds)]
+
+
+def test_strangers_are_no_copies(strangers):
+    assert duplicates(np.stack(strangers)) == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_planted_copy_is_found(change: Callable, strangers):
+    rng = np.random.default_rng(0)
+    copied = rng.choice(N_STRANGERS, 10, replace=False)
+    images = [*strangers, *(change(strangers[source], rng) for source in copied)]
+    found = duplicates(np.stack(images))
+    planted = sorted((int(source), N_STRANGERS + n) for n, source in enumerate(copied))
+    assert [(pair.first, pair.second) for pair in found] == planted
+    assert {pair.mirrored for pair in found} == {change in (swapped, all_at_once)}
+    assert all(pair.correlation >= NEAR for pair in found)
+
+
+def test_the_same_pixels_are_an_exact_copy(strangers):
+    found = duplicates(np.stack([*strangers[:3], strangers[1], strangers[1]]))
+    assert [pair for pair in found if pair.kind == "exact"] == [
+        Pair(1, 3, "exact", False, 1.0),
+        Pair(1, 4, "exact", False, 1.0),
+    ]
+    assert families(found) == [[1, 3, 4]]
+
+
+@pytest.mark.parametrize("n_images", [1, 2, 3])
+def test_few_images_or_grey_ones_are_no_trouble(n_images):
+    grey = np.full((n_images, 32, 32), 7, np.uint8)
+    assert [(p.first, p.second, p.kind) for p in duplicates(grey)] == [
+        (0, n, "exact") for n in range(1, n_images)
+    ]
+
+
+def test_all_pairs_are_compared_whatever_the_block(strangers, monkeypatch):
+    images = np.stack([*strangers[:9], *strangers[3:6]])
+    monkeypatch.setattr("covseg.data.duplicates._THUMBNAIL", 64)
+    whole = duplicates(images)
+    monkeypatch.setattr("covseg.data.duplicates._BLOCK", 2)
+    assert duplicates(images) == whole
+    assert len(whole) == 3
+
+
+def test_correlation_is_pearsons(strangers):
+    rng = np.random.default_rng(1)
+    images = np.stack([strangers[0], compressed(strangers[0], rng)])
+    [pair] = duplicates(images)
+    small = [cv2.resize(i, (64, 64), interpolation=cv2.INTER_AREA).ravel() for i in images]
+    assert pair.correlation == pytest.approx(np.corrcoef(*small)[0, 1], abs=1e-6)
+
+
+def test_progress_counts_every_image_once_for_each_look(strangers):
+    done: list[int] = []
+    duplicates(np.stack(strangers), done.append)
+    assert sum(done) == 2 * N_STRANGERS
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=15))
+def test_families_are_what_hangs_together(links):
+    pairs = [Pair(min(a, b), max(a, b), "near", False, 1.0) for a, b in links if a != b]
+    by_hand = {row: {row} for pair in pairs for row in (pair.first, pair.second)}
+    for _ in by_hand:
+        for pair in pairs:
+            both = by_hand[pair.first] | by_hand[pair.second]
+            by_hand[pair.first] = by_hand[pair.second] = both
+    assert families(pairs) == sorted(
+        {tuple(sorted(rows)): sorted(rows) for rows in by_hand.values()}.values()
+    )
+
+
+# --- what they rest on
+
+
+def test_gradients_in_the_mirror_are_those_of_the_mirrored_image(strangers):
+    straight = np.stack([hog(image) for image in strangers[:5]])
+    swapped_first = np.stack([hog(image[:, ::-1].copy()) for image in strangers[:5]])
+    assert mirrored(straight) == pytest.approx(swapped_first, abs=0.02)
+    assert np.abs(mirrored(straight) - straight).max() > 0.05
+
+
+def test_gradients_are_blind_to_exposure(strangers):
+    darker = (strangers[0] * 0.5 + 20).astype(np.uint8)
+    assert float(hog(strangers[0]) @ hog(darker)) > 0.98
+    assert float(np.linalg.norm(hog(strangers[0]))) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_shift_is_undone(strangers):
+    shifted = cv2.warpAffine(strangers[0], np.float32([[1, 0, 9], [0, 1, -6]]), (256, 256))
+    fit = aligned(strangers[0], shifted)
+    assert fit.correlation > 0.995
+    assert fit.detail > 0.9
+    assert aligned(strangers[0], strangers[1]).detail < 0.6
