@@ -21,7 +21,7 @@ import torch
 N_KILLS = int(os.environ.get("COVSEG_KILLS", "1"))
 SEED = int(os.environ.get("COVSEG_KILLS_SEED", "0")) or (0 if N_KILLS == 1 else time.time_ns())
 RUN = (
-    *("experiment=debug", "trainer.max_epochs=30", "data.image_size=64", "augment=standard"),
+    *("experiment=debug", "trainer.max_epochs=14", "data.image_size=64", "augment=standard"),
     *("data.phantom.n_images={Train:48,Val:8,Test:8}", "callbacks.checkpoint_every_n_steps=2"),
 )
 KINDS = {
@@ -85,7 +85,7 @@ class Killed:
         deadline = time.monotonic() + 120
         while not until() and command.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(self.chance.uniform(0, 2))
+        time.sleep(self.chance.uniform(0, 1.5))
         os.kill(command.pid, signal.SIGKILL)
         assert command.wait() == -signal.SIGKILL, "it was done before"
 

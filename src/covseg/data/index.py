@@ -9,7 +9,7 @@ an image that stands in both would be counted twice, and in different splits.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,6 +20,7 @@ _SPELLING = {name.lower(): name for name in (*SPLITS, *PATIENT_CLASSES)}
 _RESTORE = "restore the file from the original download"
 
 Key = tuple[str, str, str]  # split, class, name
+Files = dict[str, str]  # image, infection, lung -> path
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +33,11 @@ class Row:
     image: str
     infection: str | None
     lung: str | None
+
+    @property
+    def key(self) -> Key:
+        """What an image is known by."""
+        return self.split, self.patient_class, self.name
 
     def mask(self, target: str) -> str | None:
         """The path of the mask of ``infection`` or ``lung``, None where there is none."""
@@ -64,9 +70,41 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
         where: the source, for the sentences.
 
     Raises:
+        DataError: as ``read_files``; an image without a mask that it needs, or a mask without an
+            image.
+    """
+    tree, files = read_files(paths, targets, where)
+    required = {"image", tree, *targets}
+    for key, kinds in files.items():
+        if absent := required - kinds.keys():
+            raise _incomplete(where, files, key, next(k for k in KINDS.values() if k in absent))
+    return Index(tree, rows_of(files))
+
+
+def rows_of(files: Mapping[Key, Files]) -> tuple[Row, ...]:
+    """The rows of images with their masks, sorted."""
+    return tuple(
+        Row(*key, kinds["image"], kinds.get("infection"), kinds.get("lung"))
+        for key, kinds in sorted(files.items())
+    )
+
+
+def read_files(
+    paths: Iterable[str], targets: Sequence[str], where: str
+) -> tuple[str, dict[Key, Files]]:
+    """The files of each image in the tree that has masks for ``targets``, complete or not.
+
+    Args:
+        paths: as for ``read_index``.
+        targets: as for ``read_index``.
+        where: as for ``read_index``.
+
+    Returns:
+        the tree, ``infection`` or ``lung``, and the paths of each image.
+
+    Raises:
         DataError: no file of the layout, a folder whose name is misspelt, two copies of the tree,
-            an image without a mask that it needs, a mask without an image, or one name written in
-            two ways.
+            or one name written in two ways.
     """
     paths = list(paths)
     if found := misspelt(paths):
@@ -99,12 +137,11 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
             f"holds two copies of the dataset, '{first}' and '{second}'",
             "let data.root name one of them",
         )
-    rows = _rows(next(iter(copies.values())), required={*targets} | {tree}, where=where)
-    return Index(tree, tuple(sorted(rows)))
+    return tree, _by_image(next(iter(copies.values())), where)
 
 
-def _rows(matches: list[re.Match[str]], required: set[str], where: str) -> list[Row]:
-    files: dict[Key, dict[str, str]] = {}
+def _by_image(matches: list[re.Match[str]], where: str) -> dict[Key, Files]:
+    files: dict[Key, Files] = {}
     for match in matches:
         split, patient_class = match["split"].lower(), match["patient_class"].lower()
         # a Mac takes names apart (e and an accent) that others write as one character
@@ -118,16 +155,10 @@ def _rows(matches: list[re.Match[str]], required: set[str], where: str) -> list[
                 "remove one of them",
             )
         kinds[kind] = match.string
-    for key, kinds in files.items():
-        if absent := ({"image"} | required) - kinds.keys():
-            raise _incomplete(where, files, key, next(k for k in KINDS.values() if k in absent))
-    return [
-        Row(*key, kinds["image"], kinds.get("infection"), kinds.get("lung"))
-        for key, kinds in files.items()
-    ]
+    return files
 
 
-def _incomplete(where: str, files: dict[Key, dict[str, str]], key: Key, absent: str) -> DataError:
+def _incomplete(where: str, files: Mapping[Key, Files], key: Key, absent: str) -> DataError:
     """The refusal of an image without its mask, or of a mask without its image."""
     present = PurePosixPath(next(iter(files[key].values())))
     name = present.name
