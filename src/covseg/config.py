@@ -50,24 +50,29 @@ class PhantomData(Node):
     lung_tree: bool  # write the tree with lung masks only as well
 
 
-class Data(Node):
-    """Where images come from, and how they reach the network."""
+class Dataset(Node):
+    """Where images come from."""
 
     name: Literal["covid_qu_ex", "phantom"]
     root: Place | None = None  # zip or folder; null: phantom data, made below cache_dir
     download: bool = False  # fetch the dataset from Kaggle when root is not there
     phantom: PhantomData | None = None
     cache_dir: Place  # where the decoded store is kept
-    targets: Annotated[list[Target], Field(min_length=1)]
-    image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
-    batch_size: Positive  # images a step and process
-    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
 
     @field_validator("phantom", mode="before")
     @classmethod
     def _in_use(cls, phantom: Any, info: ValidationInfo) -> Any:
         """Presets for made-up data serve for the real data as well."""
         return phantom if info.data.get("name") == "phantom" else None
+
+
+class Data(Dataset):
+    """Where images come from, and how they reach the network."""
+
+    targets: Annotated[list[Target], Field(min_length=1)]
+    image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
+    batch_size: Positive  # images a step and process
+    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
 
     @field_validator("targets")
     @classmethod
@@ -305,3 +310,9 @@ class Evaluate(Node):
     detection_min_pixels: Positive | None = None
     data: dict[str, Any]
     trainer: dict[str, Any]
+
+
+class Explore(Node):
+    """``python -m covseg.explore``."""
+
+    data: Dataset

@@ -109,12 +109,6 @@ def test_correlation_is_pearsons(strangers):
     assert pair.correlation == pytest.approx(np.corrcoef(*small)[0, 1], abs=1e-6)
 
 
-def test_progress_counts_every_image_once_for_each_look(strangers):
-    done: list[int] = []
-    duplicates(np.stack(strangers), done.append)
-    assert sum(done) == 2 * N_STRANGERS
-
-
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=15))
 def test_families_are_what_hangs_together(links):
     pairs = [Pair(min(a, b), max(a, b), "near", False, 1.0) for a, b in links if a != b]

@@ -16,6 +16,7 @@ import numpy as np
 from covseg.data.alignment import Fit, aligned
 from covseg.data.hog import Floats, hog, mirrored
 from covseg.data.image import Pixels
+from covseg.data.once import progress_bar
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
 _CANDIDATE = 0.93  # between the two some are
@@ -45,16 +46,14 @@ class Pair:
     correlation: float
 
 
-def duplicates(images: Pixels, advance: Callable[[int], None] = lambda _: None) -> list[Pair]:
+def duplicates(images: Pixels) -> list[Pair]:
     """Every pair of copies, sorted; the pairs compared are all pairs.
 
     Args:
         images: uint8 [n, height, width], which may be mapped from disk.
-        advance: told how many of ``steps(n)`` are done since it was last told.
     """
     exact = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
-    thumbnails = _described(images, _thumbnail, advance)
-    gradients = _described(images, hog, advance)
+    thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
     flipped = thumbnails.reshape(-1, _THUMBNAIL, _THUMBNAIL)[:, :, ::-1]
     found, candidates = dict(exact), set[tuple[int, int, bool]]()
     for swapped, others, like in (
@@ -103,14 +102,16 @@ def _thumbnail(image: Pixels) -> Floats:
     return values / length if length > 0 else values
 
 
-def _described(
-    images: Pixels, describe: Callable[[Pixels], Floats], advance: Callable[[int], None]
-) -> Floats:
-    with ThreadPoolExecutor(_THREADS) as pool:
+def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        progress_bar("describing", len(images)) as advance,
+    ):
         found: list[Floats] = []
         for start in range(0, len(images), _BLOCK):
-            found += pool.map(describe, images[start : start + _BLOCK])
-            advance(len(found) - start)
+            for values in pool.map(describe, images[start : start + _BLOCK]):
+                found.append(values)
+                advance()
     return np.stack(found)
 
 
@@ -143,5 +144,7 @@ def _fits(
         other = images[b][:, ::-1] if swapped else images[b]
         return aligned(images[a], np.ascontiguousarray(other))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        yield from zip(pairs, pool.map(fit, pairs), strict=True)
+    with ThreadPoolExecutor(_THREADS) as pool, progress_bar("aligning", len(pairs)) as advance:
+        for pair, found in zip(pairs, pool.map(fit, pairs), strict=True):
+            yield pair, found
+            advance()

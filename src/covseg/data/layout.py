@@ -16,6 +16,12 @@ PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")
 TREES = {"infection": "Infection Segmentation Data", "lung": "Lung Segmentation Data"}
 KINDS = {"images": "image", "infection masks": "infection", "lung masks": "lung"}  # by folder
 LEVELS: tuple[tuple[str, ...], ...] = (SPLITS, PATIENT_CLASSES, tuple(KINDS))
+# images by split and class that the authors count (Tahir et al., 2021)
+PUBLISHED = {
+    "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
+    "Val": {"COVID-19": 466, "Non-COVID": 233, "Normal": 233},
+    "Test": {"COVID-19": 583, "Non-COVID": 292, "Normal": 291},
+}
 LARGEST = 64 * 2**20  # bytes of a file; a PNG of the largest image that is read has 17 MiB
 
 _LAYOUT = re.compile(

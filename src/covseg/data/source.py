@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from covseg.config import Data
+from covseg.config import Dataset
 from covseg.data.archive import ZipSource
 from covseg.data.download import WHERE_TO_GET_IT, download
 from covseg.data.folder import FolderSource
@@ -32,7 +32,7 @@ class Source(Protocol):
         """CRC-32 of one file's bytes."""
 
 
-def source_of(data: Data) -> Source:
+def source_of(data: Dataset) -> Source:
     """The source that a configuration names: drawn or downloaded first where it says so.
 
     Raises:

@@ -23,10 +23,15 @@ _BASELINES = {
 
 def print_summary(summary: Summary, where: object) -> None:
     """Print the tables and the run folder to stdout, as far as somebody reads it."""
+    show(summary_tables(summary), f"run folder: {where}")
+
+
+def show(tables: RenderableType, last_line: str) -> None:
+    """Print to stdout, as far as somebody reads it."""
     console = Console()
     try:
-        console.print(summary_tables(summary), width=min(WIDTH, console.width))
-        console.print(f"run folder: {where}", soft_wrap=True, highlight=False)
+        console.print(tables, width=min(WIDTH, console.width))
+        console.print(last_line, soft_wrap=True, highlight=False)
         console.file.flush()
     except (BrokenPipeError, SystemExit):  # rich makes the second of the first
         # ``| head`` has read enough, and the files hold everything

@@ -97,7 +97,10 @@ class Job:
         from covseg import devices  # torch comes in here, after every refusal that needs none
         from covseg.run import launch
 
-        settings = self.verb.as_training(self.verb.read_config(out)).trainer
+        training = self.verb.as_training(self.verb.read_config(out))
+        if training is None:
+            return self.verb.do(out)
+        settings = training.trainer
         processes = devices.processes(settings)
         if settings.num_nodes > 1:
             raise ConfigError(
@@ -116,6 +119,12 @@ class Job:
         if "protocol" in values:
             _settle_protocol(values["protocol"], self.sweeper)
         settle_paths(values)
+        if self.others and "trainer" not in values:
+            raise ConfigError(
+                f"python -m covseg.{self.verb.name}",
+                "is work for one process",
+                "say it without torchrun or srun before it",
+            )
         if self.others:
             values["trainer"] |= self.others.settled(values["trainer"])
         if values.get("resume") == "auto":

@@ -1,6 +1,7 @@
 """A verb of the command line: what it hands to the engine, which therefore imports no verb."""
 
 import atexit
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,13 @@ class Verb:
     Attributes:
         name: ``train`` for ``covseg.train``.
         schema: of its configuration.
-        as_training: its configuration -> that of the training run that it is about.
+        as_training: its configuration -> that of the training run that it is about, if any.
         work: (configuration, run folder) -> objective; called in every process.
     """
 
     name: str
     schema: type[Node]
-    as_training: Callable[[Any], Train]
+    as_training: Callable[[Any], Train | None]
     work: Callable[[Any, Path], float | None]
 
     def read_config(self, out: Path) -> Node:
@@ -45,7 +46,8 @@ class Verb:
         config = self.read_config(out)
         # at the very end, or torch's threads die with the interpreter, loudly
         atexit.register(_leave_others)
-        with faults.worded(self.as_training(config).data, out):
+        training = self.as_training(config)
+        with faults.worded(training.data, out) if training else contextlib.nullcontext():
             return self.work(config, out)
 
 

@@ -1,0 +1,35 @@
+"""Look at a dataset, and find what is wrong with it: damaged files, odd masks, copies, leaks.
+
+    python -m covseg.explore data.root=archive.zip
+    python -m covseg.explore data=phantom
+
+The result is a folder with findings.csv: outputs/explore/<date_time>/.
+"""
+
+from pathlib import Path
+
+from covseg.config import Explore
+from covseg.run import start
+from covseg.run.verb import Verb
+
+
+def work(config: Explore, out: Path) -> None:
+    """Look at every file and every pair of images."""
+    # OpenCV takes a second: it comes in when the configuration is known to be right
+    from covseg.run.exploration import explore
+    from covseg.run.interrupt import interruptible
+
+    with interruptible():
+        explore(config, out)
+
+
+VERB = Verb("explore", Explore, lambda _: None, work)
+
+
+def main() -> None:
+    """The command line."""
+    start.main(VERB)
+
+
+if __name__ == "__main__":
+    main()
