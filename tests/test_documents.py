@@ -41,7 +41,7 @@ SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 # every command that a document may hold; a new kind of command needs a test of its own here
 KINDS = {
     "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
-    "verb": r"python -m covseg\.(train|evaluate) (.+)",
+    "verb": r"python -m covseg\.(train|evaluate|explore) (.+)",
     "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
@@ -127,7 +127,7 @@ def lines_with_commands() -> Iterator[tuple[str, str]]:
         for comment in re.findall(r"# (.*)", path.read_text(encoding="utf-8")):
             said = [comment.removeprefix("Needs: "), *spans_of(comment)]
             yield from ((path.name, text) for text in said if first_word(text) in PROGRAMS)
-    for verb in ("train", "evaluate"):
+    for verb in ("train", "evaluate", "explore"):
         help_text = yaml.safe_load((CONF / f"{verb}.yaml").read_text())["hydra"]["help"]["template"]
         said = map(str.strip, help_text.splitlines())
         yield from ((f"{verb} --help", text) for text in said if first_word(text) in PROGRAMS)
@@ -223,14 +223,15 @@ def test_a_command_does_what_its_document_says(
         assert done.code == 0, done.err
         assert done.err == f"{home / resumed[0]} is finished: nothing left to do\n"
         return
-    before = set(home.rglob("summary.json"))
+    result = "findings.csv" if name == "explore" else "summary.json"
+    before = set(home.rglob(result))
     done = (command if text in ALONE else verb)(name, *words, *shrunk(name, words))
     assert done.code == 0, done.err
     if "--help" in words:
         assert text.partition(" --help")[0] in done.out
         return
     overrides = [word for word in words if word != "-m"]
-    made = set(home.rglob("summary.json")) - before
+    made = set(home.rglob(result)) - before
     assert len(made) == len(list(jobs(overrides)))
     assert all(path.is_relative_to(home / "outputs" / name) for path in made)
 
@@ -239,6 +240,8 @@ def shrunk(name: str, words: list[str]) -> list[str]:
     """What makes a command quick, but for what it says itself."""
     if "--help" in words:
         return []
+    if name == "explore":
+        return ["data.phantom.n_images={Train:8,Val:4,Test:4}"] if "data=phantom" in words else []
     small = {"trainer.accelerator": "cpu"}
     if name == "train":
         small |= next((SMALLER[word] for word in words if word in SMALLER), SMALL)
@@ -305,7 +308,7 @@ def test_files_that_documents_name_are_there(finished_run: Path) -> None:
             for line in block.lines:
                 assert (ROOT / line.split()[0]).exists(), line
     sources = [path for home in ("src", "tests") for path in (ROOT / home).rglob("*.*")]
-    ours = {path.name for path in [*sources, *finished_run.iterdir()]}
+    ours = {path.name for path in [*sources, *finished_run.iterdir()]} | {"findings.csv"}
     for path in MARKDOWN:
         for name in spans_of(path.read_text(encoding="utf-8")):
             if re.fullmatch(r"[\w./-]+\.(py|md|ya?ml|toml|json|csv|npz)", name):

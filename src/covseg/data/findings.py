@@ -16,8 +16,9 @@ from covseg.files import write_whole
 
 COLUMNS = ("kind", "split_a", "class_a", "name_a", "split_b", "class_b", "name_b", "value")
 # pairs of images that show one radiograph
-COPIES = tuple(
-    f"{kind}_duplicate{how}" for kind in ("exact", "near", "aligned") for how in ("", "_mirrored")
+COPIES = (
+    *("exact_duplicate", "near_duplicate", "near_duplicate_mirrored"),
+    *("aligned_duplicate", "aligned_duplicate_mirrored"),
 )
 KINDS = (
     *("missing", "unreadable", "wrong_mode", "wrong_size", "wrong_values", "odd_name"),

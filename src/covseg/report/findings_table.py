@@ -25,9 +25,9 @@ _MEANING = {
     "infection_is_lung": "the infection mask is the lung mask",
     "exact_duplicate": "every pixel the same",
     "near_duplicate": "correlation of 0.97 and more as they are",
-    "near_duplicate_mirrored": "the same, one of them mirrored",
+    "near_duplicate_mirrored": "the same, with one of them mirrored",
     "aligned_duplicate": "the same once re-cropped, turned or re-toned",
-    "aligned_duplicate_mirrored": "the same, one of them mirrored",
+    "aligned_duplicate_mirrored": "the same, with one of them mirrored",
     "masks_disagree": "copies whose infection masks differ",
 }
 

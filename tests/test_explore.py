@@ -1,0 +1,108 @@
+"""``python -m covseg.explore``: what was planted stands in findings.csv and on the terminal."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from covseg.data.findings import COPIES, KINDS, Finding, read
+from covseg.data.layout import PUBLISHED
+from covseg.data.phantom_dataset import write
+from covseg.report.findings_table import _MEANING, findings_tables
+
+TREE = "Infection Segmentation Data/Infection Segmentation Data"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    write(tmp_path / "dataset", 3, {"Train": 12, "Val": 4, "Test": 4}, size=64)
+    return tmp_path / "dataset"
+
+
+def images(dataset: Path, split: str) -> list[Path]:
+    return sorted((dataset / TREE / split / "COVID-19" / "images").iterdir())
+
+
+def explored(verb: Callable, tmp_path: Path) -> tuple[list[Finding], str]:
+    words = ("data.root=dataset", "data.cache_dir=cache", "hydra.run.dir=x")
+    done = verb("explore", *words)
+    assert done.code == 0, done.err
+    return read(tmp_path / "x" / "findings.csv"), done.out
+
+
+def test_a_copy_in_another_split_is_a_leak(dataset, verb, tmp_path):
+    source, copy = images(dataset, "Train")[1], images(dataset, "Test")[0]
+    shutil.copy(source, copy)
+    images(dataset, "Val")[0].write_bytes(b"")
+    found, said = explored(verb, tmp_path)
+    kinds = {finding.kind: finding for finding in found}
+    assert set(kinds) == {"exact_duplicate", "masks_disagree", "unreadable"}
+    leak = kinds["exact_duplicate"]
+    assert leak.is_leak
+    assert {leak.a, leak.b} == {
+        ("Train", "COVID-19", source.name),
+        ("Test", "COVID-19", copy.name),
+    }
+    assert "1 pairs of copies in 1 families; 1 across splits" in said
+    assert re.search(r"^Val +1 \(466\) +1 \(233\) +1 \(233\) +3 \(932\)$", said, re.M)
+    assert said.endswith(f"findings: {tmp_path}/x/findings.csv\n")
+    notes = json.loads((tmp_path / "x" / "provenance.json").read_text())
+    assert notes["data"]["counts"]["Val"] == {"COVID-19": 1, "Non-COVID": 1, "Normal": 1}
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {
+        *("config.yaml", "explore.log", "findings.csv", "provenance.json")
+    }
+
+
+def test_a_whole_dataset_has_no_finding(dataset, verb, tmp_path):
+    found, said = explored(verb, tmp_path)
+    assert found == []
+    assert "no finding" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("data.root=nowhere",), "/nowhere is not there"),
+        (("data.image_size=64",), "data.image_size=64"),
+        (("data.root=dataset", "data.cache_dir=dataset/Infection"), ""),
+    ],
+)
+def test_what_cannot_be_is_refused(words, sentence, dataset, verb, tmp_path):
+    (dataset / "Infection").write_text("a file")
+    done = verb("explore", *words)
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert sentence in done.err
+    assert not list(tmp_path.glob("outputs/explore/*"))
+
+
+def test_it_is_work_for_one_process(dataset, verb, monkeypatch):
+    class Others:
+        rank = 0
+
+        def tell(self, folder: object) -> None:
+            assert folder is None
+
+    monkeypatch.setattr("covseg.run.start.outer", Others)
+    done = verb("explore", "data.root=dataset")
+    assert done.code == 1
+    assert "python -m covseg.explore is work for one process" in done.err
+
+
+def test_the_tables_fit_80_columns_and_name_every_kind():
+    key = ("Train", "COVID-19", "covid_1.png")
+    found = [
+        Finding(kind, key, ("Test", *key[1:]) if "duplicate" in kind else None) for kind in KINDS
+    ]
+    console = Console(width=80, record=True)
+    console.print(findings_tables(PUBLISHED, found * 1000, 999))
+    shown = console.export_text()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(f"{kind} " in shown for kind in KINDS)
+    assert f"{len(COPIES) * 1000} pairs of copies in 999 families" in shown
+    assert "publish" not in shown
+    assert set(_MEANING) == set(KINDS)
