@@ -73,8 +73,10 @@ def interruptible() -> Iterator[Interruption]:
     interruption.listen()
     try:
         yield interruption
-    except SystemExit as error:  # what Lightning makes of it
-        raise Stopped(interruption.number or signal.SIGINT) from error
+    except SystemExit as error:
+        if interruption.number is None:
+            raise
+        raise Stopped(interruption.number) from error  # Lightning made an exit of it
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

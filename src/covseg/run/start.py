@@ -21,6 +21,7 @@ from covseg.run import logs, presets
 from covseg.run.claim import unwritable
 from covseg.run.command_line import jobs, parsed
 from covseg.run.compose import CONF, REFUSALS, composed, plain, refusal
+from covseg.run.interrupt import interruptible
 from covseg.run.job import Job, settle_paths
 from covseg.run.outer import Outer, outer
 from covseg.run.sweep import Sweep
@@ -36,10 +37,11 @@ def main(verb: Verb) -> None:
     os.environ["COVSEG_COMMAND"] = shlex.join(command)
     others = outer()
     try:
-        if others is not None and others.rank > 0:
-            _follow(verb, others)
-        else:
-            _lead(verb, others)
+        with interruptible():  # from the start on: a cluster may want its machine back at once
+            if others is not None and others.rank > 0:
+                _follow(verb, others)
+            else:
+                _lead(verb, others)
     except (CovsegError, KeyboardInterrupt) as error:
         if traceback_wanted:
             raise
