@@ -94,7 +94,6 @@ def test_few_images_or_grey_ones_are_no_trouble(n_images):
 
 def test_all_pairs_are_compared_whatever_the_block(strangers, monkeypatch):
     images = np.stack([*strangers[:9], *strangers[3:6]])
-    monkeypatch.setattr("covseg.data.duplicates._THUMBNAIL", 64)
     whole = duplicates(images)
     monkeypatch.setattr("covseg.data.duplicates._BLOCK", 2)
     assert duplicates(images) == whole

@@ -54,18 +54,15 @@ def duplicates(images: Pixels) -> list[Pair]:
     """
     exact = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
-    flipped = thumbnails.reshape(-1, _THUMBNAIL, _THUMBNAIL)[:, :, ::-1]
     found, candidates = dict(exact), set[tuple[int, int, bool]]()
-    for swapped, others, like in (
-        (False, thumbnails, gradients),
-        (True, flipped.reshape(thumbnails.shape), mirrored(gradients)),
-    ):
-        for a, b, value in _above(thumbnails, others, _CANDIDATE):
+    for swapped in (False, True):
+        for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
             if value >= NEAR:
                 found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
             else:
                 candidates.add((a, b, swapped))
-        candidates |= {(a, b, swapped) for a, b in _neighbours(gradients, like)}
+        like = _neighbours(gradients, mirrored if swapped else _as_it_is)
+        candidates |= {(a, b, swapped) for a, b in like}
     open_pairs = sorted(pair for pair in candidates if pair[:2] not in found)
     for (a, b, swapped), fit in _fits(images, open_pairs):
         if fit.correlation >= NEAR and fit.detail >= _SAME_DETAIL:
@@ -115,22 +112,35 @@ def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
     return np.stack(found)
 
 
-def _above(those: Floats, others: Floats, least: float) -> Iterator[tuple[int, int, float]]:
-    """Every pair (a, b), a < b, whose dot product is at least ``least``; [n, k] each."""
-    for start in range(0, len(those), _BLOCK):
-        products = those[start : start + _BLOCK] @ others[start:].T
+def _as_it_is(vectors: Floats) -> Floats:
+    return vectors
+
+
+def _mirrored(thumbnails: Floats) -> Floats:
+    swapped = thumbnails.reshape(-1, _THUMBNAIL, _THUMBNAIL)[:, :, ::-1]
+    return swapped.reshape(thumbnails.shape)
+
+
+def _above(
+    vectors: Floats, change: Callable[[Floats], Floats], least: float
+) -> Iterator[tuple[int, int, float]]:
+    """Every pair (a, b), a < b, with a dot product of at least ``least`` once a is changed."""
+    for start in range(0, len(vectors), _BLOCK):
+        products = change(vectors[start : start + _BLOCK]) @ vectors[start:].T
         for a, b in zip(*np.nonzero(np.triu(products >= least, 1)), strict=True):
             yield start + int(a), start + int(b), float(products[a, b])
 
 
-def _neighbours(those: Floats, others: Floats) -> Iterator[tuple[int, int]]:
-    """Each row with the few that are most like it, itself left out."""
-    n_near = min(_NEIGHBOURS, len(those) - 1)
-    for start in range(0, len(those), _BLOCK):
-        products = those[start : start + _BLOCK] @ others.T
+def _neighbours(vectors: Floats, change: Callable[[Floats], Floats]) -> Iterator[tuple[int, int]]:
+    """Each row, changed, with the few that are most like it, itself left out."""
+    n_near = min(_NEIGHBOURS, len(vectors) - 1)
+    if n_near == 0:
+        return
+    for start in range(0, len(vectors), _BLOCK):
+        products = change(vectors[start : start + _BLOCK]) @ vectors.T
         rows = np.arange(len(products))
         products[rows, start + rows] = -np.inf
-        nearest = np.argsort(products, axis=1)[:, len(products.T) - n_near :]
+        nearest = np.argpartition(products, -n_near, axis=1)[:, -n_near:]
         for a, of_row in enumerate(nearest):
             for b in of_row[products[a, of_row] >= _LIKE]:
                 yield min(start + a, int(b)), max(start + a, int(b))
