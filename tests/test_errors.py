@@ -96,5 +96,7 @@ def test_an_unknown_key_is_looked_for_beside_and_then_elsewhere(key, remedy):
 
 
 def test_what_stopped_a_run_is_in_the_exit_code():
-    assert (Stopped(signal.SIGINT).exit_code, Stopped(signal.SIGTERM).exit_code) == (130, 143)
+    assert Stopped(signal.SIGINT).exit_code == 130  # what shells expect behind Ctrl-C
+    from_a_cluster = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    assert {Stopped(number).exit_code for number in from_a_cluster} == {75}  # start me again
     assert Stopped(signal.SIGTERM).sentence == "stopped by SIGTERM"
