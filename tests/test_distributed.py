@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,18 +65,26 @@ def test_a_refusal_in_a_process_is_one_sentence_of_the_command(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_crash_in_a_process_is_named_and_its_log_kept(command: Callable, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
+@pytest.fixture
+def spoilt(command: Callable, tmp_path: Path) -> Callable:
+    """Two processes that run a program of the test's before their own."""
+
+    def run(program: str) -> Any:
+        (tmp_path / "sitecustomize.py").write_text(program)
+        words = ("train", "experiment=debug", "trainer.devices=2", "hydra.run.dir=run")
+        return command(*words, PYTHONPATH=str(tmp_path))
+
+    return run
+
+
+def test_a_crash_in_a_process_is_named_and_its_log_kept(spoilt: Callable, tmp_path: Path) -> None:
+    done = spoilt(
         "import os, sys\n"
         "if os.environ.get('RANK') == '1':\n"
         "    import torch.nn\n"
         "    def broken(*_, **__):\n"
         "        raise ValueError('the second process broke')\n"
         "    torch.nn.Conv2d.forward = broken\n"
-    )
-    done = command(
-        *("train", "experiment=debug", "trainer.devices=2", "hydra.run.dir=run"),
-        PYTHONPATH=str(tmp_path),
     )
     assert done.code == 1
     *_, sentence = done.err.strip().splitlines()
@@ -85,9 +94,9 @@ def test_a_crash_in_a_process_is_named_and_its_log_kept(command: Callable, tmp_p
     assert not (tmp_path / "run" / "ranks").exists()
 
 
-def test_the_process_that_fails_first_is_heard(command: Callable, tmp_path: Path) -> None:
+def test_the_process_that_fails_first_is_heard(spoilt: Callable) -> None:
     """Protects: torchrun ends the other with SIGTERM, which is not what has happened."""
-    (tmp_path / "sitecustomize.py").write_text(
+    done = spoilt(
         "import os, sys\n"
         "if os.environ.get('RANK') in ('0', '1'):\n"
         "    from covseg.measure import baselines\n"
@@ -102,10 +111,6 @@ def test_the_process_that_fails_first_is_heard(command: Callable, tmp_path: Path
         "            raise ValueError('the second process broke')\n"
         "        check(self)\n"
         "    XrayDataModule.check = checked\n"
-    )
-    done = command(
-        *("train", "experiment=debug", "trainer.devices=2", "hydra.run.dir=run"),
-        PYTHONPATH=str(tmp_path),
     )
     assert done.code == 1, done.err
     assert "process 1 of this run failed (ValueError: the second process broke)" in done.err

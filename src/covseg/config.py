@@ -283,6 +283,10 @@ class Train(Node):
                 "leaves nothing of Val by which protocol.checkpoint=best could be chosen",
                 "leave it out, or say protocol.checkpoint=last",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps(self) -> "Train":
         steps = self.callbacks.checkpoint_every_n_steps
         if steps is not None and not self.trainer.whole_epochs:
             raise ConfigError(

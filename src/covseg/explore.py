@@ -17,10 +17,8 @@ def work(config: Explore, out: Path) -> None:
     """Look at every file and every pair of images."""
     # OpenCV takes a second: it comes in when the configuration is known to be right
     from covseg.run.exploration import explore
-    from covseg.run.interrupt import interruptible
 
-    with interruptible():
-        explore(config, out)
+    explore(config, out)
 
 
 VERB = Verb("explore", Explore, lambda _: None, work)

@@ -1,5 +1,6 @@
 """What is wrong with a dataset, found file by file; nothing of it stops the search."""
 
+import contextlib
 import io
 import re
 from collections import Counter
@@ -110,23 +111,22 @@ def _look(source: Source, kind: str, path: str) -> tuple[int, ...] | _Fault:
     except DataError as error:
         return _Fault("unreadable", str(error.args[1]))
     try:
-        pixels = decode(data, path)
+        return (decode if kind == "image" else decode_mask)(data, path).shape
     except DataError as error:
-        return _Fault("wrong_mode" if _is_picture(data) else "unreadable", str(error.args[1]))
-    try:
-        return (pixels if kind == "image" else decode_mask(data, path)).shape
-    except DataError as error:
-        return _Fault("wrong_values", str(error.args[1]))
+        return _Fault(_kind_of_fault(data), str(error.args[1]))
 
 
-def _is_picture(data: bytes) -> bool:
-    """Whether a whole PNG is there, of a mode that covseg does not read."""
+def _kind_of_fault(data: bytes) -> str:
+    """What is wrong with a picture that was refused."""
+    with contextlib.suppress(DataError):
+        decode(data, "")
+        return "wrong_values"  # of a mask: as a picture it is whole
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.load()
-            return picture.mode != "L"
+            return "unreadable" if picture.mode == "L" else "wrong_mode"
     except Exception:  # noqa: BLE001  a damaged file can make Pillow raise almost anything
-        return False
+        return "unreadable"
 
 
 def _contradictions(store: Store) -> Iterator[Finding]:

@@ -82,13 +82,8 @@ class XrayDataModule(L.LightningDataModule):
         return self.store.index
 
     def facts(self) -> dict[str, Any]:
-        """What a run notes of its data: fingerprint and images by split and class."""
-        return {
-            "root": str(self.data.root),
-            "fingerprint": self.store.fingerprint,
-            "tree": self.index.tree,
-            "counts": self.index.counts(),
-        }
+        """What a run notes of its data: where it was, and what."""
+        return {"root": str(self.data.root), **self.store.facts()}
 
     def rows(self, *splits: str) -> list[int]:
         """The numbers of the rows of these splits.

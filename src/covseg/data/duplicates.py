@@ -52,9 +52,9 @@ def duplicates(images: Pixels) -> list[Pair]:
     Args:
         images: uint8 [n, height, width], which may be mapped from disk.
     """
-    exact = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
+    found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
-    found, candidates = dict(exact), set[tuple[int, int, bool]]()
+    candidates = set[tuple[int, int, bool]]()
     for swapped in (False, True):
         for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
             if value >= NEAR:

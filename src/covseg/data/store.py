@@ -47,6 +47,14 @@ class Store:
     masks: dict[str, Pixels]
     home: Path | None = None
 
+    def facts(self) -> dict[str, Any]:
+        """What a run notes of its data: fingerprint, tree, and images by split and class."""
+        return {
+            "fingerprint": self.fingerprint,
+            "tree": self.index.tree,
+            "counts": self.index.counts(),
+        }
+
     def __reduce__(self) -> Any:
         """A loader worker that is spawned maps the files again instead of copying every pixel."""
         if self.home is None:

@@ -41,7 +41,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
         RunError: the file is damaged, holds more than plain values, or belongs to another
             network.
     """
-    found, wanted = _weights_in(path, read_checkpoint(path)), network.state_dict()
+    put_weights(network, read_checkpoint(path), path)
+
+
+def put_weights(network: nn.Module, stored: dict[str, Any], path: Path) -> None:
+    """Put the weights of a checkpoint that was read into a network.
+
+    Raises:
+        RunError: as ``load_weights``.
+    """
+    found, wanted = _weights_in(path, stored), network.state_dict()
     if difference := _difference(wanted, found):  # before any is looked at: a shape can be endless
         raise RunError(
             path,

@@ -84,11 +84,10 @@ class KeepProgress(Checkpoint):
         if trainer.world_size > 1:
             everyones = [mine] * trainer.world_size
             distributed.all_gather_object(everyones, mine)
-        # a callback may have said so before trainer.min_epochs lets it be
-        should_stop = trainer.should_stop
         checkpoint[KEY] = {
             "progress": asdict(self._now),
-            "should_stop": should_stop,
+            # a callback may have said so before trainer.min_epochs lets it be
+            "should_stop": trainer.should_stop,
             "processes": everyones,
         }
 

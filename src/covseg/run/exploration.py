@@ -25,7 +25,6 @@ def explore(config: Explore, out: Path) -> None:
     source = source_of(config.data)
     result = audit(source, config.data.cache_dir)
     store = result.store
-    counts = store.index.counts()
     log.info("%d images of %s", len(store.index.rows), source.path)
     pairs = duplicates(store.images)
     found = [
@@ -36,14 +35,9 @@ def explore(config: Explore, out: Path) -> None:
     findings.write(found, out / "findings.csv")
     notes = provenance("explore", 0, 1)
     notes |= {
-        "data": {
-            "root": str(config.data.root),
-            "fingerprint": store.fingerprint,
-            "tree": store.index.tree,
-            "counts": counts,
-        },
+        "data": {"root": str(config.data.root), **store.facts()},
         "families": len(families(pairs)),
         "seconds": round(time.monotonic() - began, 1),
     }
     write_provenance(notes, out / "provenance.json")
-    print_findings(counts, found, len(families(pairs)), out)
+    print_findings(store.index.counts(), found, len(families(pairs)), out)

@@ -13,7 +13,7 @@ import lightning as L
 from covseg import build, devices
 from covseg.config import Train
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError
-from covseg.learn.checkpoint import load_weights, read_checkpoint
+from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
 from covseg.learn.keep import KeepBest, KeepProgress
 from covseg.learn.progress import KEY, Halted, Progress, progress_of
 from covseg.learn.restore import go_on_from
@@ -70,7 +70,7 @@ class Training:
         )
         # in its own precision before the weights come in: nothing is rounded on the way
         self.trainer.precision_plugin.convert_module(self.network)
-        self._load_weights()
+        self._load_weights(stored)
         now = provenance("train", config.seed, self.trainer.world_size)
         self._notes.begin(now, self.progress)
         self.data.trainer = self.trainer
@@ -214,9 +214,9 @@ class Training:
                 "go on where there are as many",
             )
 
-    def _load_weights(self) -> None:
-        if self._last.exists():
-            load_weights(self.network, self._last)
+    def _load_weights(self, stored: dict[str, Any] | None) -> None:
+        if stored is not None:
+            put_weights(self.network, stored, self._last)
         elif self.config.init is not None:
             load_weights(self.network, reported_checkpoint(Path(self.config.init)))
 

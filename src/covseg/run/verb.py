@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +45,13 @@ class Verb:
         from covseg.run import faults
 
         config = self.read_config(out)
-        # at the very end, or torch's threads die with the interpreter, loudly
-        atexit.register(_leave_others)
         training = self.as_training(config)
         with faults.worded(training.data, out) if training else contextlib.nullcontext():
             return self.work(config, out)
 
 
+@atexit.register  # at the very end, or torch's threads die with the interpreter, loudly
 def _leave_others() -> None:
-    from torch import distributed
-
-    if distributed.is_initialized():
+    distributed = sys.modules.get("torch.distributed")  # no torch, no others
+    if distributed is not None and distributed.is_initialized():
         distributed.destroy_process_group()
