@@ -25,7 +25,7 @@ Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
 Place = Annotated[str, Field(min_length=1)]  # a folder or a file
 Share = Annotated[float, Field(ge=0, le=1)]
-Part = Annotated[float, Field(gt=0, le=1)]
+Some = Annotated[float, Field(gt=0, le=1)]  # a share that is not nothing
 
 
 class Node(BaseModel):
@@ -73,6 +73,8 @@ class Data(Dataset):
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
     batch_size: Positive  # images a step and process
     num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
+    exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
+    fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
 
     @field_validator("targets")
     @classmethod
@@ -85,13 +87,14 @@ class Data(Dataset):
 
 
 class Protocol(Node):
-    """Which split is for what. Test never steers anything."""
+    """Which part of the images is for what. Test never steers anything."""
 
     name: str
-    fit: Annotated[list[Literal["Train", "Val"]], Field(min_length=1)]
+    fit: Annotated[list[Literal["Train", "Val", "others"]], Field(min_length=1)]
     select: Literal["Val"] | None  # where a checkpoint is chosen; null: nothing is chosen
     checkpoint: Literal["best", "last"]  # which one is reported
-    report: Literal["auto", "Val", "Test"]  # auto: Test, and Val for a job of a multirun
+    # auto: Test, and Val for a job of a multirun
+    report: Literal["auto", "Val", "Test", "fold"]
     threshold: Share  # prediction = probability > threshold
     detection_min_pixels: Positive  # predicted pixels that call an image infected
 
@@ -115,7 +118,18 @@ class Protocol(Node):
                 "is fitted on",
                 "report a split outside protocol.fit",
             )
+        if (self.report == "fold") != (self.fit == ["others"]) or (self.folds and self.select):
+            raise ConfigError(
+                f"protocol.report={self.report}",
+                f"cannot be of what was not fitted on (protocol.fit={self.fit})",
+                "say protocol=kfold, protocol=holdout or protocol=paper",
+            )
         return self
+
+    @property
+    def folds(self) -> bool:
+        """Whether the splits do not count, but ``data.fold`` is reported and the others fitted."""
+        return self.report == "fold"
 
 
 class Model(Node):
@@ -156,12 +170,12 @@ class Trainer(Node):
     max_steps: Annotated[int, Field(ge=-1)]
     min_steps: Positive | None
     max_time: str | dict[str, int] | None
-    limit_train_batches: Positive | Part | None
+    limit_train_batches: Positive | Some | None
     limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
-    limit_test_batches: Positive | Part | None
+    limit_test_batches: Positive | Some | None
     limit_predict_batches: Annotated[int, Field(ge=0)] | Share | None
     overfit_batches: Annotated[int, Field(ge=0)] | Share
-    val_check_interval: Positive | Part | str | dict[str, int] | None
+    val_check_interval: Positive | Some | str | dict[str, int] | None
     check_val_every_n_epoch: Positive | None
     num_sanity_val_steps: Annotated[int, Field(ge=-1)] | None
     log_every_n_steps: Positive | None
@@ -286,6 +300,27 @@ class Train(Node):
         return self
 
     @model_validator(mode="after")
+    def _divides(self) -> "Train":
+        folds, data = self.protocol.folds, self.data
+        if folds and data.fold is None:
+            raise ConfigError(
+                "data.fold", "is not given", "say data.fold=0, or -m data.fold=0,1,2,3,4"
+            )
+        if not folds and data.fold is not None:
+            raise ConfigError(
+                f"data.fold={data.fold}",
+                f"is of no use, because protocol={self.protocol.name} has no folds",
+                "say protocol=kfold, or leave it out",
+            )
+        if folds and data.exclude is not None:
+            raise ConfigError(
+                setting("data.exclude", data.exclude),
+                "leaves out copies in two splits, and protocol=kfold keeps copies together",
+                "leave it out",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _keeps(self) -> "Train":
         steps = self.callbacks.checkpoint_every_n_steps
         if steps is not None and not self.trainer.whole_epochs:
@@ -308,7 +343,7 @@ class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
     run: Place  # the run folder
-    split: Literal["Val", "Test"] | None = None
+    split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
     checkpoint: Literal["best", "last"] | None = None
     threshold: Share | None = None
     detection_min_pixels: Positive | None = None

@@ -3,11 +3,13 @@
     python -m covseg.train experiment=demo
     python -m covseg.train data.root=archive.zip model=unet3 trainer.devices=2
     python -m covseg.train -m data.root=archive.zip model.depth=2,3,4 optimizer=adam,adamw
+    python -m covseg.train -m data.root=archive.zip protocol=kfold data.fold=0,1,2,3,4
     python -m covseg.train resume=outputs/train/2026-01-31_12-00-00
 
 The result is a run folder: outputs/train/<date_time>/.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from covseg.config import Train
@@ -40,7 +42,14 @@ def work(config: Train, out: Path) -> float | None:
     return objective
 
 
-VERB = Verb("train", Train, lambda config: config, work)
+def sum_up(runs: Sequence[Path]) -> None:
+    """One table for the folds of ``protocol=kfold``."""
+    from covseg.run.folds import report_folds
+
+    report_folds(runs)
+
+
+VERB = Verb("train", Train, lambda config: config, work, sum_up)
 
 
 def main() -> None:

@@ -86,6 +86,26 @@ def test_an_interval_is_that_of_a_bootstrap_written_out(
     assert found == pytest.approx(tuple(expected), abs=0.1 * (expected[1] - expected[0]))
 
 
+def test_copies_count_as_one_draw_of_a_bootstrap_written_out(values: np.ndarray) -> None:
+    n = len(values) // 2
+    twice = np.concatenate([values[:n], values[:n]])  # every image stands there with a copy
+    families = [*range(n), *range(n)]
+    strata = one_class(2 * n)
+    for name in ("rmse_per_image", "dice_pooled"):
+        score = {name: SCORES[name]}
+        known = intervals(score, Counts.of(twice), strata, families)[name]
+        half = intervals(score, Counts.of(values[:n]), one_class(n))[name]
+        assert known == pytest.approx(half, abs=1e-12)
+        unknown = intervals(score, Counts.of(twice), strata)[name]
+        assert width(unknown) < 0.9 * width(known)
+
+
+def test_families_of_one_image_change_no_digit(values: np.ndarray, strata: np.ndarray) -> None:
+    counts = Counts.of(values)
+    alone = intervals(SCORES, counts, strata, range(len(values), 0, -1))
+    assert alone == intervals(SCORES, counts, strata)
+
+
 def test_a_resample_has_every_class_as_often_as_it_is_there() -> None:
     strata = np.array(["COVID-19"] * 5 + ["Normal"] * 15)
     share = of_errors((strata == "COVID-19").astype(float))

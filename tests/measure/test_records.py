@@ -182,3 +182,14 @@ def test_a_choice_of_records_keeps_labels_and_numbers_together(
     assert np.array_equal(normal.values, gathered[9:, 1:])
     assert normal.counts(7).detection_min_pixels == 7
     assert normal.counts().tp.tolist() == gathered[9:, 3].tolist()
+
+
+def test_joined_records_are_those_of_all_images_at_once(
+    gathered: np.ndarray, rows: list[Row]
+) -> None:
+    whole = Records.of(gathered, rows, ["infection"])
+    odd = np.arange(len(gathered)) % 2 == 1
+    joined = Records.joined([whole.where(odd), whole.where(~odd)])
+    assert joined.keys == whole.keys
+    assert np.array_equal(joined.values, whole.values)
+    assert whole.without(set(whole.keys[1::2])).keys == whole.keys[::2]

@@ -56,7 +56,7 @@ FULL = {name: {"value": "...", "low": "...", "high": "..."} for name in SCORES}
 PLAIN = dict.fromkeys(SCORES, "...")
 CLASS_NAMES = ("COVID-19", "Non-COVID", "Normal")
 HEAD = {
-    **dict.fromkeys(("split", "threshold", "detection_min_pixels"), "..."),
+    **dict.fromkeys(("threshold", "detection_min_pixels"), "..."),
     "objective": {"name": "...", "value": "..."},
 }
 
@@ -69,6 +69,7 @@ def body(baseline_names: list[str]) -> dict[str, Any]:
         "scores": FULL,
         "by_class": dict.fromkeys(CLASS_NAMES, FULL),
         "baselines": dict.fromkeys(baseline_names, plain),
+        "without_leaks": "...",
     }
 
 
@@ -94,10 +95,37 @@ def test_a_summary_of_several_targets_has_the_same_under_each(make: Callable) ->
         assert {**alone, **by_target(summary)[target]} == alone
 
 
+def test_without_leaks_is_the_summary_of_the_other_images(make: Callable) -> None:
+    records, of = make("infection")
+    families = {key: n for n, key in enumerate(records.keys)}
+    leaks = {records.keys[0], records.keys[7]}
+    asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None, "families": families}
+    found = summarise(records, of, **asked, leaks=leaks)["without_leaks"]
+    rest = np.array([key not in leaks for key in records.keys])
+    others = {name: baseline.where(rest) for name, baseline in of.items()}
+    expected = summarise(records.where(rest), others, **asked, leaks=set())
+    assert found["n_images"] == 10
+    assert found == {key: expected[key] for key in found}
+    assert expected["without_leaks"] == found
+    nothing = summarise(records, of, **asked, leaks=set(records.keys))["without_leaks"]
+    assert nothing["n_images"] == 0
+    assert {entry["value"] for entry in nothing["scores"].values()} == {None}
+
+
+def test_copies_are_drawn_together(make: Callable) -> None:
+    records, of = make("infection")
+    asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None}
+    alone = summarise(records, of, **asked)["scores"]["rmse_per_image"]
+    together = summarise(records, of, **asked, families=dict.fromkeys(records.keys, 0))
+    found = together["scores"]["rmse_per_image"]  # one family a class: nothing is left to chance
+    assert found["value"] == pytest.approx(found["low"], abs=1e-12)
+    assert found["value"] == pytest.approx(found["high"], abs=1e-12)
+    assert alone["low"] < alone["value"] < alone["high"]
+
+
 def test_the_head_says_what_was_scored_and_how(make: Callable) -> None:
     records, of = make("infection")
     summary = summarise(records, of, threshold=0.4, detection_min_pixels=7, objective=0.125)
-    assert summary["split"] == "Test"
     assert (summary["n_images"], summary["n_positive"]) == (12, 6)
     assert (summary["threshold"], summary["detection_min_pixels"]) == (0.4, 7)
     assert summary["objective"] == {"name": "rmse_per_image", "value": 0.125}

@@ -10,7 +10,9 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from covseg.config import Data
 from covseg.data.augment import Augment
+from covseg.data.copies import Copies
 from covseg.data.dataset import Sample, XrayDataset
+from covseg.data.division import Division
 from covseg.data.index import Index, read_index
 from covseg.data.sampler import FitSampler, ScoreSampler
 from covseg.data.source import source_of
@@ -26,12 +28,18 @@ class XrayDataModule(L.LightningDataModule):
 
     Args:
         data: where the files are and how they reach the network.
-        fit: splits that are fitted on.
-        select: the split that ``val_dataloader`` gives, None for no validation.
-        report: the split that ``test_dataloader`` gives.
+        fit: parts that are fitted on.
+        select: the part that ``val_dataloader`` gives, None for no validation.
+        report: the part that ``test_dataloader`` gives.
         seed: of the order of the images.
         augment: random transforms while fitting.
+
+    Attributes:
+        division: the part of every row; after ``setup``.
+        copies: what is known of copies among the rows, None where nothing is.
     """
+
+    division: Division
 
     def __init__(
         self,
@@ -47,6 +55,7 @@ class XrayDataModule(L.LightningDataModule):
         self.data, self.fit, self.select, self.report = data, list(fit), select, report
         self._seed, self._augment = seed, augment
         self._store: Store | None = None
+        self.copies: Copies | None = None
         self.resume_at = (0, 0)  # epoch, and batches of it that are done
 
     def prepare_data(self) -> None:
@@ -65,10 +74,19 @@ class XrayDataModule(L.LightningDataModule):
         if self._store is None:
             source = source_of(self.data)
             index = read_index(source.names(), self.data.targets, str(source.path))
-            # before anything is decoded
-            for split in self._splits if stage == "fit" else [self.report]:
-                self._check_split(index, split)
+            self.division = Division.official(index)
+            if self.data.fold is None:  # before anything is decoded
+                for split in self._parts if stage == "fit" else [self.report]:
+                    self.rows(split)
             self._store = open_store(source, index, self.data.cache_dir)
+
+    def divide(self, copies: Copies | None) -> None:
+        """Say what is known of copies, and form the parts by it; after ``setup``."""
+        self.copies = copies
+        if copies is not None and self.data.fold is not None:
+            self.division = Division.folded(copies, self.data.fold)
+        if copies is not None and self.data.exclude is not None:
+            self.division = Division.without_copies(copies, self.fit, self.select)
 
     @property
     def store(self) -> Store:
@@ -85,33 +103,33 @@ class XrayDataModule(L.LightningDataModule):
         """What a run notes of its data: where it was, and what."""
         return {"root": str(self.data.root), **self.store.facts()}
 
-    def rows(self, *splits: str) -> list[int]:
-        """The numbers of the rows of these splits.
+    def rows(self, *parts: str) -> list[int]:
+        """The numbers of the rows of these parts.
 
         Raises:
-            DataError: a split has no image.
+            DataError: a part has no image.
         """
-        for split in splits:
-            self._check_split(self.index, split)
-        return self.index.of_split(*splits)
+        for part in parts:
+            if not self.division.rows(part):
+                raise self._empty(part)
+        return self.division.rows(*parts)
 
     def check(self) -> None:
         """Refuse before any training what a loader would refuse after it, and say what is odd.
 
         Raises:
-            DataError: a split is empty, or too small for the batches or the processes.
+            DataError: a part is empty, or too small for the batches or the processes.
         """
         assert self.trainer is not None
-        for split in self._splits[:-1] if self.trainer.is_global_zero else ():  # a score says it
-            counts = self.index.counts()[split]
-            if missing := [name for name, n in counts.items() if not n]:
-                log.warning("%s has no image of the class %s", split, " and ".join(missing))
+        for part in self._parts[:-1] if self.trainer.is_global_zero else ():  # a score says it
+            if absent := self.division.absent_classes(part):
+                log.warning("%s has no image of the class %s", part, " and ".join(absent))
         self.train_dataloader()
         self.val_dataloader()
         self.test_dataloader()
 
     def train_dataloader(self) -> Loader:
-        """The fitting splits, shuffled anew in every epoch; samples at the network's size."""
+        """The fitting parts, shuffled anew in every epoch; samples at the network's size."""
         trainer, batch_size = self.trainer, self.data.batch_size
         assert trainer is not None
         rows = self.rows(*self.fit)
@@ -141,22 +159,22 @@ class XrayDataModule(L.LightningDataModule):
         return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> Loader | list[Loader]:
-        """The split that a checkpoint is chosen on; masks at their size on disk."""
+        """The part that a checkpoint is chosen on; masks at their size on disk."""
         return self.score_loader(self.select) if self.select else []
 
     def test_dataloader(self) -> Loader:
-        """The reported split; masks at their size on disk."""
+        """The reported part; masks at their size on disk."""
         return self.score_loader(self.report)
 
-    def score_loader(self, split: str) -> Loader:
-        """Every image of a split exactly once over all processes; masks at their size on disk."""
+    def score_loader(self, part: str) -> Loader:
+        """Every image of a part exactly once over all processes; masks at their size on disk."""
         assert self.trainer is not None
-        dataset = self._dataset(self.rows(split), fitting=False)
+        dataset = self._dataset(self.rows(part), fitting=False)
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         if len(dataset) < world_size:
             raise DataError(
                 f"trainer.devices={world_size}",
-                f"is more than the {len(dataset)} images of {split}",
+                f"is more than the {len(dataset)} images of {part}",
                 f"say trainer.devices={len(dataset)} or less",
             )
         return self._loader(dataset, ScoreSampler(dataset, rank=rank, world_size=world_size))
@@ -167,17 +185,26 @@ class XrayDataModule(L.LightningDataModule):
         return [dataset[place] for place in range(len(dataset))]
 
     @property
-    def _splits(self) -> list[str]:
-        """Every split of the protocol, the reported one last."""
+    def _parts(self) -> list[str]:
+        """Every part of the protocol, the reported one last."""
         return [*self.fit, *([self.select] if self.select else []), self.report]
 
-    def _check_split(self, index: Index, split: str) -> None:
-        if not index.of_split(split):
-            raise DataError(
-                f"data.root={self.data.root}",
-                f"has no image in the split {split}",
-                f"restore the folder {split} from the original download",
+    def _empty(self, part: str) -> DataError:
+        if self.data.exclude is not None and self.copies is not None:
+            return DataError(
+                f"data.exclude={self.data.exclude}", f"leaves no image of {part}", "leave it out"
             )
+        if self.data.fold is not None:
+            return DataError(
+                f"data.fold={self.data.fold}",
+                f"has no image, for there are only {len(self.index.rows)}",
+                "say protocol=holdout",
+            )
+        return DataError(
+            f"data.root={self.data.root}",
+            f"has no image in the split {part}",
+            f"restore the folder {part} from the original download",
+        )
 
     def _dataset(self, rows: Sequence[int], *, fitting: bool) -> XrayDataset:
         augment = self._augment if fitting else None

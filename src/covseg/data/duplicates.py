@@ -45,6 +45,11 @@ class Pair:
     mirrored: bool
     correlation: float
 
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Both numbers."""
+        return self.first, self.second
+
 
 def duplicates(images: Pixels) -> list[Pair]:
     """Every pair of copies, sorted; the pairs compared are all pairs.
@@ -68,17 +73,6 @@ def duplicates(images: Pixels) -> list[Pair]:
         if fit.correlation >= NEAR and fit.detail >= _SAME_DETAIL:
             found.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
     return sorted(found.values())
-
-
-def families(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Rows that hang together through pairs of copies, each family sorted."""
-    family: dict[int, list[int]] = {}
-    for pair in pairs:
-        one, other = (family.setdefault(row, [row]) for row in (pair.first, pair.second))
-        if one is not other:
-            one += other
-            family |= dict.fromkeys(other, one)
-    return sorted({id(rows): sorted(rows) for rows in family.values()}.values())
 
 
 def _equal(images: Pixels) -> Iterator[tuple[int, int]]:

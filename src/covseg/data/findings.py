@@ -14,6 +14,7 @@ from covseg.data.layout import PATIENT_CLASSES
 from covseg.errors import DataError
 from covseg.files import write_whole
 
+_VERSION = 1  # of the search: what another one has found is searched for again
 COLUMNS = ("kind", "split_a", "class_a", "name_a", "split_b", "class_b", "name_b", "value")
 # pairs of images that show one radiograph
 COPIES = (
@@ -60,6 +61,11 @@ def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
         )
         for pair in pairs
     ]
+
+
+def cached(cache_dir: str | Path, fingerprint: str) -> Path:
+    """Where what was found of a dataset is kept, whether it is there or not."""
+    return Path(cache_dir).expanduser().resolve() / f"findings{_VERSION}-{fingerprint[:16]}.csv"
 
 
 def write(findings: Iterable[Finding], path: Path) -> None:

@@ -1,11 +1,12 @@
 """95 % intervals: how far a score could move with other images of the same kind.
 
 Percentile bootstrap, stratified by patient class (otherwise the noise of the class ratio doubles
-the width), and Wilson's interval for shares of images. They cover the choice of images, not the
-seed of a training.
+the width), with copies of one radiograph drawn together as far as they are known (they are no
+independent images); and Wilson's interval for shares of images. They cover the choice of images,
+not the seed of a training.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,10 @@ Interval = tuple[float, float] | None
 
 
 def intervals(
-    scores: Mapping[str, Score], counts: Counts, strata: npt.NDArray[np.str_]
+    scores: Mapping[str, Score],
+    counts: Counts,
+    strata: npt.NDArray[np.str_],
+    families: Sequence[Hashable] | None = None,
 ) -> dict[str, Interval]:
     """The interval of each score, None where the score is undefined.
 
@@ -31,10 +35,15 @@ def intervals(
         scores: by name.
         counts: of n images, in an order that does not depend on the run.
         strata: [n], resampled separately.
+        families: [n], drawn together where they are equal; None draws each image by itself.
     """
     names = list(scores)
     above = np.stack([scores[name].numerator(counts) for name in names], axis=1)
     below = np.stack([scores[name].denominator(counts) for name in names], axis=1)
+    if families is not None:
+        numbers = _family_numbers(strata, families)
+        _, firsts = np.unique(numbers, return_index=True)
+        strata, above, below = strata[firsts], _sums(above, numbers), _sums(below, numbers)
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = np.concatenate(
             [(w @ above) / (w @ below) for w in _resamples(strata)], axis=0
@@ -51,6 +60,22 @@ def intervals(
             tail = 100 * (1 - _LEVEL) / 2
             low, high = np.percentile(np.sqrt(values) if score.root else values, [tail, 100 - tail])
             found[name] = float(low), float(high)
+    return found
+
+
+def _family_numbers(
+    strata: npt.NDArray[np.str_], families: Sequence[Hashable]
+) -> npt.NDArray[np.intp]:
+    """The families within a stratum, numbered as they come, [n]."""
+    numbers: dict[Hashable, int] = {}
+    pairs = zip(strata.tolist(), families, strict=True)
+    return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.intp)
+
+
+def _sums(values: Numbers, numbers: npt.NDArray[np.intp]) -> Numbers:
+    """The rows [n, k] of each number added up, [numbers, k]."""
+    found = np.zeros((numbers.max(initial=-1) + 1, values.shape[1]))
+    np.add.at(found, numbers, values)
     return found
 
 

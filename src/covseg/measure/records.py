@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.index import Row
+from covseg.data.index import Key, Row
 from covseg.errors import TrainingError
 from covseg.files import write_whole
 from covseg.measure.counts import FIELDS, Counts, Numbers
@@ -72,7 +72,26 @@ class Records:
             np.array(values, np.float64),
         )
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Records":
+    @classmethod
+    def joined(cls, parts: Sequence["Records"]) -> "Records":
+        """The records of several sets of images, sorted as those of one are."""
+        joined = cls(
+            np.concatenate([part.name for part in parts]),
+            np.concatenate([part.split for part in parts]),
+            np.concatenate([part.patient_class for part in parts]),
+            np.concatenate([part.target for part in parts]),
+            np.concatenate([part.values for part in parts]),
+        )
+        order = (joined.target, joined.name, joined.patient_class, joined.split)
+        return joined.where(np.lexsort(order))
+
+    @property
+    def keys(self) -> list[Key]:
+        """What the image of each record is known by."""
+        found = zip(self.split, self.patient_class, self.name, strict=True)
+        return [(str(split), str(patient_class), str(name)) for split, patient_class, name in found]
+
+    def where(self, chosen: npt.NDArray[np.bool_ | np.intp]) -> "Records":
         """These records only."""
         return Records(
             self.name[chosen],
@@ -81,6 +100,10 @@ class Records:
             self.target[chosen],
             self.values[chosen],
         )
+
+    def without(self, images: Set[Key]) -> "Records":
+        """These records less those of some images."""
+        return self.where(np.array([key not in images for key in self.keys], bool))
 
     def counts(self, detection_min_pixels: int = 1) -> Counts:
         """The numbers, as scores read them."""

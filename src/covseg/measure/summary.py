@@ -1,12 +1,13 @@
 """The summary of a run: every score with its interval, by class, beside the baselines."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from covseg.data.index import Key
 from covseg.files import write_whole
 from covseg.measure.intervals import intervals
 from covseg.measure.records import Records
@@ -22,27 +23,37 @@ def summarise(
     threshold: float,
     detection_min_pixels: int,
     objective: float | None,
+    families: Mapping[Key, int] | None = None,
+    leaks: Set[Key] | None = None,
 ) -> Summary:
     """What ``summary.json`` holds.
 
     Args:
-        records: of the reported split, one or several targets.
+        records: of the reported part, one or several targets.
         baselines: records of the same images by baseline.
         threshold: that the records were taken with.
         detection_min_pixels: predicted pixels from which on an image is called infected.
         objective: ``rmse_per_image`` on Val; None where nothing may be chosen by it.
+        families: one number for images that are copies of each other; None where nobody knows.
+        leaks: images with a copy among those that were fitted on; None where nobody knows.
     """
     targets = list(dict.fromkeys(records.target.tolist()))
-    parts = {
-        target: _target_summary(
-            records.where(records.target == target),
-            {name: r.where(r.target == target) for name, r in baselines.items()},
-            detection_min_pixels,
+    parts = {}
+    for target in targets:
+        of_target = records.where(records.target == target)
+        trivial = {name: r.where(r.target == target) for name, r in baselines.items()}
+        parts[target] = _summary(of_target, trivial, detection_min_pixels, families)
+        parts[target]["without_leaks"] = (
+            leaks
+            if leaks is None
+            else _summary(
+                of_target.without(leaks),
+                {name: r.without(leaks) for name, r in trivial.items()},
+                detection_min_pixels,
+                families,
+            )
         )
-        for target in targets
-    }
     head: Summary = {
-        "split": str(records.split[0]),
         "threshold": threshold,
         "detection_min_pixels": detection_min_pixels,
         "objective": None if objective is None else {"name": OBJECTIVE, "value": objective},
@@ -50,8 +61,11 @@ def summarise(
     return {**head, **parts[targets[0]]} if len(targets) == 1 else {**head, "targets": parts}
 
 
-def _target_summary(
-    records: Records, baselines: Mapping[str, Records], detection_min_pixels: int
+def _summary(
+    records: Records,
+    baselines: Mapping[str, Records],
+    detection_min_pixels: int,
+    families: Mapping[Key, int] | None,
 ) -> Summary:
     classes = np.unique(records.patient_class).tolist()
 
@@ -64,7 +78,8 @@ def _target_summary(
 
     def full(of: Records) -> Summary:
         counts = of.counts(detection_min_pixels)
-        bounds = intervals(SCORES, counts, of.patient_class)
+        together = None if families is None else [families[key] for key in of.keys]
+        bounds = intervals(SCORES, counts, of.patient_class, together)
         return {
             name: {"value": value, "low": _at(bounds[name], 0), "high": _at(bounds[name], 1)}
             for name, value in plain(of).items()

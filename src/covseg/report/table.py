@@ -40,17 +40,34 @@ def show(tables: RenderableType, last_line: str) -> None:
 
 
 def summary_tables(summary: Summary) -> RenderableType:
-    """All scores beside the baselines', then the scores by class, for each target."""
+    """All scores beside the baselines', by class, and without leaks, for each target."""
     parts: list[RenderableType] = []
     for target, part in by_target(summary).items():
         parts += [_title(summary, target, part), _scores(part), Text(), _by_class(part), Text()]
+        rest = part.get("without_leaks")
+        if rest and rest["n_images"] < part["n_images"]:
+            parts += [_title_of_rest(rest, part), _scores(rest), Text()]
+    if excluded := summary.get("excluded"):
+        words = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
+        parts.append(Text(f"left out, for a copy stands in a later split: {words}\n"))
     return Group(*parts)
 
 
 def _title(summary: Summary, target: str, part: Summary) -> Text:
+    fold = summary.get("fold")
+    which = summary["split"] if fold is None else f"fold {fold} of 0 to 4"
     return Text(
-        f"\n{summary['split']}{target and ', ' + target}: {part['n_images']} images, "
+        f"\n{which}{target and ', ' + target}: {part['n_images']:,} images, "
         f"{part['n_positive']} positive; threshold {summary['threshold']:g}; 95 % intervals",
+        style="bold",
+    )
+
+
+def _title_of_rest(rest: Summary, part: Summary) -> Text:
+    n_leaks = part["n_images"] - rest["n_images"]
+    return Text(
+        f"without {n_leaks:,} images that have a copy among the fitted ones: "
+        f"{rest['n_images']:,} left",
         style="bold",
     )
 

@@ -15,7 +15,10 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from covseg.errors import ConfigError, nearest, nearest_key
 
 _HELP = "see --help"
-_PATHS = ("data.root", "data.cache_dir", "init", "run", "hydra.run.dir")  # may hold a comma
+_PATHS = (  # may hold a comma
+    *("data.root", "data.cache_dir", "data.exclude"),
+    *("init", "run", "hydra.run.dir"),
+)
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _GRAMMAR = "[](){}'\",=:\\"
 # what Hydra and OmegaConf raise over an override, at the latest when its value is put in

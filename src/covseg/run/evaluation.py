@@ -18,8 +18,15 @@ from covseg.errors import CovsegError, DataMissing, RunError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import Statistics
 from covseg.report.provenance import provenance, write_provenance
-from covseg.run import repetition
-from covseg.run.folder import WHOLE, checkpoint_of, config_as_changed, own_words, read_run
+from covseg.run import leaks, repetition
+from covseg.run.folder import (
+    WHOLE,
+    checkpoint_of,
+    config_as_changed,
+    own_words,
+    read_json,
+    read_run,
+)
 from covseg.run.interrupt import Interruption
 from covseg.run.listener import Listener
 from covseg.run.scoring import Scorer
@@ -49,6 +56,8 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
     data.trainer = trainer
     _set_up(data, from_run=config.data.get("root") is None)
+    if _divided(data, run) and trainer.is_global_zero:
+        leaks.warn(data, split)
     scorer = Scorer(trainer, build.module(changed, network), data)
     objective = scorer.objective(split) if split == changed.protocol.select else None
     scorer.report(split, changed.protocol, statistics, out, objective)
@@ -89,6 +98,28 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
             cause,
             "say data.root=<its place on this machine>",
         ) from error
+
+
+def _divided(data: XrayDataModule, run: Path) -> bool:
+    """Form the parts as the run had them, unless these are other images: it has fitted none.
+
+    Raises:
+        RunError: a fold of them is asked for.
+    """
+    try:
+        fitted = read_json(run / "provenance.json")["data"]["fingerprint"]
+    except (OSError, ValueError, LookupError, TypeError):
+        fitted = None
+    if fitted == data.store.fingerprint:
+        leaks.divide(data, run)
+        return True
+    if data.data.fold is not None:
+        raise RunError(
+            f"data.root={data.data.root}",
+            f"holds other images than those that {run} has divided into folds",
+            "let data.root name those",
+        )
+    return False
 
 
 def _statistics(path: Path, n_targets: int) -> Statistics:

@@ -7,7 +7,8 @@ from pathlib import Path
 from covseg.config import Explore
 from covseg.data import findings
 from covseg.data.audit import audit, disagreements
-from covseg.data.duplicates import duplicates, families
+from covseg.data.copies import families
+from covseg.data.duplicates import duplicates
 from covseg.data.source import source_of
 from covseg.report.findings_table import print_findings
 from covseg.report.provenance import provenance, write_provenance
@@ -33,11 +34,13 @@ def explore(config: Explore, out: Path) -> None:
         *disagreements(pairs, store),
     ]
     findings.write(found, out / "findings.csv")
+    findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
+    n_families = len(families(pair.rows for pair in pairs))
     notes = provenance("explore", 0, 1)
     notes |= {
         "data": {"root": str(config.data.root), **store.facts()},
-        "families": len(families(pairs)),
+        "families": n_families,
         "seconds": round(time.monotonic() - began, 1),
     }
     write_provenance(notes, out / "provenance.json")
-    print_findings(store.index.counts(), found, len(families(pairs)), out)
+    print_findings(store.index.counts(), found, n_families, out)

@@ -185,5 +185,11 @@ def config_as_changed(config: Evaluate) -> Train:
         if getattr(config, key) is not None:
             values["protocol"][key] = getattr(config, key)
     changed = check(Train, values)
+    if config.split is not None and changed.protocol.folds:
+        raise ConfigError(
+            f"split={config.split}",
+            f"was partly fitted on by {run}, which has protocol=kfold",
+            "leave it out",
+        )
     checkpoint_of(run, changed.protocol.checkpoint)
     return changed

@@ -35,7 +35,7 @@ class Job:
         fresh: the folder that Hydra has made for it.
         sweeper: the class that made it one of several, None for a single run.
         others: the processes that were started with this one, which is the first of them.
-        begun: run folders that this command has worked in.
+        begun: run folders that this command has worked in, or found finished.
     """
 
     verb: Verb
@@ -66,6 +66,7 @@ class Job:
             self._check_others(kept, run)
             if resume.nothing_left(run, kept):
                 print(f"{run} is finished: nothing left to do", file=sys.stderr)  # noqa: T201
+                self.begun.append(run)
                 self._tell(None)
                 return resume.objective(run)
             with locked(run):
@@ -166,7 +167,7 @@ def _settle_protocol(protocol: dict[str, Any], sweeper: str | None) -> None:
 
 def settle_paths(values: dict[str, Any]) -> None:
     """Make paths absolute: a run folder is read again from elsewhere."""
-    for place in ("data.root", "data.cache_dir", "init", "resume", "run"):
+    for place in ("data.root", "data.cache_dir", "data.exclude", "init", "resume", "run"):
         above, _, key = place.rpartition(".")
         node = values[above] if above else values
         if node.get(key) and (place, node[key]) != ("resume", "auto"):

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 _ROUNDING = 1e-6
 _OTHER_ROUNDING = 1e-2  # of another machine, version, precision or batch size
+# the objective is of Val, which is not always scored; leaks are not always known, nor are copies,
+# which widen intervals
+_APART = {"split", "objective", "without_leaks"}
 _UNNAMED = {"scores", "baselines", "by_class", "targets", "value"}  # levels that name no score
 
 
@@ -45,7 +48,8 @@ def compare(run: Path, own: Train, changed: Train, split: str, out: Path) -> Non
         )
         return
     try:
-        differences = sorted(_differences(read_json(path), found), reverse=True)
+        apart = _APART if (run / "findings.csv").exists() else _APART | {"low", "high"}
+        differences = sorted(_differences(read_json(path), found, apart), reverse=True)
     except (OSError, ValueError, LookupError, TypeError):
         log.warning(
             "%s is missing or not as covseg writes it, so this evaluation stands alone", path
@@ -63,9 +67,11 @@ def _same_question(own: Train, changed: Train) -> bool:
     return own.protocol == changed.protocol and same_images
 
 
-def _differences(theirs: Any, ours: Summary) -> Iterator[tuple[float, str, str, str]]:
+def _differences(
+    theirs: Any, ours: Summary, apart: Set[str]
+) -> Iterator[tuple[float, str, str, str]]:
     """For every number of a summary: difference, name, what the run says, what comes out."""
-    numbers, expected = dict(_numbers(theirs, ())), dict(_numbers(ours, ()))
+    numbers, expected = dict(_numbers(theirs, (), apart)), dict(_numbers(ours, (), apart))
     if numbers.keys() != expected.keys():
         raise LookupError("another shape")
     for path, value in expected.items():
@@ -79,12 +85,14 @@ def _differences(theirs: Any, ours: Summary) -> Iterator[tuple[float, str, str, 
         yield difference, name, _shown(said), _shown(value)
 
 
-def _numbers(part: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float | None]]:
-    """Every number below ``part``; the objective is of Val, which is not always scored."""
+def _numbers(
+    part: Any, path: tuple[str, ...], apart: Set[str]
+) -> Iterator[tuple[tuple[str, ...], float | None]]:
+    """Every number below ``part`` but what is set apart."""
     if isinstance(part, dict):
         for name, inside in part.items():
-            if name not in {"split", "objective"}:
-                yield from _numbers(inside, (*path, str(name)))
+            if name not in apart:
+                yield from _numbers(inside, (*path, str(name)), apart)
     elif part is None or (isinstance(part, int | float) and not isinstance(part, bool)):
         yield path, part
     else:

@@ -67,7 +67,7 @@ def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> 
         with contextlib.suppress(ConfigError, RunError):  # somebody else's, or an older covseg's
             kept = read_run(path.parent).model_dump(by_alias=True)
             if all(key in _SAME_DATA for key, _, _ in _differences(kept, values)):
-                age = (not _finished(path.parent), path.stat().st_mtime_ns)
+                age = (not finished(path.parent), path.stat().st_mtime_ns)
                 found.append((*age, path.parent))
     return max(found)[-1] if found else None
 
@@ -75,12 +75,12 @@ def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> 
 def nothing_left(run: Path, kept: Mapping[str, Any]) -> bool:
     """Whether a run was fitted to its end and scored, and is asked for no more than that."""
     epochs = read_run(run).trainer.max_epochs
-    return _finished(run) and bool(kept["trainer"]["max_epochs"] == epochs)
+    return finished(run) and bool(kept["trainer"]["max_epochs"] == epochs)
 
 
 def reopen(run: Path) -> None:
     """Take back that a run is finished, before its configuration asks for more."""
-    if _finished(run):
+    if finished(run):
         from covseg.run.notes import Notes  # which brings torch in, behind every refusal
 
         Notes(run).write(finished=None)
@@ -95,7 +95,8 @@ def objective(run: Path) -> float | None:
         return None
 
 
-def _finished(run: Path) -> bool:
+def finished(run: Path) -> bool:
+    """Whether a run was fitted to its end and scored."""
     try:
         return bool(read_json(run / "provenance.json")["finished"])
     except (OSError, ValueError, LookupError, TypeError):

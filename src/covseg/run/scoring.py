@@ -21,6 +21,7 @@ from covseg.measure.summary import flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
 from covseg.report.table import print_summary
+from covseg.run import leaks
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Scorer:
         self._gathered: dict[str, Numbers] = {}
 
     def records(self, split: str) -> Records:
-        """Score every image of a split once, over all processes; the same in each of them."""
+        """Score every image of a part once, over all processes; the same in each of them."""
         if split not in self._gathered:
             self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
             assert self.module.collected is not None
@@ -66,12 +67,16 @@ class Scorer:
             return
         records.write(out / "per_image.csv")
         rows = sorted(int(row) for row in self._gathered[split][:, 0])
-        summary = summarise(
+        data = self.data
+        summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
+        summary |= summarise(
             records,
-            baselines.records(statistics, self.data.store, rows, self.data.data.targets),
+            baselines.records(statistics, data.store, rows, data.data.targets),
             threshold=protocol.threshold,
             detection_min_pixels=protocol.detection_min_pixels,
             objective=objective,
+            families=leaks.families(data),
+            leaks=leaks.leaking(data, split),
         )
         write_summary(summary, out / "summary.json")
         for logger in self.trainer.loggers:
@@ -84,14 +89,10 @@ class Scorer:
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""
-        numbers = {
-            (row.split, row.patient_class, row.name): number
-            for number, row in enumerate(self.data.index.rows)
-        }
+        numbers = {row.key: number for number, row in enumerate(self.data.index.rows)}
         records = records.where(records.target == self.data.data.targets[0])
         for name, (place, caption) in telling_images(records).items():
-            key = records.split[place], records.patient_class[place], records.name[place]
-            row = numbers[key]
+            row = numbers[records.keys[place]]
             picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
             save(picture, folder / f"{name}.png")
 

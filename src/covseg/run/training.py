@@ -20,6 +20,7 @@ from covseg.learn.restore import go_on_from
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance
+from covseg.run import leaks
 from covseg.run.folder import reported_checkpoint
 from covseg.run.interrupt import Interruption
 from covseg.run.listener import Listener
@@ -83,6 +84,7 @@ class Training:
         config = self.config
         self.data.setup("fit")
         self._notes.check_data(self.data.facts())
+        leaks.divide(self.data, self.out)
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
         compiled = self._compile()
@@ -90,8 +92,10 @@ class Training:
             baselines.fit(self.data.store, rows, config.data.targets).save(
                 self.out / "baselines.npz"
             )
+            leaks.keep(self.data, self.out)
             self._notes.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows))
+            leaks.warn(self.data, self.data.report)
 
     def _compile(self) -> bool:
         limits, wish = self.config.trainer, self.config.model.compile

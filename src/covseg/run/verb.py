@@ -3,7 +3,7 @@
 import atexit
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ class Verb:
         schema: of its configuration.
         as_training: its configuration -> that of the training run that it is about, if any.
         work: (configuration, run folder) -> objective; called in every process.
+        sum_up: called with the run folders of a sweep behind its last job.
     """
 
     name: str
     schema: type[Node]
     as_training: Callable[[Any], Train | None]
     work: Callable[[Any, Path], float | None]
+    sum_up: Callable[[Sequence[Path]], None] = lambda _: None
 
     def read_config(self, out: Path) -> Node:
         """The checked configuration of a run folder."""

@@ -1,0 +1,101 @@
+"""How images are divided among fitting, choosing and reporting."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from covseg.data.copies import Copies
+from covseg.data.index import Index
+from covseg.data.layout import PATIENT_CLASSES
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Division:
+    """One word a row, its part.
+
+    Attributes:
+        index: the rows.
+        parts: splits as on disk, and ``excluded``; or ``fold`` and ``others``.
+    """
+
+    index: Index
+    parts: tuple[str, ...]
+
+    @classmethod
+    def official(cls, index: Index) -> "Division":
+        """The splits as they are on disk."""
+        return cls(index, tuple(row.split for row in index.rows))
+
+    @classmethod
+    def without_copies(cls, copies: Copies, fit: Sequence[str], select: str | None) -> "Division":
+        """The splits, less every image that has a copy in a later one.
+
+        Fitting comes before choosing, and choosing before all other splits: of a family the images
+        in its last of these stay.
+
+        Args:
+            copies: in the index that is divided.
+            fit: splits that are fitted on.
+            select: the split that a checkpoint is chosen on.
+        """
+        parts = [row.split for row in copies.index.rows]
+        stage: dict[str | None, int] = {select: 1, **dict.fromkeys(fit, 0)}
+        for family in copies.families():
+            stages = {row: stage.get(parts[row], 2) for row in family}
+            for row, of_row in stages.items():
+                if of_row < max(stages.values()):
+                    parts[row] = "excluded"
+        return cls(copies.index, tuple(parts))
+
+    @classmethod
+    def folded(cls, copies: Copies, fold: int) -> "Division":
+        """``fold`` for a fifth of all images, ``others`` for the rest.
+
+        Each fold has its fifth of every class, and families stay together.
+
+        Args:
+            copies: in the index that is divided.
+            fold: 0 to 4.
+        """
+        parts = ("fold" if of_row == fold else "others" for of_row in _folds(copies))
+        return cls(copies.index, tuple(parts))
+
+    def rows(self, *parts: str) -> list[int]:
+        """The numbers of the rows of these parts, in the order of the index."""
+        return [number for number, part in enumerate(self.parts) if part in parts]
+
+    def absent_classes(self, part: str) -> list[str]:
+        """The classes of which a part has no image."""
+        present = {self.index.rows[row].patient_class for row in self.rows(part)}
+        return [name for name in PATIENT_CLASSES if name not in present]
+
+    def excluded(self) -> dict[str, int]:
+        """How many images of each split are left out."""
+        return dict(Counter(self.index.rows[row].split for row in self.rows("excluded")))
+
+
+def _folds(copies: Copies) -> list[int]:
+    """The fold of every row: the largest families first, each to the fold that lacks most."""
+    label, rows = copies.labels(), copies.index.rows
+    members: dict[int, list[int]] = {}
+    for row, first in enumerate(label):
+        members.setdefault(first, []).append(row)
+    order = sorted(members, key=lambda first: (-len(members[first]), _by_chance(rows[first].key)))
+    held = Counter[tuple[int, str]]()
+    fold_of = [0] * len(rows)
+    for first in order:
+        patient_class = rows[first].patient_class
+        fold = min(range(N_FOLDS), key=lambda f: (held[f, patient_class], held[f, ""]))
+        for row in members[first]:
+            fold_of[row] = fold
+            held[fold, rows[row].patient_class] += 1
+            held[fold, ""] += 1
+    return fold_of
+
+
+def _by_chance(key: tuple[str, ...]) -> bytes:
+    """An order that is as good as drawn, and the same on every machine and in every version."""
+    return blake2b("/".join(key).encode()).digest()

@@ -1,0 +1,241 @@
+"""What training does with copies: it says so, leaves them out, or keeps them in one fold."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from covseg.data import findings
+from covseg.data.findings import Finding
+from covseg.data.phantom_dataset import write
+from covseg.measure.records import Records
+from covseg.measure.scores import SCORES
+
+TREE = "Infection Segmentation Data/Infection Segmentation Data"
+TINY = (
+    *("experiment=debug", "data=covid_qu_ex", "data.root=dataset", "data.cache_dir=cache"),
+    *("callbacks=none", "model.base_channels=2"),
+)
+COPIES = {  # of an image of the second split in the first
+    ("Train", "Test", "COVID-19"): 2,
+    ("Train", "Val", "Normal"): 1,
+    ("Val", "Test", "Non-COVID"): 1,
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Finding]]:
+    """A dataset with copies in two splits, and the findings that say so."""
+    root = tmp_path_factory.mktemp("planted")
+    write(root, 5, {"Train": 16, "Val": 8, "Test": 8}, size=32)
+    found = []
+    for (one, other, patient_class), number in COPIES.items():
+        a, b = (names(root, split, patient_class) for split in (one, other))
+        for first, second in zip(a[:number], b[:number], strict=True):
+            for kind in ("images", "infection masks", "lung masks"):
+                places = (root / TREE / s / patient_class / kind for s in (one, other))
+                source, copy = (p / n for p, n in zip(places, (first, second), strict=True))
+                shutil.copy(source, copy)
+            keys = (one, patient_class, first), (other, patient_class, second)
+            found.append(Finding("exact_duplicate", *sorted(keys), 1.0))
+    return root, found
+
+
+def names(root: Path, split: str, patient_class: str) -> list[str]:
+    return sorted(p.name for p in (root / TREE / split / patient_class / "images").iterdir())
+
+
+@pytest.fixture
+def dataset(planted: tuple[Path, list[Finding]], tmp_path: Path) -> Path:
+    root, found = planted
+    (tmp_path / "dataset").symlink_to(root)
+    findings.write(found, tmp_path / "findings.csv")
+    return tmp_path / "dataset"
+
+
+def explored(tmp_path: Path, planted: tuple[Path, list[Finding]], run: Path) -> None:
+    """Cache the findings as ``covseg.explore`` does, for the data of a run."""
+    notes = json.loads((run / "provenance.json").read_text())
+    findings.write(planted[1], findings.cached(tmp_path / "cache", notes["data"]["fingerprint"]))
+
+
+def summary(run: Path) -> dict:
+    return json.loads((run / "summary.json").read_text())
+
+
+def scored(run: Path) -> set[tuple[str, str, str]]:
+    with (run / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {(row["split"], row["patient_class"], row["name"]) for row in rows}
+
+
+def log(run: Path) -> str:
+    return next(run.glob("*.log")).read_text()
+
+
+def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
+    dataset, planted, verb, tmp_path
+):
+    done = verb("train", *TINY, "hydra.run.dir=before")
+    assert done.code == 0, done.err
+    before = tmp_path / "before"
+    assert f"python -m covseg.explore data.root={dataset} finds out" in log(before)
+    assert summary(before)["without_leaks"] is None
+    explored(tmp_path, planted, before)
+
+    assert (
+        verb("evaluate", f"run={before}", "data.cache_dir=cache", "hydra.run.dir=again").code == 0
+    )
+    again = tmp_path / "again"
+    assert "2 pairs of copies join Test with what is fitted on" in log(again)
+    assert "came out again" in log(again)
+    done = verb("train", *TINY, "hydra.run.dir=after")
+    after = tmp_path / "after"
+    assert summary(after)["scores"] == summary(again)["scores"]
+    assert summary(after)["without_leaks"] == summary(again)["without_leaks"]
+    assert "without 2 images that have a copy among the fitted ones: 6 left" in done.out
+
+    records = Records.read(after / "per_image.csv")
+    leaks = {key for finding in planted[1][:2] for key in (finding.a, finding.b)}
+    rest = records.where(np.array([key not in leaks for key in records.keys]))
+    found = summary(after)["without_leaks"]
+    assert found["n_images"] == 6
+    for name, score in SCORES.items():
+        value = score(rest.counts())
+        assert found["scores"][name]["value"] == pytest.approx(value, nan_ok=True), name
+    assert findings.read(after / "findings.csv") == sorted(planted[1], key=lambda f: f.a)
+
+
+def test_excluded_copies_are_neither_fitted_nor_chosen_by_and_evaluate_needs_no_file(
+    dataset, planted, verb, tmp_path
+):
+    done = verb("train", *TINY, "data.exclude=findings.csv", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    run = tmp_path / "run"
+    assert summary(run)["excluded"] == {"Train": 3, "Val": 1}
+    assert "fitting 13 images of Train" in log(run)
+    assert "join" not in log(run)
+    assert summary(run)["without_leaks"]["n_images"] == summary(run)["n_images"] == 8
+    assert "left out, for a copy stands in a later split" in done.out
+    (tmp_path / "findings.csv").unlink()
+    assert verb("evaluate", f"run={run}", "hydra.run.dir=e").code == 0
+    assert summary(tmp_path / "e") == summary(run) | {"objective": None}
+    assert verb("evaluate", f"run={run}", "split=Val", "hydra.run.dir=v").code == 0
+    out = planted[1][-1]  # between Val and Test
+    assert (out.a if out.a[0] == "Val" else out.b) not in scored(tmp_path / "v")
+    assert len(scored(tmp_path / "v")) == 7
+
+
+def test_a_run_that_goes_on_keeps_what_it_knew(dataset, verb, tmp_path):
+    words = (*TINY, "data.exclude=findings.csv")
+    assert verb("train", *words, "trainer.max_epochs=1", "hydra.run.dir=run").code == 0
+    (tmp_path / "findings.csv").write_text("nothing of use")
+    done = verb("train", f"resume={tmp_path / 'run'}", "trainer.max_epochs=2")
+    assert done.code == 0, done.err
+    assert summary(tmp_path / "run")["excluded"] == {"Train": 3, "Val": 1}
+
+
+def test_paper_excludes_against_test_alone(dataset, verb, tmp_path):
+    words = ("protocol=paper", "data.exclude=findings.csv", "hydra.run.dir=run")
+    assert verb("train", *TINY, *words).code == 0
+    assert summary(tmp_path / "run")["excluded"] == {"Train": 2, "Val": 1}
+
+
+def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, verb, tmp_path):
+    words = (*TINY, "protocol=kfold", "data.targets=[infection,lung]")
+    done = verb("train", *words, "data.fold=0")
+    assert done.code == 1
+    sentence = f"say python -m covseg.explore data.root={dataset} first"
+    assert sentence in done.err
+    stale = next((tmp_path / "cache").glob("store*")).name.partition("-")[2]
+    findings.write(planted[1], findings.cached(tmp_path / "cache", stale.ljust(16)))
+
+    done = verb("train", "-m", *words, "data.fold=0,1,2,3,4", "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    runs = [tmp_path / "sweep" / str(fold) for fold in range(5)]
+    joined = tmp_path / "sweep" / "folds_0_1_2_3_4"
+    parts = [scored(run) for run in runs]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(scored(joined)) == 32
+    for finding in planted[1]:
+        assert any({finding.a, finding.b} <= part for part in parts)
+    found = summary(joined)
+    assert found["split"] == "folds"
+    records = Records.read(joined / "per_image.csv")
+    for target, part in found["targets"].items():
+        of_target = records.where(records.target == target)
+        assert part["n_images"] == 32
+        for name, score in SCORES.items():
+            assert part["scores"][name]["value"] == score(of_target.counts()), name
+        nothing = part["baselines"]["predict_nothing"]["scores"]["mae"]
+        folds = [summary(run)["targets"][target] for run in runs]
+        mean = sum(
+            f["n_images"] * f["baselines"]["predict_nothing"]["scores"]["mae"] for f in folds
+        )
+        assert nothing == pytest.approx(mean / 32)
+    assert "folds, infection: 32 images" in done.out
+    assert "fold 3 of 0 to 4, lung" in done.out
+    assert verb("evaluate", f"run={runs[2]}", "hydra.run.dir=e").code == 0
+    assert (tmp_path / "e" / "per_image.csv").read_bytes() == (
+        runs[2] / "per_image.csv"
+    ).read_bytes()
+    refused = verb("evaluate", f"run={runs[2]}", "split=Test")
+    assert "split=Test was partly fitted on" in refused.err
+
+
+def test_no_table_without_every_fold(dataset, planted, verb, tmp_path):
+    assert verb("train", *TINY, "hydra.run.dir=run").code == 0
+    explored(tmp_path, planted, tmp_path / "run")
+    words = ("protocol=kfold", "data.fold=0,1,2,3", "hydra.sweep.dir=sweep")
+    done = verb("train", "-m", *TINY, *words)
+    assert done.code == 0, done.err
+    assert not list((tmp_path / "sweep").glob("folds*"))
+
+
+def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp_path):
+    words = ("data.exclude=findings.csv", "hydra.run.dir=run")
+    assert verb("train", *TINY, *words).code == 0
+    write(tmp_path / "other", 6, {"Train": 16, "Val": 8, "Test": 8}, size=32)
+    words = (f"run={tmp_path / 'run'}", "data.root=other", "split=Val", "hydra.run.dir=e")
+    assert verb("evaluate", *words).code == 0
+    found = summary(tmp_path / "e")
+    assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("data.exclude=nowhere.csv",), "nowhere.csv cannot be read (No such file or directory)"),
+        (("data.exclude=dataset",), "dataset cannot be read (Is a directory)"),
+        (("data.exclude=other.csv",), "names Test/Normal/gone.png, which the data does not have"),
+        (("protocol=kfold",), "data.fold is not given: say data.fold=0, or -m data.fold=0,1,2"),
+        (("data.fold=1",), "data.fold=1 is of no use, because protocol=holdout has no folds"),
+        (("protocol=kfold", "data.fold=5"), "data.fold=5"),
+        (
+            ("protocol=kfold", "data.fold=1", "data.exclude=findings.csv"),
+            "leaves out copies in two splits, and protocol=kfold keeps copies together",
+        ),
+        (("protocol.report=fold",), "protocol.report=fold cannot be of what was not fitted on"),
+    ],
+)
+def test_what_cannot_be_is_refused(words, sentence, dataset, verb, tmp_path):
+    key = ("Test", "Normal", "gone.png")
+    findings.write([Finding("exact_duplicate", key, key)], tmp_path / "other.csv")
+    done = verb("train", *TINY, *words)
+    assert done.code == 1
+    assert done.err.count("\n") == 1, done.err
+    assert sentence in done.err
+    assert not list(tmp_path.glob("outputs/train/*"))
+
+
+def test_the_configuration_of_a_fold_is_as_it_was_asked_for(configured):
+    config = configured("protocol=kfold", "protocol.report=fold", "data.fold=3")
+    assert (config.protocol.fit, config.protocol.report, config.data.fold) == (
+        ["others"],
+        "fold",
+        3,
+    )
+    assert yaml.safe_load(config.model_dump_json())["protocol"]["select"] is None
