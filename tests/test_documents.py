@@ -20,7 +20,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from covseg.data import findings
+from covseg.data.audit import audit
 from covseg.data.phantom_dataset import write
+from covseg.data.source import locate
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
 from covseg.run.command_line import jobs
@@ -174,10 +177,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.make_archive(str(home / "archive"), "zip", home / "dataset"))
 
 
+@pytest.fixture(scope="session")
+def explored(archive: Path, phantom_cache: Path) -> Path:
+    """The same, with what ``covseg.explore`` finds in it."""
+    store = audit(locate(archive), phantom_cache).store
+    findings.write([], findings.cached(phantom_cache, store.fingerprint))
+    return archive
+
+
 @pytest.fixture
-def home(archive: Path, finished_run: Path, tmp_path: Path) -> Path:
+def home(explored: Path, finished_run: Path, tmp_path: Path) -> Path:
     """A folder where everything lies that the documents name."""
-    shutil.copy(archive, tmp_path)
+    shutil.copy(explored, tmp_path)
+    findings.write([], tmp_path / RUNS[1].replace("train", "explore") / "findings.csv")
     for run in RUNS:
         shutil.copytree(finished_run, tmp_path / run)
     return tmp_path
@@ -232,7 +244,8 @@ def test_a_command_does_what_its_document_says(
         return
     overrides = [word for word in words if word != "-m"]
     made = set(home.rglob(result)) - before
-    assert len(made) == len(list(jobs(overrides)))
+    n_tables = int("protocol=kfold" in words)  # of all folds together
+    assert len(made) == len(list(jobs(overrides))) + n_tables
     assert all(path.is_relative_to(home / "outputs" / name) for path in made)
 
 

@@ -57,7 +57,7 @@ def _title(summary: Summary, target: str, part: Summary) -> Text:
     fold = summary.get("fold")
     which = summary["split"] if fold is None else f"fold {fold} of 0 to 4"
     return Text(
-        f"\n{which}{target and ', ' + target}: {part['n_images']:,} images, "
+        f"\n{which}{target and ', ' + target}: {part['n_images']} images, "
         f"{part['n_positive']} positive; threshold {summary['threshold']:g}; 95 % intervals",
         style="bold",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from covseg.config import Train
-from covseg.measure.summary import Summary
+from covseg.measure.summary import Summary, by_target
 from covseg.run.folder import read_json
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,9 @@ def compare(run: Path, own: Train, changed: Train, split: str, out: Path) -> Non
         )
         return
     try:
-        apart = _APART if (run / "findings.csv").exists() else _APART | {"low", "high"}
+        known = any(part["without_leaks"] is not None for part in by_target(found).values())
+        other_widths = known != (run / "findings.csv").exists()
+        apart = _APART | {"low", "high"} if other_widths else _APART
         differences = sorted(_differences(read_json(path), found, apart), reverse=True)
     except (OSError, ValueError, LookupError, TypeError):
         log.warning(
