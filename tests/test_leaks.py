@@ -205,32 +205,6 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("data.exclude=nowhere.csv",), "nowhere.csv cannot be read (No such file or directory)"),
-        (("data.exclude=dataset",), "dataset cannot be read (Is a directory)"),
-        (("data.exclude=other.csv",), "names Test/Normal/gone.png, which the data does not have"),
-        (("protocol=kfold",), "data.fold is not given: say data.fold=0, or -m data.fold=0,1,2"),
-        (("data.fold=1",), "data.fold=1 is of no use, because protocol=holdout has no folds"),
-        (("protocol=kfold", "data.fold=5"), "data.fold=5"),
-        (
-            ("protocol=kfold", "data.fold=1", "data.exclude=findings.csv"),
-            "leaves out copies in two splits, and protocol=kfold keeps copies together",
-        ),
-        (("protocol.report=fold",), "protocol.report=fold cannot be of what was not fitted on"),
-    ],
-)
-def test_what_cannot_be_is_refused(words, sentence, dataset, verb, tmp_path):
-    key = ("Test", "Normal", "gone.png")
-    findings.write([Finding("exact_duplicate", key, key)], tmp_path / "other.csv")
-    done = verb("train", *TINY, *words)
-    assert done.code == 1
-    assert done.err.count("\n") == 1, done.err
-    assert sentence in done.err
-    assert not list(tmp_path.glob("outputs/train/*"))
-
-
 def test_the_configuration_of_a_fold_is_as_it_was_asked_for(configured):
     config = configured("protocol=kfold", "protocol.report=fold", "data.fold=3")
     assert (config.protocol.fit, config.protocol.report, config.data.fold) == (

@@ -121,8 +121,8 @@ class Protocol(Node):
         if (self.report == "fold") != (self.fit == ["others"]) or (self.folds and self.select):
             raise ConfigError(
                 f"protocol.report={self.report}",
-                f"cannot be of what was not fitted on (protocol.fit={self.fit})",
-                "say protocol=kfold, protocol=holdout or protocol=paper",
+                f"does not go together with protocol.fit=[{','.join(self.fit)}]",
+                "say protocol=kfold, or leave protocol.fit and protocol.report out",
             )
         return self
 
