@@ -1,0 +1,167 @@
+"""How much of what is wrong ``covseg.explore`` finds, and how much of what it finds is wrong.
+
+A phantom dataset with known faults; ``COVSEG_PLANTED=20 pytest tests/test_planted.py -s`` makes it
+large and prints the figures.
+"""
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from covseg.data import findings
+from covseg.data.copies import families
+from covseg.data.duplicates import duplicates
+from covseg.data.phantom_dataset import write
+
+TREE = Path("Infection Segmentation Data/Infection Segmentation Data")
+N_OF_EACH = int(os.environ.get("COVSEG_PLANTED", "2"))
+Image = np.ndarray
+Fault = Callable[[Path, np.random.Generator], object]
+Truth = dict[str, set[frozenset]]  # kind of finding -> images, one or both of a pair
+
+
+def crop(image: Image, rng: np.random.Generator) -> Image:
+    """Up to 5 % less on each side, and as large as before."""
+    height, width = image.shape
+    top, bottom, left, right = (rng.uniform(0.01, 0.05, 4) * height).round().astype(int)
+    return cv2.resize(image[top : height - bottom, left : width - right], (width, height))
+
+
+def tone(image: Image, rng: np.random.Generator) -> Image:
+    gamma = rng.choice([rng.uniform(0.7, 0.95), rng.uniform(1.05, 1.4)])
+    return (255 * (image / 255) ** gamma).round().astype(np.uint8)
+
+
+def compress(image: Image, rng: np.random.Generator) -> Image:
+    quality = int(rng.integers(30, 90))
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
+
+
+def turn(image: Image, rng: np.random.Generator) -> Image:
+    height, width = image.shape
+    how = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-3, 3), 1)
+    return cv2.warpAffine(image, how, (width, height))
+
+
+COPIES: dict[str, Callable[[Image, np.random.Generator], Image]] = {
+    "copied": lambda image, rng: image,
+    "cropped": crop,
+    "toned": tone,
+    "compressed": compress,
+    "turned": turn,
+    "mirrored": lambda image, rng: image[:, ::-1],
+    "cropped, toned, turned": lambda image, rng: tone(crop(turn(image, rng), rng), rng),
+    "mirrored, cropped, toned": lambda image, rng: tone(crop(image[:, ::-1], rng), rng),
+}
+
+
+def read(path: Path) -> Image:
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def repaint(path: Path, image: Image) -> None:
+    assert cv2.imwrite(str(path), image)
+
+
+def beside(path: Path, folder: str) -> Path:
+    return path.parents[1] / folder / path.name
+
+
+def mark_outside(path: Path, _: object) -> None:
+    mask = read(beside(path, "infection masks"))
+    mask[:6, :6] = 255  # a corner, where no lung is
+    repaint(beside(path, "infection masks"), mask)
+
+
+FAULTS: dict[str, Fault] = {
+    "missing": lambda path, _: beside(path, "infection masks").unlink(),
+    "unreadable": lambda path, rng: path.write_bytes(path.read_bytes()[: rng.integers(30, 900)]),
+    "wrong_mode": lambda path, _: repaint(path, cv2.merge([read(path)] * 3)),
+    "wrong_size": lambda path, _: repaint(path, cv2.resize(read(path), (50, 60))),
+    "wrong_values": lambda path, _: repaint(
+        beside(path, "lung masks"), read(beside(path, "lung masks")) // 3
+    ),
+    "empty_mask": lambda path, _: repaint(
+        beside(path, "infection masks"), np.zeros_like(read(path))
+    ),
+    "infection_outside_lung": mark_outside,
+    "infection_is_lung": lambda path, _: shutil.copy(
+        beside(path, "lung masks"), beside(path, "infection masks")
+    ),
+}
+
+
+def is_lung(path: Path) -> bool:
+    return np.array_equal(*(read(beside(path, f"{name} masks")) for name in ("infection", "lung")))
+
+
+def key(path: Path) -> tuple[str, str, str]:
+    return path.parents[2].name, path.parents[1].name, path.name
+
+
+def take_out_lookalikes(root: Path) -> None:
+    """Leave one of each family: phantoms are drawn from a few numbers, and some meet."""
+    paths = sorted(root.glob(f"{TREE}/*/*/images/*.png"))
+    alike = families(pair.rows for pair in duplicates(np.stack([read(path) for path in paths])))
+    for path in (paths[row] for family in alike for row in family[1:]):
+        for folder in ("images", "infection masks", "lung masks"):
+            beside(path, folder).unlink()
+
+
+def plant(root: Path, rng: np.random.Generator) -> Truth:
+    """Spoil images of COVID-19 here and there, none of them twice."""
+    order = rng.permutation(sorted(map(str, root.glob(f"{TREE}/*/COVID-19/images/*.png"))))
+    same = {p for p in map(Path, order) if is_lung(p)}  # some phantoms are drawn so
+    untouched = (path for path in map(Path, order) if path not in same)
+    truth: Truth = defaultdict(set)
+    truth["infection_is_lung"] |= {frozenset({key(path)}) for path in same}
+    for kind, spoil in FAULTS.items():
+        for _ in range(N_OF_EACH):
+            path = next(untouched)
+            spoil(path, rng)
+            truth[kind].add(frozenset({key(path)}))
+    for kind, change in COPIES.items():
+        for _ in range(N_OF_EACH):
+            source, copy = next(untouched), next(untouched)
+            repaint(copy, change(read(source), rng))
+            truth[kind].add(frozenset({key(source), key(copy)}))
+    return truth
+
+
+def found_by(path: Path) -> Iterator[tuple[str, frozenset]]:
+    for finding in findings.read(path):
+        if finding.kind != "masks_disagree":  # of every copy: its mask is another image's
+            yield finding.kind, frozenset({finding.a, finding.b} - {None})
+
+
+@pytest.mark.timeout(3600)
+def test_all_that_was_planted_is_found_and_nothing_else(verb, tmp_path):
+    n_spoilt = N_OF_EACH * (len(FAULTS) + 2 * len(COPIES))
+    n_images = {"Train": 2 * n_spoilt, "Val": n_spoilt, "Test": n_spoilt}
+    write(tmp_path / "dataset", 11, n_images, size=256)
+    take_out_lookalikes(tmp_path / "dataset")
+    truth = plant(tmp_path / "dataset", np.random.default_rng(0))
+    done = verb("explore", "data.root=dataset", "data.cache_dir=cache", "hydra.run.dir=x")
+    assert done.code == 0, done.err
+    found = list(found_by(tmp_path / "x" / "findings.csv"))
+    pairs = {images for kind, images in found if kind in findings.COPIES}
+    planted_pairs = set().union(*(truth[kind] for kind in COPIES))
+    print(f"\n{sum(n_images.values())} images")
+    print(f"copies: precision {len(pairs & planted_pairs)} of {len(pairs)}")
+    for kind in COPIES:
+        print(f"{kind}: recall {len(truth[kind] & pairs)} of {len(truth[kind])}")
+    for kind in FAULTS:
+        of_kind = {images for name, images in found if name == kind}
+        right = len(of_kind & truth[kind])
+        print(f"{kind}: recall {right} of {len(truth[kind])}, precision {right} of {len(of_kind)}")
+        assert of_kind == truth[kind], kind
+    assert pairs == planted_pairs
+    mirrored = {images for kind, images in found if kind.endswith("mirrored")}
+    assert mirrored == set().union(*(truth[kind] for kind in COPIES if "mirrored" in kind))
+    assert {images for kind, images in found if kind == "exact_duplicate"} == truth["copied"]
