@@ -1,7 +1,8 @@
 """Many short jobs in one process, and many epochs in one run: nothing piles up.
 
 ``COVSEG_SOAK`` makes it long: 1 is 6 jobs and 60 epochs, ``nox -s soak`` is 200 jobs and 2,000.
-Hydra keeps the configuration of every job of a sweep until its end: 0.18 MiB each.
+Hydra keeps the configuration of every job of a sweep until its end, 0.18 MiB each, and Python keeps
+that room for the next one: so a sweep as long comes first.
 """
 
 import ctypes
@@ -51,17 +52,18 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 def test_nothing_piles_up(tmp_path, phantom_cache, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COVSEG_CACHE", str(phantom_cache))
-    seeds = ",".join(map(str, range(N_JOBS)))
-    command(monkeypatch, "-m", *TINY, "seed=0,1,2", "data.num_workers=0,1", "hydra.sweep.dir=warm")
+    seeds = [",".join(map(str, range(number))) for number in (N_JOBS // 2, N_JOBS)]
+    words = (f"seed={seeds[0]}", "data.num_workers=0,1", "hydra.sweep.dir=warm")
+    command(monkeypatch, "-m", *TINY, *words)
     start = held()
-    command(monkeypatch, "-m", *TINY, f"seed={seeds}", "hydra.sweep.dir=sweep")
+    command(monkeypatch, "-m", *TINY, f"seed={seeds[1]}", "hydra.sweep.dir=sweep")
     after_jobs = held()
     command(monkeypatch, *TINY, f"trainer.max_epochs={N_EPOCHS}", "hydra.run.dir=long")
     after_epochs = held()
     capsys.readouterr()
     for name, found in (("jobs", after_jobs), ("epochs", after_epochs)):
         print(name, {key: round(found[key] - start[key], 1) for key in found})
-        assert found["MiB"] - start["MiB"] < 30 + 0.1 * max(N_JOBS, N_EPOCHS / 10)
+        assert found["MiB"] - start["MiB"] < 30
         for key in ("files", "threads", "system threads", "processes", "shared memory"):
             assert found[key] <= start[key] + 1, key
     assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == N_JOBS
