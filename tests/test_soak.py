@@ -8,6 +8,7 @@ that room for the next one: so a sweep as long comes first.
 import ctypes
 import gc
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -38,8 +39,14 @@ def held() -> dict[str, float]:
         "threads": threading.active_count(),
         "system threads": len(list(Path("/proc/self/task").iterdir())),
         "processes": len(children),
-        "shared memory": len(list(Path("/dev/shm").iterdir())),
+        "shared memory": sum(map(is_left_over, Path("/dev/shm").iterdir())),
     }
+
+
+def is_left_over(segment: Path) -> bool:
+    """Whether the process that a segment is named for is this one or is gone: torch_<pid>_..."""
+    numbers = re.findall(r"\d+", segment.name)
+    return not numbers or numbers[0] == str(os.getpid()) or not Path("/proc", numbers[0]).exists()
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
