@@ -1,0 +1,57 @@
+"""Where infection lies: the mean of the infection masks of a split, and of the lungs around it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from covseg.data.image import Pixels
+from covseg.data.store import Store
+
+_SIDE = 128  # pixels of the longer side, at most: a map shows no more
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MeanMask:
+    """The mean over the positive images of a split.
+
+    Attributes:
+        n_images: positive images, at least 1.
+        infection: share of them that are infected there, float32 [height, width].
+        lung: share of those with a lung mask that have lung there; None where none has one.
+    """
+
+    n_images: int
+    infection: Floats
+    lung: Floats | None
+
+
+def mean_mask(store: Store, rows: Sequence[int]) -> MeanMask | None:
+    """The mean masks of the positive images among ``rows``, None where there is none."""
+    infection, lung = store.masks["infection"], store.masks["lung"]
+    height, width = infection.shape[1:]
+    scale = min(1.0, _SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    total, of_lung = np.zeros(size[::-1]), np.zeros(size[::-1])
+    n_images = n_lungs = 0
+    for row in rows:
+        if not infection[row].any():
+            continue
+        n_images += 1
+        total += _shrunk(infection[row], size)
+        if store.index.rows[row].lung:
+            n_lungs += 1
+            of_lung += _shrunk(lung[row], size)
+    if not n_images:
+        return None
+    mean_lung = (of_lung / n_lungs).astype(np.float32) if n_lungs else None
+    return MeanMask(n_images, (total / n_images).astype(np.float32), mean_lung)
+
+
+def _shrunk(mask: Pixels, size: tuple[int, int]) -> Floats:
+    plane = cv2.resize(np.asarray(mask, np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(plane, np.float32)

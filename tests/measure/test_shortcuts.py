@@ -1,0 +1,75 @@
+"""A planted shortcut is found, noise is not, and copies do not help."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from covseg.measure.shortcuts import FOLDS, Shortcut, shortcut
+
+CLASSES = ("COVID-19", "Non-COVID", "Normal")
+
+
+def drawn(n: int = 300) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Noise, classes (half, a quarter, a quarter) and no copies."""
+    classes = [CLASSES[max(0, number % 4 - 1)] for number in range(n)]
+    return np.random.default_rng(0).normal(size=(n, 6)), classes, np.arange(n)
+
+
+def test_noise_tells_nothing():
+    found = shortcut(*drawn())
+    assert abs(found.balanced_accuracy - 1 / 3) < 0.07
+    assert found.majority_share == 0.5
+    assert found.accuracy < 0.55
+
+
+def test_a_planted_shortcut_is_found():
+    numbers, classes, families = drawn()
+    numbers[:, 2] += 6 * (np.array(classes) == "COVID-19")
+    found = shortcut(numbers, classes, families)
+    assert found.classes == CLASSES
+    assert found.recall[0] > 0.95
+    assert found.balanced_interval[0] > 0.5
+    assert found.accuracy_interval[0] > found.majority_share
+
+
+def test_a_copy_stands_in_the_fold_of_its_family():
+    numbers, classes, families = drawn(120)
+    # every image twice, each with numbers of its own that only its copy shares
+    numbers = np.repeat(np.eye(120) * 9, 2, axis=0)
+    classes = [c for c in classes for _ in range(2)]
+    apart = shortcut(numbers, classes, np.arange(240))
+    together = shortcut(numbers, classes, np.repeat(families, 2))
+    assert apart.accuracy > 0.9
+    assert together.accuracy <= 0.55
+
+
+def test_scores_are_those_of_sklearn():
+    confusion = np.array([[50, 3, 7], [10, 20, 0], [1, 2, 27]])
+    found = Shortcut(CLASSES, confusion)
+    truth = np.repeat([0, 0, 0, 1, 1, 1, 2, 2, 2], confusion.ravel())
+    said = np.repeat([0, 1, 2] * 3, confusion.ravel())
+    assert found.n_images == 120
+    assert found.accuracy == pytest.approx(accuracy_score(truth, said))
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
+    low, high = found.balanced_interval
+    assert low < found.balanced_accuracy < high
+    # the normal approximation
+    half = 1.96 * np.sqrt((found.recall * (1 - found.recall) / confusion.sum(1)).sum()) / 3
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_classes_with_too_few_families_are_left_out():
+    numbers, classes, families = drawn(100)
+    few = [n for n, c in enumerate(classes) if c == "Normal"][FOLDS - 1 :]
+    kept = np.setdiff1d(np.arange(100), few)
+    found = shortcut(numbers[kept], [classes[n] for n in kept], families[kept])
+    assert found.classes == CLASSES[:2]
+    assert found.n_images == 75
+    one = [n for n, c in enumerate(classes) if c == "Normal"]
+    assert shortcut(numbers[one], ["Normal"] * len(one), families[one]) is None
+    assert shortcut(numbers[:3], classes[:3], families[:3]) is None
+    assert shortcut(numbers, classes, np.zeros(100, np.int64)) is None
+
+
+def test_the_same_numbers_give_the_same_answer():
+    assert np.array_equal(shortcut(*drawn()).confusion, shortcut(*drawn()).confusion)
