@@ -12,7 +12,8 @@ from rich.console import Console
 from covseg.data.findings import COPIES, KINDS, Finding, read
 from covseg.data.layout import PUBLISHED
 from covseg.data.phantom_dataset import write
-from covseg.report.findings_table import _MEANING, findings_tables
+from covseg.report.findings_table import findings_tables
+from covseg.report.meaning import MEANINGS
 
 TREE = "Infection Segmentation Data/Infection Segmentation Data"
 
@@ -105,4 +106,4 @@ def test_the_tables_fit_80_columns_and_name_every_kind():
     assert all(f"{kind} " in shown for kind in KINDS)
     assert f"{len(COPIES) * 1000} pairs of copies in 999 families" in shown
     assert "publish" not in shown
-    assert set(_MEANING) == set(KINDS)
+    assert set(MEANINGS) == set(KINDS)

@@ -114,17 +114,20 @@ def _of_histogram(image: Pixels) -> list[float]:
 
 
 def _of_neighbours(image: Pixels) -> list[float]:
-    grey = image.astype(np.int16)
-    laplacian = cv2.Laplacian(np.ascontiguousarray(image), cv2.CV_16S)
-    (height, width) = image.shape
-    columns, lines = grey.mean(axis=0), grey.mean(axis=1)
+    image = np.ascontiguousarray(image)
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_16S))
     return [
-        float(np.abs(np.diff(grey, axis=1)).mean()),
-        float(np.abs(np.diff(grey, axis=0)).mean()),
-        float(laplacian.std()),
-        float(columns[: width // 2].mean() - columns[-(width // 2) :].mean()),
-        float(lines[: height // 2].mean() - lines[-(height // 2) :].mean()),
+        _mean(cv2.absdiff(image[:, 1:], image[:, :-1])),
+        _mean(cv2.absdiff(image[1:], image[:-1])),
+        float(deviation[0, 0]),
+        _mean(image[:, :width]) - _mean(image[:, -width:]),
+        _mean(image[:height]) - _mean(image[-height:]),
     ]
+
+
+def _mean(plane: Pixels | cv2.typing.MatLike) -> float:
+    return float(cv2.mean(plane)[0])  # five times as fast as numpy's
 
 
 def _of_border(image: Pixels, lung: Pixels) -> list[float]:

@@ -10,26 +10,8 @@ from rich.text import Text
 
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, SPLITS
+from covseg.report.meaning import MEANINGS
 from covseg.report.table import show
-
-_MEANING = {
-    "missing": "an image without its mask, or a mask without its image",
-    "unreadable": "a file that cannot be decoded",
-    "wrong_mode": "a picture that is not 8-bit grey",
-    "wrong_size": "another size than most images have",
-    "wrong_values": "a mask with other values than 0 and 255",
-    "odd_name": "a name that breaks the pattern of its class",
-    "empty_mask": "COVID-19 without any infection marked",
-    "unexpected_infection": "infection marked where the class has none",
-    "infection_outside_lung": "infection marked where no lung is",
-    "infection_is_lung": "the infection mask is the lung mask",
-    "exact_duplicate": "every pixel the same",
-    "near_duplicate": "correlation of 0.97 and more as they are",
-    "near_duplicate_mirrored": "the same, with one of them mirrored",
-    "aligned_duplicate": "the same once re-cropped, turned or re-toned",
-    "aligned_duplicate_mirrored": "the same, with one of them mirrored",
-    "masks_disagree": "copies whose infection masks differ",
-}
 
 
 def print_findings(
@@ -39,7 +21,7 @@ def print_findings(
     where: object,
 ) -> None:
     """Print the tables and the folder to stdout, as far as somebody reads them."""
-    show(findings_tables(counts, found, n_families), f"findings: {where}/findings.csv")
+    show(findings_tables(counts, found, n_families), f"page: {where}/explore.html")
 
 
 def findings_tables(
@@ -85,7 +67,7 @@ def _kinds(found: Sequence[Finding]) -> Table:
     numbers = Counter(finding.kind for finding in found)
     for kind in KINDS:
         if numbers[kind]:
-            table.add_row(kind, f"{numbers[kind]:,}", _MEANING[kind])
+            table.add_row(kind, f"{numbers[kind]:,}", MEANINGS[kind].what)
     return table
 
 

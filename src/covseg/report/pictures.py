@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.files import write_whole
+from covseg.report.colours import TRUTH
 
 Rgb = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]
 
 # a palette that colour-blind readers can tell apart (Okabe and Ito)
-_TRUTH, _PREDICTION = (86, 180, 233), (240, 228, 66)
+_PREDICTION = (240, 228, 66)
 _HIT, _FALSE_ALARM, _MISSED = (0, 158, 115), (230, 159, 0), (204, 121, 167)
 _SIDE = 256  # pixels of a panel
 _CAPTION, _GAP = 22, 4  # pixels
@@ -45,7 +46,7 @@ def panels(
         (true & ~predicted, _MISSED),
     ):
         _tint(error, region, colour)
-    row = [grey, _outlined(grey, true, _TRUTH), _outlined(grey, predicted, _PREDICTION), error]
+    row = [grey, _outlined(grey, true, TRUTH), _outlined(grey, predicted, _PREDICTION), error]
     gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
     body = np.concatenate([part for panel in row for part in (panel, gap)][:-1], axis=1)
     titles = zip(range(0, body.shape[1], _SIDE + _GAP), _TITLES, strict=True)

@@ -1,15 +1,28 @@
-"""One look at a dataset: its counts, its findings, and what of it leaks."""
+"""One look at a dataset: its counts, its findings, what leaks, and what gives classes away."""
 
 import logging
 import time
 from pathlib import Path
 
+import numpy as np
+
 from covseg.config import Explore
 from covseg.data import findings
-from covseg.data.audit import audit, disagreements
-from covseg.data.copies import families
+from covseg.data.audit import audit, disagreements, lung_tree_counts
+from covseg.data.border import borders
+from covseg.data.copies import Copies
 from covseg.data.duplicates import duplicates
-from covseg.data.source import source_of
+from covseg.data.findings import COPIES, Finding
+from covseg.data.layout import SPLITS
+from covseg.data.mean_masks import mean_mask
+from covseg.data.source import Source, source_of
+from covseg.data.statistics import Statistics, statistics
+from covseg.data.store import Store
+from covseg.errors import DataError
+from covseg.measure.shortcuts import Shortcut, shortcut
+from covseg.report.exploration import Card, Counts, Exploration
+from covseg.report.exploration_page import write_page
+from covseg.report.exploration_tables import write_tables
 from covseg.report.findings_table import print_findings
 from covseg.report.provenance import provenance, write_provenance
 
@@ -17,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def explore(config: Explore, out: Path) -> None:
-    """Write ``findings.csv`` and print what it says.
+    """Write ``findings.csv``, tables, figures and a page, and print what they say.
 
     Raises:
         CovsegError: the data is not there, nothing of it can be used, or ``out`` is full.
@@ -35,12 +48,54 @@ def explore(config: Explore, out: Path) -> None:
     ]
     findings.write(found, out / "findings.csv")
     findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
-    n_families = len(families(pair.rows for pair in pairs))
     notes = provenance("explore", 0, 1)
+    exploration = _looked_at(source, store, found)
+    write_tables(exploration, out / "tables")
+    made_up = config.data.root is None and config.data.phantom is not None
+    version, command = notes["versions"]["covseg"], notes["command"]
+    write_page(
+        exploration, Card(made_up, source.path.name, command, version, notes["started"]), out
+    )
     notes |= {
         "data": {"root": str(config.data.root), **store.facts()},
-        "families": n_families,
+        "families": len(exploration.families),
         "seconds": round(time.monotonic() - began, 1),
     }
     write_provenance(notes, out / "provenance.json")
-    print_findings(store.index.counts(), found, n_families, out)
+    print_findings(store.index.counts(), found, len(exploration.families), out)
+
+
+def _looked_at(source: Source, store: Store, found: list[Finding]) -> Exploration:
+    described = statistics(store)
+    copies = Copies(store.index, tuple(one for one in found if one.kind in COPIES))
+    return Exploration(
+        store=store,
+        findings=found,
+        families=copies.families(),
+        lung_tree=_lung_tree(source),
+        statistics=described,
+        mean_masks={split: mean_mask(store, store.index.of_split(split)) for split in SPLITS},
+        shortcuts=_shortcuts(store, described, copies),
+    )
+
+
+def _lung_tree(source: Source) -> Counts | None:
+    try:
+        return lung_tree_counts(source)
+    except DataError as error:  # explore is about the other tree
+        log.warning("the lung tree is not counted: %s", error)
+        return None
+
+
+def _shortcuts(
+    store: Store, described: Statistics, copies: Copies
+) -> dict[str, Shortcut | None]:
+    rows = store.index.rows
+    classes = np.array([row.patient_class for row in rows])
+    family = np.array(copies.labels())
+    masked = np.array([row.lung is not None for row in rows])  # else nothing can be blanked
+    of_border = shortcut(borders(store)[masked], classes[masked].tolist(), family[masked])
+    return {
+        "20 global statistics": shortcut(described.of_image, classes.tolist(), family),
+        "the border alone": of_border,
+    }

@@ -1,0 +1,132 @@
+"""The figures of ``covseg.explore``: one function a figure, each small enough for a phone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from covseg.data.layout import SPLITS
+from covseg.data.mean_masks import MeanMask
+from covseg.measure.shortcuts import Shortcut
+from covseg.report.colours import CLASSES, FAINT, INK, QUIET
+from covseg.report.distributions import Quantiles
+
+_WIDTH, _HEIGHT = 3.6, 2.7  # inches
+_TRAIN, _VAL, _TEST = SPLITS
+
+Numbers = npt.NDArray[np.float64]
+_PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
+
+
+def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]) -> Figure:
+    """A line from the 5th to the 95th percentile, a bar over the middle half, a dot the median.
+
+    Args:
+        title: of the figure.
+        unit: of the numbers; ``share`` becomes per cent.
+        groups: by split and class; a group without images has no line.
+    """
+    figure, axes = _panel(title, _HEIGHT)
+    labels: list[tuple[str, str, str]] = []  # word, colour, weight
+    for patient_class, colour in CLASSES.items():
+        labels.append((patient_class, colour, "bold"))
+        for split in SPLITS:
+            y = len(labels)
+            labels.append((split, QUIET, "normal"))
+            if group := groups.get((split, patient_class)):
+                axes.hlines(y, group.p5, group.p95, color=colour, linewidth=1.2)
+                axes.hlines(y, group.p25, group.p75, color=colour, linewidth=5)
+                axes.plot(group.p50, y, "o", color="white", markersize=3, markeredgecolor=INK)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), [word for word, _, _ in labels])
+    for text, (_, colour, weight) in zip(axes.get_yticklabels(), labels, strict=True):
+        text.set(color=colour, fontweight=weight)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    if unit == "share":
+        axes.xaxis.set_major_formatter(_PER_CENT)
+    axes.set_xlabel("share of the pixels" if unit == "share" else unit)
+    return figure
+
+
+def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
+    """How often a share occurs among the images of each split.
+
+    Args:
+        title: of the figure.
+        of_split: a share in [0, 1] of each image of a split; one of them at least.
+    """
+    figure, axes = _panel(title, _HEIGHT)
+    covid = CLASSES["COVID-19"]
+    looks: dict[str, dict[str, Any]] = {
+        _TRAIN: {"histtype": "stepfilled", "color": covid, "alpha": 0.3},
+        _VAL: {"histtype": "step", "color": INK, "linestyle": (0, (2, 1.5)), "linewidth": 1.1},
+        _TEST: {"histtype": "step", "color": covid, "linewidth": 1.6},
+    }
+    top = max(float(values.max()) for values in of_split.values() if len(values))
+    bins = np.linspace(0, max(top, 0.01), 21)
+    for split, values in of_split.items():
+        if len(values):
+            weights = np.full(len(values), 1 / len(values))
+            axes.hist(values, bins=list(bins), weights=weights, label=split, **looks[split])
+    axes.set(ylabel="share of the images", xlim=(0, bins[-1]))
+    axes.xaxis.set_major_formatter(_PER_CENT)
+    axes.yaxis.set_major_formatter(_PER_CENT)
+    axes.grid(axis="y")
+    axes.legend(loc="best")
+    return figure
+
+
+def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
+    """Share of the positive images that are infected at a place, the usual lungs outlined.
+
+    Args:
+        title: of the figure.
+        mask: of a split.
+        top: the share that has the brightest colour, the same for all splits.
+    """
+    figure, axes = _panel(f"{title}, {mask.n_images:,} images", _WIDTH * 0.86)
+    shown = axes.imshow(mask.infection, cmap="inferno", vmin=0, vmax=top, interpolation="bilinear")
+    if mask.lung is not None and mask.lung.max() > 0.5 > mask.lung.min():
+        axes.contour(mask.lung, levels=[0.5], colors="white", linewidths=0.8)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.9, format=_PER_CENT)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def accuracies(found: Mapping[str, Shortcut]) -> Figure:
+    """Accuracy and balanced accuracy with their intervals, beside what knows nothing."""
+    figure = Figure(figsize=(5.6, 0.75 + 0.5 * len(found)))
+    columns = figure.subplots(1, 2, sharey=True, sharex=True)
+    for axes, balanced in zip(columns, (False, True), strict=True):
+        for y, shortcut in enumerate(found.values()):
+            value = shortcut.balanced_accuracy if balanced else shortcut.accuracy
+            low, high = shortcut.balanced_interval if balanced else shortcut.accuracy_interval
+            blind = 1 / len(shortcut.classes) if balanced else shortcut.majority_share
+            axes.barh(y, value, height=0.5, color=FAINT)
+            axes.hlines(y, low, high, color=INK, linewidth=1.4)
+            axes.plot(value, y, "o", color=INK, markersize=3)
+            axes.vlines(blind, y - 0.32, y + 0.32, color=CLASSES["COVID-19"], linewidth=1.6)
+            says = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+            axes.text(high + 0.03, y, says, va="center")
+        axes.set(xlim=(0, 1.35), ylim=(len(found) - 0.4, -0.6), xticks=(0, 0.5, 1))
+        axes.set_title("balanced accuracy" if balanced else "accuracy", fontweight="bold")
+        axes.set_yticks(range(len(found)), list(found))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(_PER_CENT)
+    return figure
+
+
+def _panel(title: str, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(_WIDTH, height))
+    figure.suptitle(title, x=0.02, ha="left")
+    return figure, figure.add_subplot()

@@ -1,0 +1,56 @@
+"""Radiographs with outlines of their masks, small enough to stand inside a page."""
+
+import base64
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from covseg.data.image import Pixels
+from covseg.report.colours import LUNG, TRUTH, Rgb
+
+_SIDE = 256  # pixels of the longer side of a picture
+_GAP = 4  # pixels between two pictures
+_QUALITY = 80  # of WebP, per cent
+
+Outline = tuple[Pixels, Rgb, int]  # mask, colour, thickness
+
+
+def outlines(infection: Pixels, lung: Pixels) -> list[Outline]:
+    """The lungs thin and white, the infection over them."""
+    return [(lung, LUNG, 1), (infection, TRUTH, 2)]
+
+
+def outlined(image: Pixels, masks: Sequence[Outline] = ()) -> Pixels:
+    """An image with outlines.
+
+    Args:
+        image: uint8 [height, width].
+        masks: each {0, 1} of the same shape.
+
+    Returns:
+        RGB uint8 [smaller height, smaller width, 3]
+    """
+    height, width = image.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    picture = np.repeat(small[..., None], 3, axis=2)
+    for mask, colour, thickness in masks:
+        plane = cv2.resize(np.ascontiguousarray(mask), size, interpolation=cv2.INTER_NEAREST_EXACT)
+        found, _ = cv2.findContours(plane, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, found, -1, colour, thickness, lineType=cv2.LINE_AA)
+    return np.asarray(picture, np.uint8)
+
+
+def side_by_side(left: Pixels, right: Pixels) -> Pixels:
+    """Two pictures of one height as one."""
+    gap = np.full((len(left), _GAP, 3), 128, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
+def embedded(picture: Pixels) -> str:
+    """An RGB picture as the address of an ``<img>`` that asks nobody for it."""
+    done, data = cv2.imencode(".webp", picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    assert done
+    return f"data:image/webp;base64,{base64.b64encode(data.tobytes()).decode()}"
