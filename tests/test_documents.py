@@ -235,7 +235,7 @@ def test_a_command_does_what_its_document_says(
         assert done.code == 0, done.err
         assert done.err == f"{home / resumed[0]} is finished: nothing left to do\n"
         return
-    result = "findings.csv" if name == "explore" else "summary.json"
+    result = "explore.html" if name == "explore" else "summary.json"
     before = set(home.rglob(result))
     done = (command if text in ALONE else verb)(name, *words, *shrunk(name, words))
     assert done.code == 0, done.err

@@ -1,11 +1,13 @@
-"""``python -m covseg.explore``: what was planted stands in findings.csv and on the terminal."""
+"""``python -m covseg.explore``: what was planted stands in its files and on the terminal."""
 
+import csv
 import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 from rich.console import Console
 
@@ -50,12 +52,18 @@ def test_a_copy_in_another_split_is_a_leak(dataset, verb, tmp_path):
     }
     assert "1 pairs of copies in 1 families; 1 across splits" in said
     assert re.search(r"^Val +1 \(466\) +1 \(233\) +1 \(233\) +3 \(932\)$", said, re.M)
-    assert said.endswith(f"findings: {tmp_path}/x/findings.csv\n")
+    assert said.endswith(f"page: {tmp_path}/x/explore.html\n")
     notes = json.loads((tmp_path / "x" / "provenance.json").read_text())
     assert notes["data"]["counts"]["Val"] == {"COVID-19": 1, "Non-COVID": 1, "Normal": 1}
     assert {path.name for path in (tmp_path / "x").iterdir()} == {
-        *("config.yaml", "explore.log", "findings.csv", "provenance.json")
+        *("config.yaml", "explore.html", "explore.log", "figures", "findings.csv"),
+        *("provenance.json", "tables"),
     }
+    page = (tmp_path / "x" / "explore.html").read_text()
+    assert all(f"<code>{kind}</code>" in page for kind in kinds)
+    assert "1 of the 4 Test images (25.0 %)" in page
+    with (tmp_path / "x" / "tables" / "statistics.csv").open() as table:
+        assert len(table.readlines()) == 1 + 19  # a line an image; one of 20 cannot be read
 
 
 def test_a_whole_dataset_has_no_finding(dataset, verb, tmp_path):
@@ -79,6 +87,30 @@ def test_what_cannot_be_is_refused(words, sentence, dataset, verb, tmp_path):
     assert done.err.count("\n") == 1
     assert sentence in done.err
     assert not list(tmp_path.glob("outputs/explore/*"))
+
+
+def test_two_copies_of_the_lung_tree_stop_nothing(dataset, verb, tmp_path):
+    for folder in ("a", "b"):
+        path = dataset / folder / "Lung Segmentation Data" / "Test" / "Normal" / "images" / "x.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    explored(verb, tmp_path)
+    log = (tmp_path / "x" / "explore.log").read_text()
+    assert "the lung tree is not counted" in log
+    assert "is not beside it" in (tmp_path / "x" / "explore.html").read_text()
+
+
+def test_a_shortcut_that_is_planted_is_found(tmp_path, verb):
+    write(tmp_path / "dataset", 3, {"Train": 24, "Val": 4, "Test": 4}, size=64)
+    for path in (tmp_path / "dataset" / TREE).glob("*/Normal/images/*.png"):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), cv2.rectangle(picture, (0, 0), (63, 3), 255, -1))
+    explored(verb, tmp_path)
+    with (tmp_path / "x" / "tables" / "confusion.csv").open(newline="") as file:
+        cells = [line for line in csv.DictReader(file) if line["class"] == "Normal"]
+    assert {line["seen"] for line in cells} == {"20 global statistics", "the border alone"}
+    right = [int(line["images"]) for line in cells if line["taken_for"] == "Normal"]
+    assert right == [8, 8]
 
 
 def test_it_is_work_for_one_process(dataset, verb, monkeypatch):

@@ -1,9 +1,10 @@
-"""Look at a dataset, and find what is wrong with it: damaged files, odd masks, copies, leaks.
+"""Look at a dataset: what is in it, what is wrong with it, what gives its classes away.
 
     python -m covseg.explore data.root=archive.zip
     python -m covseg.explore data=phantom
 
-The result is a folder with findings.csv: outputs/explore/<date_time>/.
+The result is a folder with a page, explore.html, its tables and figures, and findings.csv:
+outputs/explore/<date_time>/.
 """
 
 from pathlib import Path
@@ -15,7 +16,7 @@ from covseg.run.verb import Verb
 
 def work(config: Explore, out: Path) -> None:
     """Look at every file and every pair of images."""
-    # OpenCV takes a second: it comes in when the configuration is known to be right
+    # OpenCV and matplotlib take seconds: they come in when the configuration is known to be right
     from covseg.run.exploration import explore
 
     explore(config, out)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from covseg.data.audit import audit, disagreements
+from covseg.data.audit import audit, disagreements, lung_tree_counts
 from covseg.data.duplicates import duplicates
 from covseg.data.findings import Finding
 from covseg.data.phantom_dataset import write
@@ -136,3 +136,17 @@ def test_nothing_that_can_be_used_is_refused(dataset, tmp_path):
         path.write_bytes(b"")
     with pytest.raises(DataError, match="is an empty file"):
         found(dataset, tmp_path)
+
+
+def test_the_lung_tree_is_counted_by_names_where_it_is(dataset, tmp_path):
+    assert lung_tree_counts(locate(dataset)) is None
+    both = tmp_path / "both"
+    write(both, 0, {"Train": 8, "Test": 4}, size=32, lung_tree=True)
+    tree = next(both.glob("Lung*/Lung*"))
+    next(tree.glob("Train/Normal/images/*.png")).unlink()
+    next(tree.glob("Test/Normal/images/*.png")).write_bytes(b"")  # is not looked at
+    assert lung_tree_counts(locate(both)) == {
+        "Train": {"COVID-19": 4, "Non-COVID": 2, "Normal": 1},
+        "Val": {"COVID-19": 0, "Non-COVID": 0, "Normal": 0},
+        "Test": {"COVID-19": 2, "Non-COVID": 1, "Normal": 1},
+    }

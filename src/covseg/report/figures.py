@@ -11,7 +11,6 @@ from matplotlib.ticker import FuncFormatter
 
 from covseg.data.layout import SPLITS
 from covseg.data.mean_masks import MeanMask
-from covseg.measure.shortcuts import Shortcut
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
 from covseg.report.distributions import Quantiles
 
@@ -19,6 +18,7 @@ _WIDTH, _HEIGHT = 3.6, 2.7  # inches
 _TRAIN, _VAL, _TEST = SPLITS
 
 Numbers = npt.NDArray[np.float64]
+Accuracy = tuple[float, tuple[float, float], float]  # value, interval, without knowledge
 _PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
@@ -102,27 +102,21 @@ def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
     return figure
 
 
-def accuracies(found: Mapping[str, Shortcut]) -> Figure:
-    """Accuracy and balanced accuracy with their intervals, beside what knows nothing."""
-    figure = Figure(figsize=(5.6, 0.75 + 0.5 * len(found)))
-    columns = figure.subplots(1, 2, sharey=True, sharex=True)
-    for axes, balanced in zip(columns, (False, True), strict=True):
-        for y, shortcut in enumerate(found.values()):
-            value = shortcut.balanced_accuracy if balanced else shortcut.accuracy
-            low, high = shortcut.balanced_interval if balanced else shortcut.accuracy_interval
-            blind = 1 / len(shortcut.classes) if balanced else shortcut.majority_share
-            axes.barh(y, value, height=0.5, color=FAINT)
-            axes.hlines(y, low, high, color=INK, linewidth=1.4)
-            axes.plot(value, y, "o", color=INK, markersize=3)
-            axes.vlines(blind, y - 0.32, y + 0.32, color=CLASSES["COVID-19"], linewidth=1.6)
-            says = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-            axes.text(high + 0.03, y, says, va="center")
-        axes.set(xlim=(0, 1.35), ylim=(len(found) - 0.4, -0.6), xticks=(0, 0.5, 1))
-        axes.set_title("balanced accuracy" if balanced else "accuracy", fontweight="bold")
-        axes.set_yticks(range(len(found)), list(found))
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_formatter(_PER_CENT)
+def accuracies(title: str, found: Mapping[str, Accuracy]) -> Figure:
+    """How often classifiers are right, with intervals, beside what knows nothing."""
+    figure, axes = _panel(title, 0.8 + 0.4 * len(found))
+    for y, (value, (low, high), blind) in enumerate(found.values()):
+        axes.barh(y, value, height=0.5, color=FAINT)
+        axes.hlines(y, low, high, color=INK, linewidth=1.4)
+        axes.plot(value, y, "o", color=INK, markersize=3)
+        axes.vlines(blind, y - 0.32, y + 0.32, color=CLASSES["COVID-19"], linewidth=1.6)
+        says = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+        axes.text(high + 0.03, y, says, va="center")
+    axes.set(xlim=(0, 1.45), ylim=(len(found) - 0.4, -0.6), xticks=(0, 0.5, 1))
+    axes.set_yticks(range(len(found)), list(found))
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(_PER_CENT)
     return figure
 
 

@@ -1,0 +1,83 @@
+"""A small made-up dataset that was looked at, with findings of every kind."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from covseg.data.border import borders
+from covseg.data.findings import COPIES, KINDS, Finding
+from covseg.data.index import read_index
+from covseg.data.layout import SPLITS
+from covseg.data.mean_masks import mean_mask
+from covseg.data.phantom_dataset import write
+from covseg.data.source import locate
+from covseg.data.statistics import statistics
+from covseg.data.store import Store, open_store
+from covseg.measure.shortcuts import shortcut
+from covseg.report.exploration import Card, Exploration
+
+PAIRS = (*COPIES, "masks_disagree")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.mktemp("phantom")
+    write(root, 0, {"Train": 16, "Val": 8, "Test": 8}, size=64)
+    source = locate(root)
+    index = read_index(source.names(), ["infection"], "phantom")
+    return open_store(source, index, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def every_kind(store: Store) -> list[Finding]:
+    """One finding of each kind; the pairs are of Train and Test."""
+    rows = store.index.rows
+    one = next(row.key for row in rows if row.key[:2] == ("Train", "COVID-19"))
+    other = next(row.key for row in rows if row.key[:2] == ("Test", "COVID-19"))
+    return [
+        Finding(kind, one, other, 0.98) if kind in PAIRS else Finding(kind, one, value="masks: so")
+        for kind in KINDS
+    ]
+
+
+@pytest.fixture(scope="session")
+def looked_at() -> Callable[..., Exploration]:
+    """A store and what was found -> an exploration of it."""
+
+    def make(store: Store, findings: list[Finding] = [], **more) -> Exploration:  # noqa: B006
+        described, rows = statistics(store), store.index.rows
+        classes, alone = [row.patient_class for row in rows], np.arange(len(rows))
+        found = Exploration(
+            store=store,
+            findings=findings,
+            families=[],
+            lung_tree=None,
+            statistics=described,
+            mean_masks={s: mean_mask(store, store.index.of_split(s)) for s in SPLITS},
+            shortcuts={
+                "20 global statistics": shortcut(described.of_image, classes, alone),
+                "the border alone": shortcut(borders(store), classes, alone),
+            },
+        )
+        return replace(found, **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def card() -> Card:
+    return Card(False, "archive.zip", "covseg.explore", "0.1.0", "2026-01-31T12:00:00+00:00")
+
+
+@pytest.fixture(scope="session")
+def some_rows() -> Callable[[Store, list[int]], Store]:
+    """A store with only some of its rows, in memory."""
+    return lambda store, rows: replace(
+        store,
+        index=replace(store.index, rows=tuple(store.index.rows[row] for row in rows)),
+        images=store.images[rows],
+        masks={name: mask[rows] for name, mask in store.masks.items()},
+        home=None,
+    )

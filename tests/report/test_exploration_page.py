@@ -1,0 +1,161 @@
+"""One page that asks nobody for anything, says what was found, and what could not be computed."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from covseg.data.findings import KINDS, Finding
+from covseg.data.index import Index
+from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG
+from covseg.report.exploration_page import write_page
+
+EMPTY = {"meta", "link", "img", "br", "rect", "use", "path", "image"}
+
+
+class Page(HTMLParser):
+    """The tags of a page; a tag that is closed and was not opened is an error."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.html = path.read_text()
+        self.open: list[str] = []
+        self.addresses: list[tuple[str, str]] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.feed(self.html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in EMPTY:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in {"src", "href", "xlink:href", "data", "srcset", "action", "poster"}:
+                self.addresses.append((tag, value))
+            if name == "id":
+                self.ids.append(value)
+            if tag == "img" and name == "alt":
+                assert value
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in {"style", "script"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture
+def written(tmp_path, card):
+    def write(found, **more) -> Page:
+        write_page(found, replace(card, **more), tmp_path)
+        return Page(tmp_path / "explore.html")
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def full(store, looked_at, every_kind, card, tmp_path_factory) -> tuple[Page, Path]:
+    """A page with findings of every kind, and its folder."""
+    out = tmp_path_factory.mktemp("full")
+    write_page(looked_at(store, every_kind), card, out)
+    return Page(out / "explore.html"), out
+
+
+def test_every_kind_stands_on_the_page_with_a_picture(full):
+    page, _ = full
+    for kind in KINDS:
+        assert f"<code>{kind}</code>" in page.html
+    assert page.html.count("<article>") == len(KINDS)
+    assert sum(tag == "img" for tag, _ in page.addresses) == len(KINDS) + 9
+
+
+def test_no_request_leaves_the_page(full):
+    page, _ = full
+    outside = [(tag, to) for tag, to in page.addresses if not to.startswith(("data:", "#"))]
+    assert {tag for tag, _ in outside} == {"a"}
+    assert all(re.match(r"https://(doi|creativecommons)\.org/", to) for _, to in outside)
+    assert "<script" not in page.html
+    assert "@import" not in page.html
+    assert not re.findall(r"url\((?!#)", page.html)
+
+
+def test_links_within_the_page_lead_somewhere_and_names_are_given_once(full):
+    page, _ = full
+    assert len(page.ids) == len(set(page.ids))
+    inside = {to[1:] for _, to in page.addresses if to.startswith("#")}
+    assert inside <= set(page.ids)
+
+
+def test_names_of_files_are_words_and_never_code(store, looked_at, written):
+    evil = "<script>alert('&\"')</script>.png"
+    rows = tuple(replace(row, name=f"{n}{evil}") for n, row in enumerate(store.index.rows))
+    spoilt = replace(store, index=Index("infection", rows), home=None)
+    findings = [Finding("odd_name", rows[0].key, value="<b>")]
+    page = written(looked_at(spoilt, findings), root=evil, command=evil)
+    assert "<script" not in page.html
+    assert "<b>, " not in page.html
+    assert f"0{evil}, <b>" in page.text
+
+
+def test_a_count_that_differs_is_marked(store, looked_at, written):
+    lungs = {split: dict(of_class) for split, of_class in PUBLISHED_LUNG.items()}
+    lungs["Val"]["Normal"] = 1711
+    page = written(looked_at(store, lung_tree=lungs))
+    marked = re.findall(r'"differs">([\d,]+) ≠</span> <span class="published">([\d,]+)', page.html)
+    assert ("1,711", "1,712") in marked
+    assert ("8", f"{PUBLISHED['Train']['COVID-19']:,}") in marked
+    assert len(marked) == 12 + 2  # nine counts and three sums; the one that was changed and its sum
+    assert "is not beside it" not in page.text
+
+
+def test_figures_are_pngs_that_can_be_read(full):
+    _, out = full
+    paths = sorted((out / "figures").iterdir())
+    assert {"mean.png", "accuracy.png", "infection_map_Train.png"} <= {p.name for p in paths}
+    assert all(cv2.imread(str(path)) is not None for path in paths)
+
+
+def test_the_licence_is_that_of_the_real_data_alone(full, store, looked_at, written):
+    assert "CC BY-SA 4.0" in full[0].text
+    page = written(looked_at(store), made_up=True)
+    assert "CC BY-SA" not in page.text
+    assert "Tahir" not in page.text
+    assert "Phantom images" in page.text
+
+
+def test_one_class_has_no_shortcut_and_no_infection_no_map(store, looked_at, some_rows, written):
+    normal = [n for n, row in enumerate(store.index.rows) if row.patient_class == "Normal"]
+    page = written(looked_at(some_rows(store, normal)))
+    assert page.text.count("Not computed. It needs") == 2
+    assert "Not computed: no image has any infection." in page.text
+    assert "No finding" in page.text
+
+
+def test_three_images_have_a_page(store, looked_at, some_rows, written):
+    page = written(looked_at(some_rows(store, [0, len(store.index.rows) // 2, -1])))
+    assert "3 of 64 × 64 pixels" in page.text
+
+
+def test_without_lung_masks_nothing_is_said_of_lungs(store, looked_at, written):
+    rows = tuple(replace(row, lung=None) for row in store.index.rows)
+    masks = {**store.masks, "lung": np.zeros_like(store.masks["lung"])}
+    without = replace(store, index=Index("infection", rows), masks=masks, home=None)
+    page = written(looked_at(without, shortcuts={"the border alone": None}))
+    assert "no lung masks" in page.text
+    assert "Infected share of the lungs" not in page.text
+    assert "It needs lung masks and five images" in page.text

@@ -1,0 +1,61 @@
+"""The half minute's sentences hold the numbers, and warn only where there is reason to."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from covseg.data.findings import Finding
+from covseg.measure.shortcuts import Shortcut
+from covseg.report.headlines import facts, headlines, percent
+
+CLASSES = ("COVID-19", "Normal")
+
+
+def test_a_leak_is_counted_in_images_of_test(store, looked_at):
+    of = store.index.of_split
+    rows, train, test = store.index.rows, of("Train"), of("Test")
+    family = [train[0], train[1], test[0], test[1]]
+    pairs = [(train[0], train[1]), (train[0], test[0]), (test[0], test[1])]
+    findings = [Finding("near_duplicate", rows[a].key, rows[b].key, 0.98) for a, b in pairs]
+    found = looked_at(store, findings, families=[family])
+    assert [(fact.number, fact.warns) for fact in facts(found)] == [
+        *((str(len(rows)), False), ("3", False), ("3", False), ("1", True))
+    ]
+    assert headlines(found)[0].startswith("2 of the 8 Test images (25.0 %)")
+    assert found.seen_before("Train", ("Test", "Val")) == 2
+    assert found.seen_before("Val", ("Train", "Test")) == 0
+
+
+def test_a_shortcut_is_told_where_it_is_better_than_the_majority(store, looked_at):
+    good, bad = np.array([[90, 10], [10, 90]]), np.array([[60, 40], [60, 40]])
+    shortcuts = {"A": Shortcut(CLASSES, good), "B": Shortcut(CLASSES, bad), "C": None}
+    said = " ".join(headlines(looked_at(store, shortcuts=shortcuts)))
+    assert "in 90.0 % from A; always naming the most frequent class is right in 50.0 %" in said
+    assert " B" not in said
+
+
+def test_masks_and_damage_are_told(store, looked_at):
+    one, other = store.index.rows[0].key, store.index.rows[1].key
+    findings = [
+        *(Finding("masks_disagree", one, other, dice) for dice in (0.5, 0.8, 0.9)),
+        Finding("infection_is_lung", one),
+        Finding("unreadable", one, value="images: truncated"),
+    ]
+    said = " ".join(headlines(looked_at(store, findings)))
+    assert "3 pairs of copies have infection masks that differ, with a Dice of 0.80" in said
+    assert "In 1 images the infection mask is the lung mask" in said
+    assert "1 files are damaged" in said
+    assert "No radiograph of Test was found in Train or Val." in said
+
+
+def test_a_dataset_without_test_and_findings_has_a_sentence_too(store, looked_at, some_rows):
+    only = some_rows(store, store.index.of_split("Train"))
+    found = replace(looked_at(only), shortcuts={})
+    assert headlines(found) == [
+        "Nothing was found that a training on this data would have to know of."
+    ]
+    assert not any(fact.warns for fact in facts(found))
+
+
+def test_percent_has_a_space_as_everywhere():
+    assert percent(0.12345) == "12.3 %"
