@@ -24,6 +24,14 @@ def test_a_leak_is_counted_in_images_of_test(store, looked_at):
     assert headlines(found)[0].startswith("2 of the 8 Test images (25.0 %)")
     assert found.seen_before("Train", ("Test", "Val")) == 2
     assert found.seen_before("Val", ("Train", "Test")) == 0
+    assert not any("Val images" in line for line in headlines(found))
+
+
+def test_what_val_shares_with_train_is_told_too(store, looked_at):
+    train, val = (store.index.of_split(split)[0] for split in ("Train", "Val"))
+    said = headlines(looked_at(store, families=[[train, val]]))
+    assert said[0] == "No radiograph of Test was found in Train or Val."
+    assert said[1].startswith("1 Val images (12.5 %)")
 
 
 def test_a_shortcut_is_told_where_it_is_better_than_the_majority(store, looked_at):

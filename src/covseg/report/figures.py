@@ -78,7 +78,8 @@ def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
     axes.xaxis.set_major_formatter(_PER_CENT)
     axes.yaxis.set_major_formatter(_PER_CENT)
     axes.grid(axis="y")
-    axes.legend(loc="best")
+    # above the bars, right of the title: among the bars of few images there is no room
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
     return figure
 
 

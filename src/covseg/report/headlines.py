@@ -42,6 +42,12 @@ def _leaks(found: Exploration) -> Iterator[str]:
         )
     elif n_images:
         yield "No radiograph of Test was found in Train or Val."
+    if n_seen := found.seen_before("Val", ("Train",)):
+        share = percent(n_seen / len(found.store.index.of_split("Val")))
+        yield (
+            f"{n_seen:,} Val images ({share}) show a radiograph that stands in Train as well: what "
+            "is chosen on Val leans towards what remembers Train."
+        )
 
 
 def _truths(found: Exploration) -> Iterator[str]:
