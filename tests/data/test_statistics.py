@@ -86,6 +86,9 @@ def test_a_letter_in_a_corner_is_a_mark_and_the_same_letter_elsewhere_is_not():
     stroke = np.mean(corner[:64, :64] > 120) / 4  # of four corners
     assert of(plain)["corner_marks"] == of(middle)["corner_marks"] == 0
     assert of(corner)["corner_marks"] == pytest.approx(stroke, rel=0.3)
+    edge = plain.copy()
+    edge[:, 5:8] = 250  # of the film
+    assert of(edge)["corner_marks"] == 0
     everywhere = np.ones_like(plain)
     assert np.isnan(of(corner, lung=everywhere)["corner_marks"])
 

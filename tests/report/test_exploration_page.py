@@ -12,7 +12,7 @@ import pytest
 from covseg.data.findings import KINDS, Finding
 from covseg.data.index import Index
 from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG
-from covseg.report.exploration_page import write_page
+from covseg.report.exploration_page import page, write_page
 
 EMPTY = {"meta", "link", "img", "br", "rect", "use", "path", "image"}
 
@@ -110,6 +110,13 @@ def test_names_of_files_are_words_and_never_code(store, looked_at, written):
     assert "<script" not in page.html
     assert "<b>, " not in page.html
     assert f"0{evil}, <b>" in page.text
+
+
+def test_of_many_findings_a_hundred_names_stand_on_the_page(store, looked_at, card):
+    many = [Finding("odd_name", ("Val", "Normal", f"{n}.png")) for n in range(1234)]
+    html = page(looked_at(store, many, shortcuts={}), card, [])
+    assert "<li>and 1,134 more in findings.csv</li>" in html
+    assert "1,234</b>" in html
 
 
 def test_a_count_that_differs_is_marked(store, looked_at, written):

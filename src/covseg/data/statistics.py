@@ -39,8 +39,9 @@ OTHERS = {
     "border_mean": "mean grey value of the outermost sixteenth on each side, lungs left out",
     "border_deviation": "standard deviation of the grey values there",
     "border_black_share": "share of pixels there that are 0",
-    "corner_marks": "share of the four corners (a quarter of the sides), lungs left out, that is "
-    "at least 60 grey values brighter than its surroundings: letters and markers",
+    "corner_marks": "share of the four corners (a quarter of the sides), lungs left out, in spots "
+    "at least 60 grey values brighter than their surroundings, at most a sixth of the side long: "
+    "letters, markers, parts of devices",
     "lung_share_of_image": "share of pixels in the lung mask; missing without a lung mask",
     "infected_share_of_image": "share of pixels in the infection mask",
     "infected_share_of_lung": "infected pixels by pixels of the lung mask; missing without one",
@@ -144,13 +145,15 @@ def _of_border(image: Pixels, lung: Pixels) -> list[float]:
 def _corner_marks(image: Pixels, lung: Pixels) -> float:
     height, width = image.shape
     side = max(3, round(min(height, width) / 24) | 1)  # wider than the stroke of a letter
+    longest = min(height, width) / 6  # of a word; the edges of skin and film are longer
     kernel = np.ones((side, side), np.uint8)
     n_marked = n_seen = 0
     for lines in (slice(0, height // 4), slice(height - height // 4, height)):
         for columns in (slice(0, width // 4), slice(width - width // 4, width)):
-            corner = np.ascontiguousarray(image[lines, columns])
+            corner, seen = np.ascontiguousarray(image[lines, columns]), lung[lines, columns] == 0
             stands_out = cv2.morphologyEx(corner, cv2.MORPH_TOPHAT, kernel) >= _MARK
-            seen = lung[lines, columns] == 0
-            n_marked += int(np.count_nonzero(stands_out & seen))
+            _, _, spots, _ = cv2.connectedComponentsWithStats((stands_out & seen).astype(np.uint8))
+            small = spots[1:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1) <= longest
+            n_marked += int(spots[1:, cv2.CC_STAT_AREA][small].sum())
             n_seen += int(np.count_nonzero(seen))
     return n_marked / n_seen if n_seen else np.nan

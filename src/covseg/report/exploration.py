@@ -9,6 +9,7 @@ from covseg.data.statistics import Statistics
 from covseg.data.store import Store
 from covseg.measure.shortcuts import Shortcut
 
+OF_IMAGE, OF_BORDER = "20 global statistics", "the border alone"  # what a classifier is given
 Counts = Mapping[str, Mapping[str, int]]  # split -> class -> images
 
 
@@ -42,7 +43,7 @@ class Exploration:
         lung_tree: counts of *Lung Segmentation Data*, None where it is not there.
         statistics: of every image.
         mean_masks: by split, None for a split without infection.
-        shortcuts: by what the classifier was given, None where it could not be fitted.
+        shortcuts: by ``OF_IMAGE`` and ``OF_BORDER``, None where it could not be fitted.
     """
 
     store: Store

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
 from covseg.data.statistics import GLOBAL, OTHERS
 from covseg.files import write_whole
-from covseg.report.exploration import Card, Counts, Exploration
+from covseg.report.exploration import OF_BORDER, Card, Counts, Exploration
 from covseg.report.exploration_figures import Drawn, drawn
 from covseg.report.figure_files import png, svg
 from covseg.report.finding_cards import finding_cards, plain_and_outlined
@@ -74,6 +74,7 @@ def page(found: Exploration, card: Card, all_drawn: list[Drawn]) -> str:
         figures=_figures(all_drawn),
         has_lungs=any(row.lung for row in found.store.index.rows),
         shortcuts=found.shortcuts,
+        of_border=OF_BORDER,
         n_findings=len(found.findings),
         cards=finding_cards(found.findings, found.store),
         between=_between(found),

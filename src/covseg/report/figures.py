@@ -110,7 +110,7 @@ def accuracies(title: str, found: Mapping[str, Accuracy]) -> Figure:
         axes.barh(y, value, height=0.5, color=FAINT)
         axes.hlines(y, low, high, color=INK, linewidth=1.4)
         axes.plot(value, y, "o", color=INK, markersize=3)
-        axes.vlines(blind, y - 0.32, y + 0.32, color=CLASSES["COVID-19"], linewidth=1.6)
+        axes.vlines(blind, y - 0.32, y + 0.32, color=QUIET, linewidth=1.6)
         says = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
         axes.text(high + 0.03, y, says, va="center")
     axes.set(xlim=(0, 1.45), ylim=(len(found) - 0.4, -0.6), xticks=(0, 0.5, 1))

@@ -20,7 +20,7 @@ from covseg.data.statistics import Statistics, statistics
 from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.measure.shortcuts import Shortcut, shortcut
-from covseg.report.exploration import Card, Counts, Exploration
+from covseg.report.exploration import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
 from covseg.report.exploration_page import write_page
 from covseg.report.exploration_tables import write_tables
 from covseg.report.findings_table import print_findings
@@ -96,6 +96,6 @@ def _shortcuts(
     masked = np.array([row.lung is not None for row in rows])  # else nothing can be blanked
     of_border = shortcut(borders(store)[masked], classes[masked].tolist(), family[masked])
     return {
-        "20 global statistics": shortcut(described.of_image, classes.tolist(), family),
-        "the border alone": of_border,
+        OF_IMAGE: shortcut(described.of_image, classes.tolist(), family),
+        OF_BORDER: of_border,
     }
