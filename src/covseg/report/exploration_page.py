@@ -3,11 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
 from covseg.data.statistics import GLOBAL, OTHERS
@@ -106,12 +104,11 @@ def _trees(found: Exploration) -> list[Tree]:
     return trees
 
 
-def _figures(all_drawn: list[Drawn]) -> dict[str, list[dict[str, Any]]]:
-    sections: dict[str, list[dict[str, Any]]] = {}
+def _figures(all_drawn: list[Drawn]) -> dict[str, list[str]]:
+    sections: dict[str, list[str]] = {}
     for one in all_drawn:
-        # matplotlib has escaped its words, and no name of a file is among them
-        element = Markup(svg(one.figure, one.name, one.description))  # noqa: S704
-        sections.setdefault(one.section, []).append({"name": one.name, "svg": element})
+        element = svg(one.figure, one.name, one.description)
+        sections.setdefault(one.section, []).append(element)
     return sections
 
 

@@ -17,7 +17,8 @@ from covseg.files import write_whole
 
 _PACKAGES = (
     *("covseg", "torch", "lightning", "hydra-core", "omegaconf", "torchmetrics"),
-    *("albumentations", "opencv-python-headless", "numpy", "wandb"),
+    *("albumentations", "opencv-python-headless", "numpy", "scikit-learn"),
+    "wandb",
 )
 
 
