@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from covseg.measure.shortcuts import FOLDS, Shortcut, shortcut
+from covseg.data.division import N_FOLDS
+from covseg.measure.shortcuts import Shortcut, shortcut
 
 CLASSES = ("COVID-19", "Non-COVID", "Normal")
 
 
 def drawn(n: int = 300) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Noise, classes (half, a quarter, a quarter) and no copies."""
+    """Noise, classes (half, a quarter, a quarter), folds that have their share of each."""
     classes = [CLASSES[max(0, number % 4 - 1)] for number in range(n)]
-    return np.random.default_rng(0).normal(size=(n, 6)), classes, np.arange(n)
+    return np.random.default_rng(0).normal(size=(n, 6)), classes, np.arange(n) // 4 % N_FOLDS
 
 
 def test_noise_tells_nothing():
@@ -23,24 +24,24 @@ def test_noise_tells_nothing():
 
 
 def test_a_planted_shortcut_is_found():
-    numbers, classes, families = drawn()
+    numbers, classes, folds = drawn()
     numbers[:, 2] += 6 * (np.array(classes) == "COVID-19")
-    found = shortcut(numbers, classes, families)
+    found = shortcut(numbers, classes, folds)
     assert found.classes == CLASSES
     assert found.recall[0] > 0.95
     assert found.balanced_interval[0] > 0.5
     assert found.accuracy_interval[0] > found.majority_share
 
 
-def test_a_copy_stands_in_the_fold_of_its_family():
-    numbers, classes, families = drawn(120)
+def test_nothing_is_learnt_from_the_fold_that_is_asked_about():
+    _, classes, folds = drawn(120)
     # every image twice, each with numbers of its own that only its copy shares
     numbers = np.repeat(np.eye(120) * 9, 2, axis=0)
     classes = [c for c in classes for _ in range(2)]
-    apart = shortcut(numbers, classes, np.arange(240))
-    together = shortcut(numbers, classes, np.repeat(families, 2))
-    assert apart.accuracy > 0.9
-    assert together.accuracy <= 0.55
+    together = np.repeat(folds, 2)
+    apart = (together + np.arange(240) % 2) % N_FOLDS
+    assert shortcut(numbers, classes, apart).accuracy > 0.9
+    assert shortcut(numbers, classes, together).accuracy <= 0.55
 
 
 def test_scores_are_those_of_sklearn():
@@ -58,17 +59,17 @@ def test_scores_are_those_of_sklearn():
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
-def test_classes_with_too_few_families_are_left_out():
-    numbers, classes, families = drawn(100)
-    few = [n for n, c in enumerate(classes) if c == "Normal"][FOLDS - 1 :]
+def test_classes_that_are_not_in_every_fold_are_left_out():
+    numbers, classes, folds = drawn(100)
+    few = [n for n, c in enumerate(classes) if c == "Normal" and folds[n] == 3]
     kept = np.setdiff1d(np.arange(100), few)
-    found = shortcut(numbers[kept], [classes[n] for n in kept], families[kept])
+    found = shortcut(numbers[kept], [classes[n] for n in kept], folds[kept])
     assert found.classes == CLASSES[:2]
     assert found.n_images == 75
     one = [n for n, c in enumerate(classes) if c == "Normal"]
-    assert shortcut(numbers[one], ["Normal"] * len(one), families[one]) is None
-    assert shortcut(numbers[:3], classes[:3], families[:3]) is None
-    assert shortcut(numbers, classes, np.zeros(100, np.int64)) is None
+    assert shortcut(numbers[one], ["Normal"] * len(one), folds[one]) is None
+    assert shortcut(numbers[:3], classes[:3], folds[:3]) is None
+    assert shortcut(numbers[:0], [], []) is None
 
 
 def test_the_same_numbers_give_the_same_answer():

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from covseg.data.border import borders
+from covseg.data.copies import Copies
+from covseg.data.division import folds
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.index import read_index
 from covseg.data.layout import SPLITS
@@ -48,7 +49,7 @@ def looked_at() -> Callable[..., Exploration]:
 
     def make(store: Store, findings: list[Finding] = [], **more) -> Exploration:  # noqa: B006
         described, rows = statistics(store), store.index.rows
-        classes, alone = [row.patient_class for row in rows], np.arange(len(rows))
+        classes, fold = [row.patient_class for row in rows], folds(Copies(store.index, ()))
         found = Exploration(
             store=store,
             findings=findings,
@@ -57,8 +58,8 @@ def looked_at() -> Callable[..., Exploration]:
             statistics=described,
             mean_masks={s: mean_mask(store, store.index.of_split(s)) for s in SPLITS},
             shortcuts={
-                "20 global statistics": shortcut(described.of_image, classes, alone),
-                "the border alone": shortcut(borders(store), classes, alone),
+                "20 global statistics": shortcut(described.of_image, classes, fold),
+                "the border alone": shortcut(borders(store), classes, fold),
             },
         )
         return replace(found, **more)

@@ -60,7 +60,7 @@ class Division:
             copies: in the index that is divided.
             fold: 0 to 4.
         """
-        parts = ("fold" if of_row == fold else "others" for of_row in _folds(copies))
+        parts = ("fold" if of_row == fold else "others" for of_row in folds(copies))
         return cls(copies.index, tuple(parts))
 
     def rows(self, *parts: str) -> list[int]:
@@ -77,8 +77,11 @@ class Division:
         return dict(Counter(self.index.rows[row].split for row in self.rows("excluded")))
 
 
-def _folds(copies: Copies) -> list[int]:
-    """The fold of every row: the largest families first, each to the fold that lacks most."""
+def folds(copies: Copies) -> list[int]:
+    """The fold of every row, 0 to 4: each has its share of every class, and families stay together.
+
+    The largest families come first, each to the fold that lacks most.
+    """
     label, rows = copies.labels(), copies.index.rows
     members: dict[int, list[int]] = {}
     for row, first in enumerate(label):

@@ -1,7 +1,8 @@
 """How well a trivial classifier tells the classes apart: what a network could learn without lungs.
 
-A multinomial logistic regression on standardised numbers, cross-validated. Copies of one radiograph
-stay in one fold: else it would recognise the image and not the class.
+A multinomial logistic regression on standardised numbers, cross-validated in the folds that
+``protocol=kfold`` has: copies of one radiograph stay in one of them, else the classifier would
+recognise the image and not the class.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from covseg.data.division import N_FOLDS
 from covseg.measure.intervals import N_RESAMPLES, wilson
 
-FOLDS = 5
 _SEED = 0
 
 Numbers = npt.NDArray[np.floating]
@@ -72,45 +73,42 @@ class Shortcut:
         return float(low), float(high)
 
 
-def shortcut(
-    numbers: Numbers, classes: Sequence[str], families: npt.NDArray[np.int64]
-) -> Shortcut | None:
+def shortcut(numbers: Numbers, classes: Sequence[str], folds: Sequence[int]) -> Shortcut | None:
     """Cross-validate the classifier.
 
     Args:
         numbers: finite, [n_images, n_numbers].
         classes: of each image.
-        families: [n_images], images of one number are copies of each other.
+        folds: of each image, as ``division.folds`` makes them.
 
     Returns:
-        None where fewer than two classes have ``FOLDS`` families; a class that has fewer is left
-        out beside two that have enough.
+        None where fewer than two classes have an image in every fold; a class that has not is left
+        out beside two that have.
     """
-    names = np.asarray(classes)
-    enough = [c for c in np.unique(names) if len(np.unique(families[names == c])) >= FOLDS]
+    names, fold = np.asarray(classes), np.asarray(folds)
+    enough = [c for c in np.unique(names) if len(np.unique(fold[names == c])) == N_FOLDS]
     if len(enough) < 2:
         return None
     chosen = np.isin(names, enough)
-    said = _out_of_fold(numbers[chosen], names[chosen], families[chosen])
+    said = _out_of_fold(numbers[chosen], names[chosen], fold[chosen])
     confusion = [[np.sum(said[names[chosen] == a] == b) for b in enough] for a in enough]
     return Shortcut(tuple(map(str, enough)), np.array(confusion, np.int64))
 
 
 def _out_of_fold(
-    numbers: Numbers, names: npt.NDArray[np.str_], families: npt.NDArray[np.int64]
+    numbers: Numbers, names: npt.NDArray[np.str_], folds: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.str_]:
     # it takes a second: nothing else of this room needs it
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
     # Newton's steps, because neighbours in a border are so alike that lbfgs needs thousands
     classifier = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=_SEED)
     with threadpool_limits(1):  # on a busy machine threads wait for each other: 30 s in place of 1
         said = cross_val_predict(
-            classifier, numbers.astype(np.float64), names, groups=families, cv=folds
+            classifier, numbers.astype(np.float64), names, cv=PredefinedSplit(folds)
         )
     return np.asarray(said, np.str_)

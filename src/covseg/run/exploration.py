@@ -11,6 +11,7 @@ from covseg.data import findings
 from covseg.data.audit import audit, disagreements, lung_tree_counts
 from covseg.data.border import borders
 from covseg.data.copies import Copies
+from covseg.data.division import folds
 from covseg.data.duplicates import duplicates
 from covseg.data.findings import COPIES, Finding
 from covseg.data.layout import SPLITS
@@ -87,15 +88,13 @@ def _lung_tree(source: Source) -> Counts | None:
         return None
 
 
-def _shortcuts(
-    store: Store, described: Statistics, copies: Copies
-) -> dict[str, Shortcut | None]:
+def _shortcuts(store: Store, described: Statistics, copies: Copies) -> dict[str, Shortcut | None]:
     rows = store.index.rows
     classes = np.array([row.patient_class for row in rows])
-    family = np.array(copies.labels())
+    fold = np.array(folds(copies))
     masked = np.array([row.lung is not None for row in rows])  # else nothing can be blanked
-    of_border = shortcut(borders(store)[masked], classes[masked].tolist(), family[masked])
+    of_border = shortcut(borders(store)[masked], classes[masked].tolist(), fold[masked].tolist())
     return {
-        OF_IMAGE: shortcut(described.of_image, classes.tolist(), family),
+        OF_IMAGE: shortcut(described.of_image, classes.tolist(), fold.tolist()),
         OF_BORDER: of_border,
     }
