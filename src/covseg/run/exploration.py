@@ -21,9 +21,9 @@ from covseg.data.statistics import Statistics, statistics
 from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.measure.shortcuts import Shortcut, shortcut
-from covseg.report.exploration import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
-from covseg.report.exploration_page import write_page
-from covseg.report.exploration_tables import write_tables
+from covseg.report.exploration.found import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
+from covseg.report.exploration.page import write_page
+from covseg.report.exploration.tables import write_tables
 from covseg.report.findings_table import print_findings
 from covseg.report.provenance import provenance, write_provenance
 

@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
 from covseg.data.statistics import GLOBAL, OTHERS
 from covseg.files import write_whole
-from covseg.report.exploration import OF_BORDER, Card, Counts, Exploration
-from covseg.report.exploration_figures import Drawn, drawn
-from covseg.report.figure_files import png, svg
-from covseg.report.finding_cards import finding_cards, plain_and_outlined
-from covseg.report.gallery import embedded
-from covseg.report.headlines import facts, headlines, percent
+from covseg.report.exploration.drawn import Drawn, drawn
+from covseg.report.exploration.figure_files import png, svg
+from covseg.report.exploration.finding_cards import finding_cards, plain_and_outlined
+from covseg.report.exploration.found import OF_BORDER, Card, Counts, Exploration
+from covseg.report.exploration.gallery import embedded
+from covseg.report.exploration.headlines import facts, headlines, percent
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def write_page(found: Exploration, card: Card, out: Path) -> None:
 def page(found: Exploration, card: Card, all_drawn: list[Drawn]) -> str:
     """The page as HTML."""
     environment = Environment(
-        loader=PackageLoader("covseg.report"),
+        loader=PackageLoader("covseg.report.exploration"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

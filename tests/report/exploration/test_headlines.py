@@ -6,7 +6,7 @@ import numpy as np
 
 from covseg.data.findings import Finding
 from covseg.measure.shortcuts import Shortcut
-from covseg.report.headlines import facts, headlines, percent
+from covseg.report.exploration.headlines import facts, headlines, percent
 
 CLASSES = ("COVID-19", "Normal")
 

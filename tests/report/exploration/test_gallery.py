@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from covseg.report.colours import TRUTH
-from covseg.report.gallery import embedded, outlined, outlines, side_by_side
+from covseg.report.exploration.gallery import embedded, outlined, outlines, side_by_side
 
 
 @pytest.mark.parametrize(

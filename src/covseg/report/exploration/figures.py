@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from covseg.data.layout import SPLITS
 from covseg.data.mean_masks import MeanMask
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
-from covseg.report.distributions import Quantiles
+from covseg.report.exploration.distributions import Quantiles
 
 _WIDTH, _HEIGHT = 3.6, 2.7  # inches
 _TRAIN, _VAL, _TEST = SPLITS

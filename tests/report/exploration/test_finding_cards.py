@@ -6,7 +6,7 @@ import numpy as np
 
 from covseg.data.findings import KINDS, Finding
 from covseg.report import finding_cards as module
-from covseg.report.finding_cards import finding_cards
+from covseg.report.exploration.finding_cards import finding_cards
 
 
 def pairs(store, kind: str, splits: list[tuple[str, str]], values: list[float]) -> list[Finding]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from covseg.report.colours import CLASSES, CSS, INK
-from covseg.report.figure_files import png, style, svg
+from covseg.report.exploration.figure_files import png, style, svg
 
 
 def figure() -> Figure:

@@ -10,7 +10,7 @@ from covseg.data.image import Pixels
 from covseg.data.index import Key
 from covseg.data.store import Store
 from covseg.report.colours import OTHER_TRUTH, TRUTH
-from covseg.report.gallery import embedded, outlined, outlines, side_by_side
+from covseg.report.exploration.gallery import embedded, outlined, outlines, side_by_side
 from covseg.report.meaning import MEANINGS, Meaning
 
 _PICTURES = 6  # of a kind, at most

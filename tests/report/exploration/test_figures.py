@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from covseg.data.mean_masks import MeanMask
-from covseg.report import figures
-from covseg.report.distributions import Quantiles
+from covseg.report.exploration import figures
+from covseg.report.exploration.distributions import Quantiles
 
 
 def words(figure: Figure) -> set[str]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from covseg.report.distributions import by_group
+from covseg.report.exploration.distributions import by_group
 
 
 def test_missing_numbers_and_empty_groups_are_left_out(store):

@@ -17,7 +17,7 @@ from covseg.data.source import locate
 from covseg.data.statistics import statistics
 from covseg.data.store import Store, open_store
 from covseg.measure.shortcuts import shortcut
-from covseg.report.exploration import Card, Exploration
+from covseg.report.exploration.found import Card, Exploration
 
 PAIRS = (*COPIES, "masks_disagree")
 

@@ -12,7 +12,7 @@ import pytest
 from covseg.data.findings import KINDS, Finding
 from covseg.data.index import Index
 from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG
-from covseg.report.exploration_page import page, write_page
+from covseg.report.exploration.page import page, write_page
 
 EMPTY = {"meta", "link", "img", "br", "rect", "use", "path", "image"}
 

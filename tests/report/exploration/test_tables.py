@@ -7,7 +7,7 @@ import pytest
 
 from covseg.data.layout import PUBLISHED_LUNG
 from covseg.data.statistics import NAMES
-from covseg.report.exploration_tables import write_csv, write_tables
+from covseg.report.exploration.tables import write_csv, write_tables
 
 
 @pytest.fixture

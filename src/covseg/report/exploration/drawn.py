@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from covseg.data.layout import SPLITS
-from covseg.report import figures
-from covseg.report.distributions import Numbers, by_group
-from covseg.report.exploration import Exploration
-from covseg.report.figure_files import style
+from covseg.report.exploration import figures
+from covseg.report.exploration.distributions import Numbers, by_group
+from covseg.report.exploration.figure_files import style
+from covseg.report.exploration.found import Exploration
 
 _DISTRIBUTIONS = {
     "mean": ("Brightness", "mean grey value"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covseg.report.exploration import Exploration
+from covseg.report.exploration.found import Exploration
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What ``covseg.explore`` has found, as tables, figures and one page."""
