@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import yaml
 from covseg.data import findings
 from covseg.data.findings import Finding
 from covseg.data.phantom_dataset import write
+from covseg.errors import RunError
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
+from covseg.run.folds import report_folds
 
 TREE = "Infection Segmentation Data/Infection Segmentation Data"
 TINY = (
@@ -83,7 +86,8 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     done = verb("train", *TINY, "hydra.run.dir=before")
     assert done.code == 0, done.err
     before = tmp_path / "before"
-    assert f"python -m covseg.explore data.root={dataset} finds out" in log(before)
+    cache = f"data.cache_dir={tmp_path / 'cache'}"
+    assert f"; python -m covseg.explore data.root={dataset} {cache} finds out" in log(before)
     assert summary(before)["without_leaks"] is None
     explored(tmp_path, planted, before)
 
@@ -91,7 +95,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
         verb("evaluate", f"run={before}", "data.cache_dir=cache", "hydra.run.dir=again").code == 0
     )
     again = tmp_path / "again"
-    assert "2 pairs of copies join Test with what is fitted on" in log(again)
+    assert "2 image(s) of Test have a copy that is fitted on, in 2 pair(s)" in log(again)
     assert "came out again" in log(again)
     done = verb("train", *TINY, "hydra.run.dir=after")
     after = tmp_path / "after"
@@ -118,7 +122,7 @@ def test_excluded_copies_are_neither_fitted_nor_chosen_by_and_evaluate_needs_no_
     run = tmp_path / "run"
     assert summary(run)["excluded"] == {"Train": 3, "Val": 1}
     assert "fitting 13 images of Train" in log(run)
-    assert "join" not in log(run)
+    assert "have a copy" not in log(run)
     assert summary(run)["without_leaks"]["n_images"] == summary(run)["n_images"] == 8
     assert "left out, for a copy stands in a later split" in done.out
     (tmp_path / "findings.csv").unlink()
@@ -149,8 +153,8 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
     words = (*TINY, "protocol=kfold", "data.targets=[infection,lung]")
     done = verb("train", *words, "data.fold=0")
     assert done.code == 1
-    sentence = f"say python -m covseg.explore data.root={dataset} first"
-    assert sentence in done.err
+    cache = f"data.cache_dir={tmp_path / 'cache'}"
+    assert f"say python -m covseg.explore data.root={dataset} {cache} first" in done.err
     stale = next((tmp_path / "cache").glob("store*")).name.partition("-")[2]
     findings.write(planted[1], findings.cached(tmp_path / "cache", stale.ljust(16)))
 
@@ -193,6 +197,37 @@ def test_no_table_without_every_fold(dataset, planted, verb, tmp_path):
     done = verb("train", "-m", *TINY, *words)
     assert done.code == 0, done.err
     assert not list((tmp_path / "sweep").glob("folds*"))
+    assert "no table of all images: fold 4 is not finished beside" in done.err
+
+
+def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was_scored(
+    dataset, planted, verb, tmp_path
+):
+    assert verb("train", *TINY, "hydra.run.dir=run").code == 0
+    explored(tmp_path, planted, tmp_path / "run")
+    words = ("protocol=kfold", "name=fold_${data.fold}", "hydra.sweep.dir=sweep")
+    few = "trainer.limit_test_batches=1"
+    done = verb("train", "-m", *TINY, *words, few, "data.fold=0,1,2,3,4")
+    assert done.code == 0, done.err
+    joined = tmp_path / "sweep" / "folds_0_1_2_3_4"
+    records = Records.read(joined / "per_image.csv")
+    assert len(records.name) == 20
+    nothing = summary(joined)["baselines"]["predict_nothing"]["scores"]
+    assert nothing["mae"] == pytest.approx(truth_share(records))
+    notes = json.loads((joined / "provenance.json").read_text())
+    assert notes["runs"] == [str(tmp_path / "sweep" / str(fold)) for fold in range(5)]
+
+    (tmp_path / "sweep" / "1" / "per_image.csv").write_text("nothing")
+    with pytest.raises(RunError, match=r"per_image\.csv"):
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+    findings.write(planted[1][:1], tmp_path / "sweep" / "2" / "findings.csv")
+    with pytest.raises(RunError, match="folds of different divisions"):
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+
+
+def truth_share(records: Records) -> float:
+    counts = records.counts()
+    return float((counts.tp + counts.fn).sum() / counts.n_pixels.sum())
 
 
 def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp_path):
@@ -203,6 +238,57 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert verb("evaluate", *words).code == 0
     found = summary(tmp_path / "e")
     assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
+    assert "these are other images than the run was fitted on" in log(tmp_path / "e")
+
+
+def test_weights_to_begin_with_may_know_what_is_left_out(dataset, verb, tmp_path):
+    assert verb("train", *TINY, "hydra.run.dir=first").code == 0
+    words = ("data.exclude=findings.csv", "init=first", "hydra.run.dir=second")
+    assert verb("train", *TINY, *words).code == 0
+    assert "first was fitted on this data as well" in log(tmp_path / "second")
+
+
+@pytest.mark.parametrize("words", ["+data.fold=1", "+data.exclude=findings.csv"])
+def test_an_evaluation_divides_as_the_run_did(words, finished_run, verb):
+    done = verb("evaluate", f"run={finished_run}", words)
+    assert done.code == 1
+    assert words.removeprefix("+").partition("=")[0] in done.err
+
+
+def test_a_fitted_split_has_no_leaks(dataset, planted, verb, tmp_path):
+    words = ("protocol=paper", "hydra.run.dir=run")
+    assert verb("train", *TINY, *words).code == 0
+    explored(tmp_path, planted, tmp_path / "run")
+    words = (f"run={tmp_path / 'run'}", "data.cache_dir=cache", "split=Val", "hydra.run.dir=e")
+    assert verb("evaluate", *words).code == 0
+    assert summary(tmp_path / "e")["without_leaks"] is None
+    assert "have a copy" not in log(tmp_path / "e")
+
+
+def test_the_command_that_is_named_is_one_that_can_be_typed(dataset, verb, tmp_path):
+    place = tmp_path / "a b" / "data (1)"
+    place.parent.mkdir()
+    place.symlink_to(dataset.resolve())
+    words = ("protocol=kfold", "data.fold=0", f'data.root="{place}"')
+    done = verb("train", *TINY, *words)
+    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    assert named[:3] == ["python", "-m", "covseg.explore"]
+    assert verb("explore", *named[3:]).code == 0
+    assert verb("train", *TINY, *words).code == 0
+
+    phantom = ("experiment=debug", "protocol=kfold", "data.fold=0", "data.cache_dir=cache")
+    done = verb("train", *phantom)
+    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    assert verb("explore", *named[3:]).code == 0
+    assert verb("train", *phantom).code == 0
+
+
+def test_the_lung_tree_has_no_known_copies(verb, tmp_path):
+    write(tmp_path / "both", 5, {"Train": 16, "Val": 4, "Test": 4}, size=32, lung_tree=True)
+    words = (*TINY, "data.root=both", "data.targets=[lung]")
+    done = verb("train", *words, "protocol=kfold", "data.fold=0")
+    assert done.code == 1
+    assert "they are searched for in 'Infection Segmentation Data' alone" in done.err
 
 
 def test_the_configuration_of_a_fold_is_as_it_was_asked_for(configured):

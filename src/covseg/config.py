@@ -25,7 +25,7 @@ Positive = Annotated[int, Field(ge=1)]
 Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
 Place = Annotated[str, Field(min_length=1)]  # a folder or a file
 Share = Annotated[float, Field(ge=0, le=1)]
-Some = Annotated[float, Field(gt=0, le=1)]  # a share that is not nothing
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
 class Node(BaseModel):
@@ -170,12 +170,12 @@ class Trainer(Node):
     max_steps: Annotated[int, Field(ge=-1)]
     min_steps: Positive | None
     max_time: str | dict[str, int] | None
-    limit_train_batches: Positive | Some | None
+    limit_train_batches: Positive | PositiveShare | None
     limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
-    limit_test_batches: Positive | Some | None
+    limit_test_batches: Positive | PositiveShare | None
     limit_predict_batches: Annotated[int, Field(ge=0)] | Share | None
     overfit_batches: Annotated[int, Field(ge=0)] | Share
-    val_check_interval: Positive | Some | str | dict[str, int] | None
+    val_check_interval: Positive | PositiveShare | str | dict[str, int] | None
     check_val_every_n_epoch: Positive | None
     num_sanity_val_steps: Annotated[int, Field(ge=-1)] | None
     log_every_n_steps: Positive | None
@@ -339,6 +339,18 @@ class Train(Node):
         return self
 
 
+class OtherData(Node):
+    """What of a run's data an evaluation may replace."""
+
+    name: Literal["covid_qu_ex", "phantom"] | None = None
+    root: Place | None = None
+    download: bool | None = None
+    phantom: dict[str, Any] | None = None
+    cache_dir: Place | None = None
+    batch_size: Positive | None = None
+    num_workers: Annotated[int, Field(ge=0, le=256)] | None = None
+
+
 class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
@@ -347,7 +359,7 @@ class Evaluate(Node):
     checkpoint: Literal["best", "last"] | None = None
     threshold: Share | None = None
     detection_min_pixels: Positive | None = None
-    data: dict[str, Any]
+    data: OtherData
     trainer: dict[str, Any]
 
 

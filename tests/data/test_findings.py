@@ -16,7 +16,10 @@ keys = st.tuples(
     st.text(st.characters(exclude_categories=["C"], exclude_characters="\r\n"), min_size=1),
 )
 values = st.one_of(st.floats(0, 1).map(lambda v: float(f"{v:.6g}")), st.just(""), st.just("a, b"))
-findings = st.builds(Finding, st.sampled_from(KINDS), keys, st.none() | keys, values)
+findings = st.one_of(
+    st.builds(Finding, st.sampled_from(KINDS), keys, keys, values),
+    st.builds(Finding, st.sampled_from([k for k in KINDS if k not in COPIES]), keys, st.none()),
+)
 
 
 @given(st.lists(findings, max_size=8))
@@ -36,13 +39,17 @@ def test_a_leak_is_a_copy_in_another_split(found):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "cannot be read"),
+        ("", "has other columns than kind,split_a"),
         ("a,b\n1,2\n", "has other columns than kind,split_a"),
         (f"{','.join(COLUMNS)}\nnovelty,Train,Normal,a.png,,,,\n", "line 2, is no finding"),
         (f"{','.join(COLUMNS)}\nodd_name,Train\n", "line 2, is no finding"),
         (
             f"{','.join(COLUMNS)}\nodd_name,Train,Normal,a.png,Exam,Normal,b.png,\n",
             "line 2, names no image (Exam/Normal/b.png)",
+        ),
+        (
+            f"{','.join(COLUMNS)}\nnear_duplicate,Train,Normal,a.png,,,,0.98\n",
+            "line 2, names no image (//)",
         ),
         ("\xff\xfe\x00", "cannot be read"),
     ],
@@ -54,6 +61,14 @@ def test_another_file_is_refused(text, sentence, tmp_path):
         read(path)
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+def test_what_a_spreadsheet_adds_changes_nothing(tmp_path: Path):
+    found = [Finding("odd_name", ("Train", "Normal", "a.png"))]
+    write(found, tmp_path / "plain.csv")
+    text = (tmp_path / "plain.csv").read_text()
+    (tmp_path / "saved.csv").write_text(f"\ufeff{text}\n,,,,,,,\n", encoding="utf-8")
+    assert read(tmp_path / "saved.csv") == found
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):

@@ -6,7 +6,7 @@ COVID-QU-Ex has no patients' names; near duplicates stand in for them.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
 
@@ -57,13 +57,16 @@ def duplicates(images: Pixels) -> list[Pair]:
     Args:
         images: uint8 [n, height, width], which may be mapped from disk.
     """
-    found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(images)}
+    content = [blake2b(image.tobytes()).digest() for image in images]
+    found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
     candidates = set[tuple[int, int, bool]]()
     for swapped in (False, True):
         for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
             if value >= NEAR:
-                found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
+                same = content[a] == content[b]
+                pair = Pair(a, b, "exact" if same else "near", swapped, min(value, 1.0))
+                found.setdefault((a, b), replace(pair, correlation=1.0) if same else pair)
             else:
                 candidates.add((a, b, swapped))
         like = _neighbours(gradients, mirrored if swapped else _as_it_is)
@@ -75,11 +78,11 @@ def duplicates(images: Pixels) -> list[Pair]:
     return sorted(found.values())
 
 
-def _equal(images: Pixels) -> Iterator[tuple[int, int]]:
-    """Pairs whose pixels are the same, each row with the first of its kind."""
+def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Rows with the same content, each with the first of its kind."""
     seen: dict[bytes, int] = {}
-    for row, image in enumerate(images):
-        first = seen.setdefault(blake2b(image.tobytes()).digest(), row)
+    for row, digest in enumerate(content):
+        first = seen.setdefault(digest, row)
         if first != row:
             yield first, row
 
@@ -94,16 +97,17 @@ def _thumbnail(image: Pixels) -> Floats:
 
 
 def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
+    found = np.empty((len(images), len(describe(images[0]))), np.float32)
     with (
         ThreadPoolExecutor(_THREADS) as pool,
         progress_bar("describing", len(images)) as advance,
     ):
-        found: list[Floats] = []
         for start in range(0, len(images), _BLOCK):
-            for values in pool.map(describe, images[start : start + _BLOCK]):
-                found.append(values)
+            block = images[start : start + _BLOCK]
+            for row, values in enumerate(pool.map(describe, block), start):
+                found[row] = values
                 advance()
-    return np.stack(found)
+    return found
 
 
 def _as_it_is(vectors: Floats) -> Floats:

@@ -90,13 +90,14 @@ def read(path: Path) -> list[Finding]:
         DataError: no such file, or one that is something else.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *lines = csv.reader(file)
+        with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet adds a mark
+            head, *lines = [*csv.reader(file)] or [[]]
             if tuple(head) != COLUMNS:
                 raise DataError(
                     path, f"has other columns than {','.join(COLUMNS)}", "name a findings.csv"
                 )
-            return [_finding(path, number, line) for number, line in enumerate(lines, 2)]
+            numbered = ((number, line) for number, line in enumerate(lines, 2) if any(line))
+            return [_finding(path, number, line) for number, line in numbered]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
@@ -109,7 +110,7 @@ def _finding(path: Path, number: int, line: Sequence[str]) -> Finding:
         raise _broken(path, number, "is no finding")
     kind, *keys, value = line
     a, b = _key(path, number, keys[:3]), None
-    if any(keys[3:]):
+    if any(keys[3:]) or kind in COPIES:
         b = _key(path, number, keys[3:])
     try:
         return Finding(kind, a, b, float(value))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.index import Key, Row
-from covseg.errors import TrainingError
+from covseg.errors import RunError, TrainingError
 from covseg.files import write_whole
 from covseg.measure.counts import FIELDS, Counts, Numbers
 
@@ -122,10 +122,23 @@ class Records:
 
     @classmethod
     def read(cls, path: Path) -> "Records":
-        """Read back what ``write`` wrote."""
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-        labels: list[Any] = [np.array([line[name] for line in lines]) for name in LABELS]
-        values = np.array([[float(line[field]) for field in FIELDS] for line in lines])
+        """Read back what ``write`` wrote.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                table = csv.DictReader(file)
+                lines = list(table)
+            if table.fieldnames != [*LABELS, *FIELDS]:
+                raise ValueError("has other columns")
+            labels: list[Any] = [np.array([line[name] for line in lines]) for name in LABELS]
+            values = np.array([[float(line[field]) for field in FIELDS] for line in lines])
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RunError(
+                path, f"cannot be read ({reason})", "copy the run folder again, as a whole"
+            ) from error
         name, split, patient_class, target = labels
         return cls(name, split, patient_class, target, values)

@@ -43,16 +43,11 @@ def summarise(
         of_target = records.where(records.target == target)
         trivial = {name: r.where(r.target == target) for name, r in baselines.items()}
         parts[target] = _summary(of_target, trivial, detection_min_pixels, families)
-        parts[target]["without_leaks"] = (
-            leaks
-            if leaks is None
-            else _summary(
-                of_target.without(leaks),
-                {name: r.without(leaks) for name, r in trivial.items()},
-                detection_min_pixels,
-                families,
-            )
-        )
+        parts[target]["without_leaks"] = None
+        if leaks is not None:
+            others = {name: r.without(leaks) for name, r in trivial.items()}
+            rest = _summary(of_target.without(leaks), others, detection_min_pixels, families)
+            parts[target]["without_leaks"] = rest
     head: Summary = {
         "threshold": threshold,
         "detection_min_pixels": detection_min_pixels,

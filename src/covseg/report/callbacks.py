@@ -120,7 +120,9 @@ class Pictures(L.Callback):
             return
         assert isinstance(pl_module, SegmentationModule)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        rows = [row for row in data.index.of_split("Val") if _shows_something(data, row)]
+        parts = data.division.parts
+        rows = [row for row in data.index.of_split("Val") if parts[row] not in {"excluded", "fold"}]
+        rows = [row for row in rows if _shows_something(data, row)]
         chosen = rows[:: max(1, len(rows) // self._n_images)][: self._n_images]
         if not chosen:
             return

@@ -171,6 +171,12 @@ def _several(overrides: Sequence[str]) -> ConfigError | None:
     return None
 
 
+def written(key: str, value: str) -> str:
+    """An override as it is typed into a shell."""
+    plain = f"{key}={value}"
+    return shlex.quote(plain if _reads(plain) else f"{key}={in_quotes(value)}")
+
+
 def in_quotes(value: str) -> str:
     """As Hydra reads it back: a backslash means itself, unless a quote follows."""
     inside = re.sub(r'(\\*)"', r'\1\1\\"', value)

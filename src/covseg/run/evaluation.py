@@ -55,7 +55,7 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     network = _network(run, changed, checkpoint, trainer)
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
     data.trainer = trainer
-    _set_up(data, from_run=config.data.get("root") is None)
+    _set_up(data, from_run=config.data.root is None)
     if _divided(data, run) and trainer.is_global_zero:
         leaks.warn(data, split)
     scorer = Scorer(trainer, build.module(changed, network), data)
@@ -113,12 +113,19 @@ def _divided(data: XrayDataModule, run: Path) -> bool:
     if fitted == data.store.fingerprint:
         leaks.divide(data, run)
         return True
+    divided = data.data.fold is not None or data.data.exclude is not None
+    if fitted is None and divided:
+        raise RunError(
+            run / "provenance.json", "does not say which data the run has divided", WHOLE
+        )
     if data.data.fold is not None:
         raise RunError(
             f"data.root={data.data.root}",
             f"holds other images than those that {run} has divided into folds",
             "let data.root name those",
         )
+    if fitted is not None:
+        log.info("these are other images than the run was fitted on: nothing is said of copies")
     return False
 
 

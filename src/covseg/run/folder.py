@@ -176,7 +176,7 @@ def config_as_changed(config: Evaluate) -> Train:
     """
     run = Path(config.run)
     values = read_run(run).model_dump(by_alias=True)
-    changes = {key: value for key, value in config.data.items() if value is not None}
+    changes = config.data.model_dump(exclude_none=True)
     if "name" in changes:  # another dataset: nothing of the old one's place stays
         values["data"] |= {"root": None, "phantom": None}
     values["data"] |= changes

@@ -1,7 +1,7 @@
 """The five runs of ``protocol=kfold`` as one: every image scored once, by a run without it."""
 
-import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from covseg import build
@@ -12,10 +12,11 @@ from covseg.errors import RunError
 from covseg.measure import baselines
 from covseg.measure.records import Records
 from covseg.measure.summary import Summary, summarise, write_summary
+from covseg.report.provenance import provenance, write_provenance
 from covseg.report.table import print_summary
 from covseg.run import leaks
 from covseg.run.folder import read_run
-from covseg.run.resume import finished
+from covseg.run.resume import finished, same_result
 
 
 def report_folds(runs: Sequence[Path]) -> None:
@@ -28,43 +29,46 @@ def report_folds(runs: Sequence[Path]) -> None:
         runs: run folders; those that are not finished do not count.
 
     Raises:
-        RunError: two runs have an image in common, because copies were searched for in between.
+        RunError: folds are of different divisions, or a file of a run cannot be used.
     """
-    for of_one in _complete(runs):
-        out = of_one[0].with_name(f"folds_{'_'.join(run.name for run in of_one)}")
-        _report(of_one, out)
+    for folds in _alike(runs):
+        if len(folds) == N_FOLDS:
+            of_all = [run for _, run in sorted(folds.items())]
+            _report(of_all, of_all[0].with_name(f"folds_{'_'.join(r.name for r in of_all)}"))
+        else:
+            missing = ", ".join(str(fold) for fold in range(N_FOLDS) if fold not in folds)
+            run = next(iter(folds.values()))
+            words = f"no table of all images: fold {missing} is not finished beside {run}"
+            print(words, file=sys.stderr)  # noqa: T201  for the person: no job's log is open
 
 
-def _complete(runs: Sequence[Path]) -> Iterator[list[Path]]:
-    """Runs that differ in their fold alone, where every fold is there."""
-    alike: dict[str, dict[int, Path]] = {}
+def _alike(runs: Sequence[Path]) -> list[dict[int, Path]]:
+    """Runs that differ in nothing that changes a result but their fold, by fold."""
+    groups: dict[str, dict[int, Path]] = {}
     for run in filter(finished, runs):
         config = read_run(run)
         if config.data.fold is not None:
-            values = config.model_dump(by_alias=True)
-            del values["data"]["fold"]
-            alike.setdefault(json.dumps(values, sort_keys=True), {})[config.data.fold] = run
-    for folds in alike.values():
-        if len(folds) == N_FOLDS:
-            yield [run for _, run in sorted(folds.items())]
+            groups.setdefault(same_result(config), {})[config.data.fold] = run
+    return list(groups.values())
 
 
 def _report(runs: Sequence[Path], out: Path) -> None:
-    found = [Records.read(run / "per_image.csv") for run in runs]
-    trivial = list[dict[str, Records]]()
-    for run in runs:
-        config = read_run(run)
-        data = _data(config, run)
-        statistics = baselines.Statistics.load(run / "baselines.npz")
-        rows, targets = data.rows("fold"), config.data.targets
-        trivial.append(baselines.records(statistics, data.store, rows, targets))
-    records, protocol = Records.joined(found), config.protocol
-    if len(set(zip(records.keys, records.target.tolist(), strict=True))) < len(records.name):
+    if len({(run / "findings.csv").read_bytes() for run in runs}) > 1:
         raise RunError(
             runs[0].parent,
-            "holds folds that share images, for copies were searched for again between two of them",
+            "holds folds of different divisions, for copies were searched for again in between",
             "run all of them again",
         )
+    found = [Records.read(run / "per_image.csv") for run in runs]
+    trivial = list[dict[str, Records]]()
+    for run, records in zip(runs, found, strict=True):
+        config = read_run(run)
+        data = _data(config, run)
+        number = {row.key: place for place, row in enumerate(data.index.rows)}
+        rows = [number[key] for key in dict.fromkeys(records.keys)]
+        statistics = baselines.Statistics.load(run / "baselines.npz")
+        trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
+    records, protocol = Records.joined(found), config.protocol
     summary: Summary = {"split": "folds", "fold": None, "excluded": {}}
     summary |= summarise(
         records,
@@ -77,6 +81,9 @@ def _report(runs: Sequence[Path], out: Path) -> None:
     )
     records.write(out / "per_image.csv")
     write_summary(summary, out / "summary.json")
+    notes = provenance("train", config.seed, 1)
+    notes |= {"runs": list(map(str, runs)), "data": data.facts()}
+    write_provenance(notes, out / "provenance.json")
     print_summary(summary, out)
 
 

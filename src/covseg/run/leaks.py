@@ -1,14 +1,20 @@
 """What a run knows of copies in its data, and what it says of those that were fitted on."""
 
+import contextlib
 import logging
 from pathlib import Path
+
+from omegaconf import OmegaConf
 
 from covseg.config import Data
 from covseg.data import findings
 from covseg.data.copies import Copies
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.index import Key
-from covseg.errors import DataError
+from covseg.data.layout import TREES
+from covseg.errors import DataError, setting
+from covseg.run.compose import CONF, written
+from covseg.run.folder import read_json
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +31,14 @@ def divide(data: XrayDataModule, run: Path) -> None:
             keep copies together, and nothing is known.
     """
     settings, own = data.data, run / "findings.csv"
+    if data.index.tree == "lung" and (settings.fold is not None or settings.exclude is not None):
+        key = "data.exclude" if settings.fold is None else "data.fold"
+        raise DataError(
+            setting(key, settings.exclude or settings.fold),
+            f"needs to know which images are copies, and they are searched for in "
+            f"'{TREES['infection']}' alone",
+            "leave it out, or name that tree alone in data.root",
+        )
     cached = findings.cached(settings.cache_dir, data.store.fingerprint)
     if own.exists():
         data.divide(Copies.read(own, data.index))
@@ -48,18 +62,29 @@ def keep(data: XrayDataModule, run: Path) -> None:
 
 def warn(data: XrayDataModule, part: str) -> None:
     """Say in one line how much of a part was seen in another copy while fitting."""
+    if part in data.fit:
+        return
     if data.copies is None:
         if data.data.name != "phantom" and data.index.tree == "infection":
             words = "nothing says how many images of %s have a copy that is fitted on; %s finds out"
             log.warning(words, part, _explore(data.data))
-        return
-    fitted, reported = data.rows(*data.fit), data.rows(part)
-    if n_pairs := data.copies.n_between(fitted, reported):
+    elif leaks := leaking(data, part):
+        n_pairs = data.copies.n_between(data.rows(*data.fit), data.rows(part))
         log.warning(
-            "%d pairs of copies join %s with what is fitted on; without_leaks in summary.json "
-            "leaves those %d images out",
-            *(n_pairs, part, len(leaking(data, part) or ())),
+            "%d image(s) of %s have a copy that is fitted on, in %d pair(s); without_leaks in "
+            "summary.json has the scores without them",
+            *(len(leaks), part, n_pairs),
         )
+
+
+def warn_of_start(data: XrayDataModule, init: str | None) -> None:
+    """Say that weights to begin with may know what is left out, or reported, here."""
+    if init is None or (data.data.fold is None and data.data.exclude is None):
+        return
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        fitted = read_json(Path(init) / "provenance.json")["data"]["fingerprint"]
+        if fitted == data.store.fingerprint:
+            log.warning("init=%s was fitted on this data as well, whatever is left out here", init)
 
 
 def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
@@ -88,5 +113,15 @@ def _cached(path: Path, data: XrayDataModule) -> Copies:
 
 def _explore(data: Data) -> str:
     """The command that looks for copies in this data."""
-    words = "data=phantom" if data.name == "phantom" else f"data.root={data.root}"
-    return f"python -m covseg.explore {words}"
+    words = ["python -m covseg.explore"]
+    if data.phantom is not None and data.root is None:
+        counts = ",".join(f"{split}:{n}" for split, n in data.phantom.n_images.items())
+        words += ["data=phantom", f"data.phantom.seed={data.phantom.seed}"]
+        words += [f"'data.phantom.n_images={{{counts}}}'"]
+        words += ["data.phantom.lung_tree=true"] * data.phantom.lung_tree
+    else:
+        words += [written("data.root", data.root) if data.root else "data.download=true"]
+    usual = str(OmegaConf.load(CONF / "explore.yaml").data.cache_dir)
+    if Path(usual).expanduser().absolute() != Path(data.cache_dir):
+        words.append(written("data.cache_dir", data.cache_dir))
+    return " ".join(words)

@@ -1,6 +1,7 @@
 """``resume=<run folder>`` and ``resume=auto``: which run goes on, and what may be different now."""
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,15 @@ def objective(run: Path) -> float | None:
         return None if found is None else float(found["value"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def same_result(config: Train) -> str:
+    """What two runs have in common that give the same result but for their fold."""
+    values = config.model_dump(by_alias=True)
+    for key in (*_FREE, "name", "tags", "data.fold"):
+        above, _, last = key.rpartition(".")
+        (values[above] if above else values).pop(last, None)
+    return json.dumps(values, sort_keys=True)
 
 
 def finished(run: Path) -> bool:

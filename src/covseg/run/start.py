@@ -130,8 +130,10 @@ def _hydra_main(verb: Verb, others: Outer | None) -> None:
         if isinstance(error, OSError) and not isinstance(error, HydraException):
             raise unwritable(error.filename, error) from error  # Hydra's own making of the folder
         raise refusal(verb.name, parsed(sys.argv[1:]).overrides, error) from error
-    if sweep.jobs:
-        verb.sum_up(begun)
-    sweep.check()
+    try:
+        if sweep.jobs:
+            verb.sum_up(begun)
+    finally:
+        sweep.check()
     if refusals:
         raise refusals[0]

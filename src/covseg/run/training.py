@@ -96,6 +96,7 @@ class Training:
             self._notes.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows))
             leaks.warn(self.data, self.data.report)
+            leaks.warn_of_start(self.data, config.init)
 
     def _compile(self) -> bool:
         limits, wish = self.config.trainer, self.config.model.compile

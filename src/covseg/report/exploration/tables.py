@@ -40,6 +40,7 @@ def write_tables(found: Exploration, folder: Path) -> None:
             _shortcuts(found),
         ),
         "confusion": (("seen", "class", "taken_for", "images"), _confusion(found)),
+        "families": (("family", "split", "class", "name"), _families(found)),
         "findings_by_kind": (("kind", "findings", "meaning"), _kinds(found)),
     }
     for name, (head, rows) in tables.items():
@@ -104,6 +105,12 @@ def _confusion(found: Exploration) -> Iterator[Cells]:
             for one, line in zip(shortcut.classes, shortcut.confusion, strict=True):
                 for other, n_images in zip(shortcut.classes, line, strict=True):
                     yield seen, one, other, int(n_images)
+
+
+def _families(found: Exploration) -> Iterator[Cells]:
+    rows = found.store.index.rows
+    for number, family in enumerate(found.families, 1):
+        yield from ((number, *rows[row].key) for row in family)
 
 
 def _kinds(found: Exploration) -> Iterator[Cells]:
