@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from covseg.data.findings import KINDS, Finding
-from covseg.report import finding_cards as module
+from covseg.report.exploration import finding_cards as module
 from covseg.report.exploration.finding_cards import finding_cards
 
 
