@@ -124,7 +124,7 @@ def test_masks_of_copies_are_compared(dataset, tmp_path):
     source, copy = (place(dataset, "images", number) for number in (0, 1))
     shutil.copy(source, copy)
     store = audit(locate(dataset), tmp_path / "cache").store
-    pairs = [pair for pair in duplicates(store.images) if pair.kind == "exact"]
+    pairs = [pair for pair in duplicates(store.images).pairs if pair.kind == "exact"]
     [finding] = disagreements(pairs, store)
     one, other = (store.masks["infection"][row] > 0 for row in (pairs[0].first, pairs[0].second))
     assert (finding.a[2], finding.b[2]) == (source.name, copy.name)

@@ -59,7 +59,7 @@ def strangers() -> list[Image]:
 
 
 def test_strangers_are_no_copies(strangers):
-    assert duplicates(np.stack(strangers)) == []
+    assert duplicates(np.stack(strangers)).pairs == []
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -67,15 +67,29 @@ def test_every_planted_copy_is_found(change: Callable, strangers):
     rng = np.random.default_rng(0)
     copied = rng.choice(N_STRANGERS, 10, replace=False)
     images = [*strangers, *(change(strangers[source], rng) for source in copied)]
-    found = duplicates(np.stack(images))
+    found = duplicates(np.stack(images)).pairs
     planted = sorted((int(source), N_STRANGERS + n) for n, source in enumerate(copied))
     assert [(pair.first, pair.second) for pair in found] == planted
     assert {pair.mirrored for pair in found} == {change in (swapped, all_at_once)}
     assert all(pair.correlation >= NEAR for pair in found)
 
 
+def test_the_nearest_others_fit_and_are_no_copies(strangers):
+    images = np.stack([*strangers, toned(strangers[0], np.random.default_rng(0))])
+    found = duplicates(images)
+    assert 0 < len(found.nearest) <= 6
+    assert [pair.rows for pair in found.pairs] == [(0, len(strangers))]
+    likeness = [other.likeness for other in found.nearest]
+    assert likeness == sorted(likeness, reverse=True)
+    assert max(likeness) < 1
+    for other in found.nearest:
+        second = images[other.second]
+        turned = np.fliplr(second) if other.mirrored else second
+        assert other.fit == aligned(images[other.first], np.ascontiguousarray(turned))
+
+
 def test_the_same_pixels_are_an_exact_copy(strangers):
-    found = duplicates(np.stack([*strangers[:3], strangers[1], strangers[1]]))
+    found = duplicates(np.stack([*strangers[:3], strangers[1], strangers[1]])).pairs
     assert found == [Pair(a, b, "exact", False, 1.0) for a, b in ((1, 3), (1, 4), (3, 4))]
     assert families(pair.rows for pair in found) == [[1, 3, 4]]
 
@@ -83,23 +97,23 @@ def test_the_same_pixels_are_an_exact_copy(strangers):
 @pytest.mark.parametrize("n_images", [1, 2, 3])
 def test_few_images_or_grey_ones_are_no_trouble(n_images):
     grey = np.full((n_images, 32, 32), 7, np.uint8)
-    assert [(p.first, p.second, p.kind) for p in duplicates(grey)] == [
+    assert [(p.first, p.second, p.kind) for p in duplicates(grey).pairs] == [
         (0, n, "exact") for n in range(1, n_images)
     ]
 
 
 def test_all_pairs_are_compared_whatever_the_block(strangers, monkeypatch):
     images = np.stack([*strangers[:9], *strangers[3:6]])
-    whole = duplicates(images)
+    whole = duplicates(images).pairs
     monkeypatch.setattr("covseg.data.duplicates._BLOCK", 2)
-    assert duplicates(images) == whole
+    assert duplicates(images).pairs == whole
     assert len(whole) == 3
 
 
 def test_correlation_is_pearsons(strangers):
     rng = np.random.default_rng(1)
     images = np.stack([strangers[0], compressed(strangers[0], rng)])
-    [pair] = duplicates(images)
+    [pair] = duplicates(images).pairs
     small = [cv2.resize(i, (64, 64), interpolation=cv2.INTER_AREA).ravel() for i in images]
     assert pair.correlation == pytest.approx(np.corrcoef(*small)[0, 1], abs=1e-6)
 

@@ -6,9 +6,10 @@ COVID-QU-Ex has no patients' names; near duplicates stand in for them.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from heapq import nlargest
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ _CANDIDATE = 0.93  # between the two some are
 _SAME_DETAIL = 0.75  # copies have 0.79 and more; another radiograph of a person 0.3 to 0.8
 _THUMBNAIL = 64  # pixels a side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
+_NEAREST = 6  # pairs that are no copies, to be looked at
 _BLOCK = 512  # rows of the matrix of all pairs in memory at a time
 _THREADS = 2  # OpenCV works without the interpreter's lock
 
@@ -51,31 +53,73 @@ class Pair:
         return self.first, self.second
 
 
-def duplicates(images: Pixels) -> list[Pair]:
-    """Every pair of copies, sorted; the pairs compared are all pairs.
+class Lookalike(NamedTuple):
+    """Two images that are laid over each other and are not called copies.
+
+    Attributes:
+        likeness: of the two conditions on a copy the one that is met less, below 1.
+        first: number of a row.
+        second: of a later one.
+        mirrored: whether left and right are swapped.
+        fit: how well one lies over the other.
+    """
+
+    likeness: float
+    first: int
+    second: int
+    mirrored: bool
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """All pairs of images, compared.
+
+    Attributes:
+        pairs: of copies, sorted.
+        nearest: the few others that come closest to being one, the closest first.
+    """
+
+    pairs: list[Pair]
+    nearest: list[Lookalike]
+
+
+def duplicates(images: Pixels) -> Duplicates:
+    """Look for copies among all pairs.
 
     Args:
         images: uint8 [n, height, width], which may be mapped from disk.
     """
     content = [blake2b(image.tobytes()).digest() for image in images]
     found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
-    thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
     candidates = set[tuple[int, int, bool]]()
-    for swapped in (False, True):
-        for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
-            if value >= NEAR:
-                same = content[a] == content[b]
-                pair = Pair(a, b, "exact" if same else "near", swapped, min(value, 1.0))
-                found.setdefault((a, b), replace(pair, correlation=1.0) if same else pair)
-            else:
-                candidates.add((a, b, swapped))
-        like = _neighbours(gradients, mirrored if swapped else _as_it_is)
-        candidates |= {(a, b, swapped) for a, b in like}
+    for a, b, swapped, value in _alike(images):
+        if value < NEAR:
+            candidates.add((a, b, swapped))
+        elif content[a] == content[b]:
+            found.setdefault((a, b), Pair(a, b, "exact", False, 1.0))
+        else:
+            found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
+    others: list[Lookalike] = []
     open_pairs = sorted(pair for pair in candidates if pair[:2] not in found)
     for (a, b, swapped), fit in _fits(images, open_pairs):
-        if fit.correlation >= NEAR and fit.detail >= _SAME_DETAIL:
+        likeness = min(fit.correlation / NEAR, fit.detail / _SAME_DETAIL)
+        if likeness >= 1:
             found.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
-    return sorted(found.values())
+        else:
+            others.append(Lookalike(likeness, a, b, swapped, fit))
+    rest = (other for other in others if (other.first, other.second) not in found)
+    return Duplicates(sorted(found.values()), nlargest(_NEAREST, rest))
+
+
+def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
+    """Pairs, directly or mirrored, with their correlation; 0 for likeness of another kind."""
+    thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
+    for swapped in (False, True):
+        for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
+            yield a, b, swapped, value
+        for a, b in _neighbours(gradients, mirrored if swapped else _as_it_is):
+            yield a, b, swapped, 0.0
 
 
 def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:

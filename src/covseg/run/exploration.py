@@ -12,7 +12,7 @@ from covseg.data.audit import audit, disagreements, lung_tree_counts
 from covseg.data.border import borders
 from covseg.data.copies import Copies
 from covseg.data.division import folds
-from covseg.data.duplicates import duplicates
+from covseg.data.duplicates import Lookalike, duplicates
 from covseg.data.findings import COPIES, Finding
 from covseg.data.layout import SPLITS
 from covseg.data.mean_masks import mean_mask
@@ -41,7 +41,8 @@ def explore(config: Explore, out: Path) -> None:
     result = audit(source, config.data.cache_dir)
     store = result.store
     log.info("%d images of %s", len(store.index.rows), source.path)
-    pairs = duplicates(store.images)
+    compared = duplicates(store.images)
+    pairs = compared.pairs
     found = [
         *result.findings,
         *findings.of_pairs(pairs, store.index.rows),
@@ -50,7 +51,7 @@ def explore(config: Explore, out: Path) -> None:
     findings.write(found, out / "findings.csv")
     findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
     notes = provenance("explore", 0, 1)
-    exploration = _looked_at(source, store, found)
+    exploration = _looked_at(source, store, found, compared.nearest)
     write_tables(exploration, out / "tables")
     made_up = config.data.root is None and config.data.phantom is not None
     version, command = notes["versions"]["covseg"], notes["command"]
@@ -66,13 +67,16 @@ def explore(config: Explore, out: Path) -> None:
     print_findings(store.index.counts(), found, len(exploration.families), out)
 
 
-def _looked_at(source: Source, store: Store, found: list[Finding]) -> Exploration:
+def _looked_at(
+    source: Source, store: Store, found: list[Finding], nearest: list[Lookalike]
+) -> Exploration:
     described = statistics(store)
     copies = Copies(store.index, tuple(one for one in found if one.kind in COPIES))
     return Exploration(
         store=store,
         findings=found,
         families=copies.families(),
+        nearest=nearest,
         lung_tree=_lung_tree(source),
         statistics=described,
         mean_masks={split: mean_mask(store, store.index.of_split(split)) for split in SPLITS},

@@ -54,6 +54,7 @@ def looked_at() -> Callable[..., Exploration]:
             store=store,
             findings=findings,
             families=[],
+            nearest=[],
             lung_tree=None,
             statistics=described,
             mean_masks={s: mean_mask(store, store.index.of_split(s)) for s in SPLITS},

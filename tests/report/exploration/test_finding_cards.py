@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from covseg.data.alignment import Fit
+from covseg.data.duplicates import Lookalike
 from covseg.data.findings import KINDS, Finding
 from covseg.report.exploration import finding_cards as module
-from covseg.report.exploration.finding_cards import finding_cards
+from covseg.report.exploration.finding_cards import finding_cards, lookalikes
 
 
 def pairs(store, kind: str, splits: list[tuple[str, str]], values: list[float]) -> list[Finding]:
@@ -74,3 +76,11 @@ def test_a_mirrored_pair_is_turned_so_that_its_masks_lie_over_each_other(store, 
     apart, together = seen
     np.testing.assert_array_equal(together[:, :width], together[:, -width:])
     assert not np.array_equal(apart[:, :width], apart[:, -width:])
+
+
+def test_a_pair_that_is_no_copy_is_shown_with_what_it_lacks(store):
+    pairs = [Lookalike(0.9, 0, 1, mirrored, Fit(0.981, 0.66)) for mirrored in (False, True)]
+    plain, turned = lookalikes(pairs, store)
+    assert plain.caption.endswith("correlation 0.981, fine detail 0.66")
+    assert turned.caption.endswith("fine detail 0.66, mirrored")
+    assert plain.address != turned.address

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from covseg.data.duplicates import Lookalike
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.image import Pixels
 from covseg.data.index import Key
@@ -99,6 +100,20 @@ def _picture(finding: Finding, store: Store, row_of: dict[Key, int], mirrored: b
         picture = side_by_side(outlined(store.images[one]), outlined(store.images[other]))
     alt = f"{_name(finding.a)} beside {_name(finding.b)}"
     return Picture(embedded(picture), _line(finding), alt, finding.a[0] != finding.b[0])
+
+
+def lookalikes(nearest: Sequence[Lookalike], store: Store) -> list[Picture]:
+    """Pairs that are not called copies, the second image turned as the first."""
+    pictures: list[Picture] = []
+    for pair in nearest:
+        one, other = (store.index.rows[row].key for row in (pair.first, pair.second))
+        second = store.images[pair.second]
+        turned = np.fliplr(second) if pair.mirrored else second
+        picture = side_by_side(outlined(store.images[pair.first]), outlined(np.asarray(turned)))
+        says = f"correlation {pair.fit.correlation:.3f}, fine detail {pair.fit.detail:.2f}"
+        caption = f"{_name(one)} and {_name(other)}, {says}{', mirrored' * pair.mirrored}"
+        pictures.append(Picture(embedded(picture), caption, f"{_name(one)} beside {_name(other)}"))
+    return pictures
 
 
 def plain_and_outlined(store: Store, row: int) -> Pixels:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from covseg.data.duplicates import Lookalike
 from covseg.data.findings import COPIES, Finding
 from covseg.data.mean_masks import MeanMask
 from covseg.data.statistics import Statistics
@@ -40,6 +41,7 @@ class Exploration:
         store: its usable images.
         findings: all of them.
         families: numbers of rows that are copies of each other.
+        nearest: pairs that come closest to being copies, the closest first.
         lung_tree: counts of *Lung Segmentation Data*, None where it is not there.
         statistics: of every image.
         mean_masks: by split, None for a split without infection.
@@ -49,6 +51,7 @@ class Exploration:
     store: Store
     findings: list[Finding]
     families: list[list[int]]
+    nearest: list[Lookalike]
     lung_tree: Counts | None
     statistics: Statistics
     mean_masks: Mapping[str, MeanMask | None]

@@ -12,7 +12,7 @@ from covseg.data.statistics import GLOBAL, OTHERS
 from covseg.files import write_whole
 from covseg.report.exploration.drawn import Drawn, drawn
 from covseg.report.exploration.figure_files import png, svg
-from covseg.report.exploration.finding_cards import finding_cards, plain_and_outlined
+from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
 from covseg.report.exploration.found import OF_BORDER, Card, Counts, Exploration
 from covseg.report.exploration.gallery import embedded
 from covseg.report.exploration.headlines import facts, headlines, percent
@@ -75,6 +75,7 @@ def page(found: Exploration, card: Card, all_drawn: list[Drawn]) -> str:
         of_border=OF_BORDER,
         n_findings=len(found.findings),
         cards=finding_cards(found.findings, found.store),
+        lookalikes=lookalikes(found.nearest, found.store),
         between=_between(found),
         seen_before={s: found.seen_before(s, _others(s)) for s in SPLITS},
         n_of_split={s: len(found.store.index.of_split(s)) for s in SPLITS},
