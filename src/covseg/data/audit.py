@@ -16,7 +16,7 @@ from covseg.data.duplicates import Pair
 from covseg.data.findings import Finding
 from covseg.data.image import Pixels, decode, decode_mask
 from covseg.data.index import Files, Index, Key, Row, read_files, rows_of
-from covseg.data.layout import KINDS, PATIENT_CLASSES, SPLITS
+from covseg.data.layout import KINDS
 from covseg.data.source import Source
 from covseg.data.store import Store, open_store
 from covseg.errors import DataError
@@ -78,8 +78,8 @@ def lung_tree_counts(source: Source) -> dict[str, dict[str, int]] | None:
     tree, files = read_files(source.names(), ["lung"], str(source.path))
     if tree != "lung":
         return None
-    images = Counter(key[:2] for key, kinds in files.items() if "image" in kinds)
-    return {s: {c: images[s, c] for c in PATIENT_CLASSES} for s in SPLITS}
+    images = {key: kinds for key, kinds in files.items() if "image" in kinds}
+    return Index(tree, rows_of(images)).counts()
 
 
 def _is_odd(key: Key) -> bool:

@@ -29,7 +29,7 @@ class Copies:
         Raises:
             DataError: it cannot be read, or is of other images.
         """
-        known = {row.key for row in index.rows}
+        known = index.numbers()
         found = tuple(f for f in findings.read(path) if f.kind in COPIES)
         for key in (key for one in found for key in (one.a, one.b)):
             if key not in known:
@@ -64,7 +64,7 @@ class Copies:
         return {self.index.rows[row].key for row in rows if label[row] in families_of_others}
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
-        number = {row.key: place for place, row in enumerate(self.index.rows)}
+        number = self.index.numbers()
         for one in self.found:
             assert one.b is not None
             yield number[one.a], number[one.b]

@@ -55,6 +55,10 @@ class Index:
         """The numbers of the rows of these splits, in the order of the table."""
         return [number for number, row in enumerate(self.rows) if row.split in splits]
 
+    def numbers(self) -> dict[Key, int]:
+        """The number of each row by what its image is known by."""
+        return {row.key: number for number, row in enumerate(self.rows)}
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Images by split and class: ``{"Train": {"COVID-19": 1864, ...}, ...}``."""
         found = Counter((row.split, row.patient_class) for row in self.rows)

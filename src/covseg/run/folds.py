@@ -64,7 +64,7 @@ def _report(runs: Sequence[Path], out: Path) -> None:
     for run, records in zip(runs, found, strict=True):
         config = read_run(run)
         data = _data(config, run)
-        number = {row.key: place for place, row in enumerate(data.index.rows)}
+        number = data.index.numbers()
         rows = [number[key] for key in dict.fromkeys(records.keys)]
         statistics = baselines.Statistics.load(run / "baselines.npz")
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))

@@ -89,10 +89,11 @@ class Scorer:
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""
-        numbers = {row.key: number for number, row in enumerate(self.data.index.rows)}
+        numbers = self.data.index.numbers()
         records = records.where(records.target == self.data.data.targets[0])
+        keys = records.keys
         for name, (place, caption) in telling_images(records).items():
-            row = numbers[records.keys[place]]
+            row = numbers[keys[place]]
             picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
             save(picture, folder / f"{name}.png")
 

@@ -63,7 +63,7 @@ class FindingCard:
 
 def finding_cards(findings: Sequence[Finding], store: Store) -> list[FindingCard]:
     """A card for each kind that was found: what leaks first, then copies, then single images."""
-    row_of = {row.key: number for number, row in enumerate(store.index.rows)}
+    row_of = store.index.numbers()
     mirrored = {(f.a, f.b) for f in findings if f.kind.endswith("mirrored")}
     cards: list[FindingCard] = []
     for kind in KINDS:
