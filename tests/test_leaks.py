@@ -217,6 +217,13 @@ def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was
     notes = json.loads((joined / "provenance.json").read_text())
     assert notes["runs"] == [str(tmp_path / "sweep" / str(fold)) for fold in range(5)]
 
+    other = shutil.copytree(tmp_path / "sweep" / "4", tmp_path / "sweep" / "other")
+    of_other = json.loads((other / "provenance.json").read_text())
+    of_other["data"]["fingerprint"] = "0" * 64  # as of a sweep over data.root
+    (other / "provenance.json").write_text(json.dumps(of_other))
+    report_folds([*(tmp_path / "sweep" / str(fold) for fold in range(4)), other])
+    assert not list((tmp_path / "sweep").glob("folds*other"))
+
     (tmp_path / "sweep" / "1" / "per_image.csv").write_text("nothing")
     with pytest.raises(RunError, match=r"per_image\.csv"):
         report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])

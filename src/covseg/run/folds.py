@@ -15,7 +15,7 @@ from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.report.provenance import provenance, write_provenance
 from covseg.report.table import print_summary
 from covseg.run import leaks
-from covseg.run.folder import read_run
+from covseg.run.folder import read_json, read_run
 from covseg.run.resume import finished, same_result
 
 
@@ -43,12 +43,13 @@ def report_folds(runs: Sequence[Path]) -> None:
 
 
 def _alike(runs: Sequence[Path]) -> list[dict[int, Path]]:
-    """Runs that differ in nothing that changes a result but their fold, by fold."""
-    groups: dict[str, dict[int, Path]] = {}
+    """Runs of the same images that differ in nothing that changes a result but their fold."""
+    groups: dict[tuple[str, str], dict[int, Path]] = {}
     for run in filter(finished, runs):
         config = read_run(run)
         if config.data.fold is not None:
-            groups.setdefault(same_result(config), {})[config.data.fold] = run
+            images = read_json(run / "provenance.json")["data"]["fingerprint"]
+            groups.setdefault((same_result(config), images), {})[config.data.fold] = run
     return list(groups.values())
 
 
