@@ -14,7 +14,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from covseg import build
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
 from covseg.run.compose import composed

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from covseg import build
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.run.compose import CONF, composed
 from covseg.validation import check
 

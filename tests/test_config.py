@@ -12,7 +12,9 @@ from hydra.utils import get_object
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from covseg.config import Evaluate, Train, Trainer
+from covseg.config.evaluate import Evaluate
+from covseg.config.train import Train
+from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
 from covseg.run.compose import CONF, composed
 from covseg.validation import TARGETS, check, check_targets

@@ -38,7 +38,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from covseg import build, evaluate, train
-from covseg.config import Evaluate, Train
+from covseg.config.evaluate import Evaluate
+from covseg.config.train import Train
 from covseg.data.index import read_index
 from covseg.data.phantom_dataset import write
 from covseg.data.source import locate

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.learn.losses import BCE
 from covseg.validation import check
 

@@ -20,7 +20,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from covseg import devices
-from covseg.config import Buildable, Data, Node, Protocol, Train, Trainer
+from covseg.config.data import Data
+from covseg.config.node import Buildable, Node
+from covseg.config.protocol import Protocol
+from covseg.config.train import Train
+from covseg.config.trainer import Trainer
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest, setting

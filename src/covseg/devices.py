@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from covseg.config import Trainer
+from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
 
 log = logging.getLogger(__name__)

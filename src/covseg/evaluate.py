@@ -9,7 +9,7 @@ What is not named is as in the run. The result is a run folder: outputs/evaluate
 
 from pathlib import Path
 
-from covseg.config import Evaluate
+from covseg.config.evaluate import Evaluate
 from covseg.run import start
 from covseg.run.folder import config_as_changed
 from covseg.run.verb import Verb

@@ -9,7 +9,7 @@ outputs/explore/<date_time>/.
 
 from pathlib import Path
 
-from covseg.config import Explore
+from covseg.config.explore import Explore
 from covseg.run import start
 from covseg.run.verb import Verb
 

@@ -12,7 +12,7 @@ The result is a run folder: outputs/train/<date_time>/.
 from collections.abc import Sequence
 from pathlib import Path
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.errors import Stopped
 from covseg.run import start
 from covseg.run.verb import Verb

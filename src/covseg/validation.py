@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from covseg.config import Node
+from covseg.config.node import Node
 from covseg.errors import ConfigError, nearest, nearest_key, setting
 
 TARGETS = frozenset(

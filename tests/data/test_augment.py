@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from covseg.config import Data
+from covseg.config.data import Data
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.dataset import Draw, XrayDataset

@@ -10,7 +10,7 @@ import albumentations as A
 import pytest
 import torch
 
-from covseg.config import Data, PhantomData
+from covseg.config.data import Data, PhantomData
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.download import KAGGLE_DATASET

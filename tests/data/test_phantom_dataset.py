@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import covseg.data.phantom_dataset as module
-from covseg.config import PhantomData
+from covseg.config.data import PhantomData
 from covseg.data.index import read_index
 from covseg.data.phantom_dataset import phantom_root
 from covseg.data.source import locate

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from covseg.config import Evaluate
+from covseg.config.evaluate import Evaluate
 from covseg.errors import ConfigError, RunError
 from covseg.run.compose import composed
 from covseg.run.folder import checkpoint_of, config_as_changed, read_run, reported_checkpoint

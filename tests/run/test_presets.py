@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.errors import ConfigError
 from covseg.run.compose import composed
 from covseg.run.presets import located, searchpath

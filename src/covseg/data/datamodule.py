@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, SequentialSampler
 
-from covseg.config import Data
+from covseg.config.data import Data
 from covseg.data.augment import Augment
 from covseg.data.copies import Copies
 from covseg.data.dataset import Sample, XrayDataset

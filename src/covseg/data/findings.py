@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from covseg.config import Split
+from covseg.config.data import Split
 from covseg.data.duplicates import Pair
 from covseg.data.index import Key, Row
 from covseg.data.layout import PATIENT_CLASSES

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from covseg.config import Split
+from covseg.config.data import Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from covseg.config import PhantomData, Split
+from covseg.config.data import PhantomData, Split
 from covseg.data.layout import PATIENT_CLASSES, SPLITS, TREES
 from covseg.data.once import built_once, progress_bar
 from covseg.data.phantom import Grey, draw

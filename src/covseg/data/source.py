@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from covseg.config import Dataset
+from covseg.config.data import Dataset
 from covseg.data.archive import ZipSource
 from covseg.data.download import WHERE_TO_GET_IT, download
 from covseg.data.folder import FolderSource

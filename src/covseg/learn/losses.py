@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from covseg.config import Share
+from covseg.config.node import Share
 
 _TINY = 1e-7
 # float32 has no room for much larger ones once they are multiplied

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from torch import nn
 
 from covseg import build
-from covseg.config import Evaluate, Train
+from covseg.config.evaluate import Evaluate
+from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import CovsegError, DataMissing, RunError
 from covseg.learn.checkpoint import load_weights

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from covseg.config import Explore
+from covseg.config.explore import Explore
 from covseg.data import findings
 from covseg.data.audit import audit, disagreements, lung_tree_counts
 from covseg.data.border import borders

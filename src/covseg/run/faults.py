@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from covseg.config import Data
+from covseg.config.data import Data
 from covseg.errors import ConfigError, CovsegError, RunError, TrainingError
 
 _MEMORY = re.compile(r"can't allocate memory|out of memory|not enough memory", re.IGNORECASE)

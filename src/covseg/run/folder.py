@@ -10,7 +10,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from covseg.config import Evaluate, Node, Train
+from covseg.config.evaluate import Evaluate
+from covseg.config.node import Node
+from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.run.yaml_file import YamlFile
 from covseg.validation import check

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from covseg import build
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.division import N_FOLDS
 from covseg.errors import RunError

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.errors import ConfigError, CovsegError, setting
 from covseg.run import logs, resume
 from covseg.run.claim import claim, claim_again, give_up

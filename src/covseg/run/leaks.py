@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from covseg.config import Data
+from covseg.config.data import Data
 from covseg.data import findings
 from covseg.data.copies import Copies
 from covseg.data.datamodule import XrayDataModule

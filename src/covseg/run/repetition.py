@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.measure.summary import Summary, by_target
 from covseg.run.folder import read_json
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.run.folder import read_json, read_run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 
-from covseg.config import Protocol
+from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.learn.module import SegmentationModule

@@ -11,7 +11,7 @@ from typing import Any
 import lightning as L
 
 from covseg import build, devices
-from covseg.config import Train
+from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError
 from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
 from covseg.learn.keep import KeepBest, KeepProgress

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from covseg.config import Node, Train
+from covseg.config.node import Node
+from covseg.config.train import Train
 from covseg.validation import check
 
 

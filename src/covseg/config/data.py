@@ -1,0 +1,55 @@
+"""``data``: where images come from, and how they reach the network."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from covseg.config.node import Node, Place, Positive
+from covseg.errors import ConfigError, setting
+
+Target = Literal["infection", "lung"]
+Split = Literal["Train", "Val", "Test"]
+
+
+class PhantomData(Node):
+    """The made-up dataset of ``data=phantom``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    n_images: dict[Split, Annotated[int, Field(ge=1, le=100_000)]]
+    lung_tree: bool  # write the tree with lung masks only as well
+
+
+class Dataset(Node):
+    """Where images come from."""
+
+    name: Literal["covid_qu_ex", "phantom"]
+    root: Place | None = None  # zip or folder; null: phantom data, made below cache_dir
+    download: bool = False  # fetch the dataset from Kaggle when root is not there
+    phantom: PhantomData | None = None
+    cache_dir: Place  # where the decoded store is kept
+
+    @field_validator("phantom", mode="before")
+    @classmethod
+    def _in_use(cls, phantom: Any, info: ValidationInfo) -> Any:
+        """Presets for made-up data serve for the real data as well."""
+        return phantom if info.data.get("name") == "phantom" else None
+
+
+class Data(Dataset):
+    """Where images come from, and how they reach the network."""
+
+    targets: Annotated[list[Target], Field(min_length=1)]
+    image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
+    batch_size: Positive  # images a step and process
+    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
+    exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
+    fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
+
+    @field_validator("targets")
+    @classmethod
+    def _once(cls, targets: list[Target]) -> list[Target]:
+        if len(set(targets)) < len(targets):
+            raise ConfigError(
+                setting("data.targets", targets), "names a target twice", "name each once"
+            )
+        return targets

@@ -1,0 +1,31 @@
+"""The schema of ``python -m covseg.evaluate``."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from covseg.config.node import Node, Place, Positive, Share
+
+
+class OtherData(Node):
+    """What of a run's data an evaluation may replace."""
+
+    name: Literal["covid_qu_ex", "phantom"] | None = None
+    root: Place | None = None
+    download: bool | None = None
+    phantom: dict[str, Any] | None = None
+    cache_dir: Place | None = None
+    batch_size: Positive | None = None
+    num_workers: Annotated[int, Field(ge=0, le=256)] | None = None
+
+
+class Evaluate(Node):
+    """``python -m covseg.evaluate``; what is null is as in the run."""
+
+    run: Place  # the run folder
+    split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
+    checkpoint: Literal["best", "last"] | None = None
+    threshold: Share | None = None
+    detection_min_pixels: Positive | None = None
+    data: OtherData
+    trainer: dict[str, Any]

@@ -1,0 +1,26 @@
+"""What every part of the configuration is made of."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+# name=2024 is a name; 1e3 would become another one
+Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
+Place = Annotated[str, Field(min_length=1)]  # a folder or a file
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+
+
+class Node(BaseModel):
+    """A part of the configuration: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class Buildable(Node):
+    """A part that becomes an object: its other keys are the target's own arguments."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: str = Field(alias="_target_")

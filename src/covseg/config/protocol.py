@@ -1,0 +1,54 @@
+"""``protocol``: which images are fitted, which choose, and which are reported."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from covseg.config.node import Node, Positive, Share
+from covseg.errors import ConfigError
+
+
+class Protocol(Node):
+    """Which part of the images is for what. Test never steers anything."""
+
+    name: str
+    fit: Annotated[list[Literal["Train", "Val", "others"]], Field(min_length=1)]
+    select: Literal["Val"] | None  # where a checkpoint is chosen; null: nothing is chosen
+    checkpoint: Literal["best", "last"]  # which one is reported
+    # auto: Test, and Val for a job of a multirun
+    report: Literal["auto", "Val", "Test", "fold"]
+    threshold: Share  # prediction = probability > threshold
+    detection_min_pixels: Positive  # predicted pixels that call an image infected
+
+    @model_validator(mode="after")
+    def _honest(self) -> "Protocol":
+        if self.select in self.fit:
+            raise ConfigError(
+                f"protocol.select={self.select}",
+                "is fitted on as well (protocol.fit), so it cannot choose",
+                "take it out of protocol.fit, or say protocol.select=null protocol.checkpoint=last",
+            )
+        if self.checkpoint == "best" and self.select is None:
+            raise ConfigError(
+                "protocol.checkpoint=best",
+                f"needs a split to choose on, and protocol={self.name} has none (protocol.select)",
+                "say protocol.checkpoint=last, or protocol=holdout",
+            )
+        if self.report in self.fit:
+            raise ConfigError(
+                f"protocol.report={self.report}",
+                "is fitted on",
+                "report a split outside protocol.fit",
+            )
+        if (self.report == "fold") != (self.fit == ["others"]) or (self.folds and self.select):
+            raise ConfigError(
+                f"protocol.report={self.report}",
+                f"does not go together with protocol.fit=[{','.join(self.fit)}]",
+                "say protocol=kfold, or leave protocol.fit and protocol.report out",
+            )
+        return self
+
+    @property
+    def folds(self) -> bool:
+        """Whether the splits do not count, but ``data.fold`` is reported and the others fitted."""
+        return self.report == "fold"

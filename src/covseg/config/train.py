@@ -1,0 +1,149 @@
+"""The schema of ``python -m covseg.train``."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from covseg.config.data import Data
+from covseg.config.node import Buildable, Name, Node, Place, Positive
+from covseg.config.protocol import Protocol
+from covseg.config.trainer import Trainer
+from covseg.errors import ConfigError, setting
+
+
+class Model(Node):
+    """The network."""
+
+    target: Literal["covseg.learn.unet.UNet"] = Field(alias="_target_")
+    depth: Annotated[int, Field(ge=1, le=8)]  # down- and up-samplings
+    base_channels: Annotated[int, Field(ge=1, le=1024)]  # of the first level, doubled each level
+    norm: Literal["none", "batch", "group"]
+    compile: bool | Literal["auto"]  # auto: when the run is long enough to pay for it
+
+
+class Optimizer(Buildable):
+    """A torch optimizer."""
+
+    lr: Annotated[float, Field(gt=0, le=1e3)]  # learning rate
+    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = 0.0
+
+
+class Callbacks(Node):
+    """What happens around the steps: checkpoints, and callbacks of any name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Buildable] = Field(init=False)
+
+    checkpoint_every_n_steps: Positive | None = None  # bounds what a kill can cost; null: an epoch
+
+    @property
+    def parts(self) -> dict[str, Buildable]:
+        """Those that are built, by name."""
+        return self.__pydantic_extra__
+
+
+class Train(Node):
+    """``python -m covseg.train``."""
+
+    data: Data
+    protocol: Protocol
+    model: Model
+    loss: Buildable
+    optimizer: Optimizer
+    scheduler: Buildable | None = None
+    augment: dict[str, Buildable] = Field(default_factory=dict)
+    trainer: Trainer
+    callbacks: Callbacks = Callbacks()
+    logger: dict[str, Buildable] = Field(default_factory=dict)
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    name: Name | None = None  # of the run, for loggers
+    tags: list[Name] = Field(default_factory=list)
+    init: Place | None = None  # a run folder whose weights are the start
+    resume: Place | None = None  # a run folder that goes on, or auto: the newest unfinished one
+
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return value or None  # scheduler=none has no keys
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Train":
+        size, multiple = self.data.image_size, 2**self.model.depth
+        if size % multiple:
+            smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
+            raise ConfigError(
+                f"data.image_size={size}",
+                f"cannot be halved {self.model.depth} times (model.depth)",
+                f"use {f'{smaller} or {larger}' if smaller else larger}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Train":
+        if self.protocol.select is None:
+            waiting = [
+                f"callbacks.{name}"
+                for name, node in self.callbacks.parts.items()
+                if node.target.endswith("EarlyStopping")
+            ]
+            if self.scheduler is not None and "plateau" in self.scheduler.target:
+                waiting.append("scheduler=plateau")
+            if waiting:
+                raise ConfigError(
+                    waiting[0],
+                    f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
+                    "leave it out, or say protocol=holdout",
+                )
+        endless = self.trainer.max_epochs in {None, -1} and self.trainer.max_steps == -1
+        if endless and self.scheduler is not None and "plateau" not in self.scheduler.target:
+            raise ConfigError(
+                setting("trainer.max_epochs", self.trainer.max_epochs),
+                "leaves the length open that the schedule needs",
+                "set trainer.max_epochs or trainer.max_steps, or say scheduler=none",
+            )
+        if self.trainer.limit_val_batches == 0 and self.protocol.checkpoint == "best":
+            raise ConfigError(
+                setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
+                "leaves nothing of Val by which protocol.checkpoint=best could be chosen",
+                "leave it out, or say protocol.checkpoint=last",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Train":
+        folds, data = self.protocol.folds, self.data
+        if folds and data.fold is None:
+            raise ConfigError(
+                "data.fold", "is not given", "say data.fold=0, or -m data.fold=0,1,2,3,4"
+            )
+        if not folds and data.fold is not None:
+            raise ConfigError(
+                f"data.fold={data.fold}",
+                f"is of no use, because protocol={self.protocol.name} has no folds",
+                "say protocol=kfold, or leave it out",
+            )
+        if folds and data.exclude is not None:
+            raise ConfigError(
+                setting("data.exclude", data.exclude),
+                "leaves out copies in two splits, and protocol=kfold keeps copies together",
+                "leave it out",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps(self) -> "Train":
+        steps = self.callbacks.checkpoint_every_n_steps
+        if steps is not None and not self.trainer.whole_epochs:
+            raise ConfigError(
+                setting("callbacks.checkpoint_every_n_steps", steps),
+                "is for epochs that are all images once, with validation behind them",
+                "leave it out, or trainer.limit_train_batches, .overfit_batches, "
+                ".val_check_interval and .check_val_every_n_epoch=null",
+            )
+        if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
+            raise ConfigError(
+                "trainer.enable_checkpointing=false",
+                "keeps no checkpoint of which protocol.checkpoint=best could be chosen",
+                "leave it out, or say protocol.checkpoint=last",
+            )
+        return self

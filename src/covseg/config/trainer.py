@@ -1,0 +1,77 @@
+"""``trainer``: Lightning's Trainer."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from covseg.config.node import Node, Positive, PositiveShare, Share
+from covseg.errors import ConfigError, setting
+
+
+class Trainer(Node):
+    """Lightning's Trainer, argument for argument; see its documentation for what each does.
+
+    Absent are ``logger``, ``callbacks`` and ``default_root_dir``: the groups ``logger`` and
+    ``callbacks`` and ``hydra.run.dir`` set those.
+    """
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda"]
+    strategy: str
+    devices: Annotated[int, Field(ge=-1)] | list[int] | str
+    num_nodes: Positive
+    precision: Literal[
+        64, 32, 16, "64-true", "64", "32-true", "32", "16-true", "16-mixed", "16", "bf16-true",
+        "bf16-mixed", "bf16", "transformer-engine", "transformer-engine-float16",
+    ] | None  # fmt: skip
+    fast_dev_run: bool | Positive
+    max_epochs: Annotated[int, Field(ge=-1)] | None
+    min_epochs: Positive | None
+    max_steps: Annotated[int, Field(ge=-1)]
+    min_steps: Positive | None
+    max_time: str | dict[str, int] | None
+    limit_train_batches: Positive | PositiveShare | None
+    limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
+    limit_test_batches: Positive | PositiveShare | None
+    limit_predict_batches: Annotated[int, Field(ge=0)] | Share | None
+    overfit_batches: Annotated[int, Field(ge=0)] | Share
+    val_check_interval: Positive | PositiveShare | str | dict[str, int] | None
+    check_val_every_n_epoch: Positive | None
+    num_sanity_val_steps: Annotated[int, Field(ge=-1)] | None
+    log_every_n_steps: Positive | None
+    enable_checkpointing: bool | None
+    enable_progress_bar: bool | None
+    enable_model_summary: bool | None
+    accumulate_grad_batches: Positive
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    gradient_clip_algorithm: Literal["norm", "value"] | None
+    deterministic: bool | Literal["warn"] | None
+    benchmark: bool | None
+    inference_mode: bool
+    use_distributed_sampler: Literal[False]  # Lightning's would score some images twice
+    profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
+    detect_anomaly: bool
+    barebones: bool
+    plugins: None  # one is covseg's: it writes checkpoints whole
+    sync_batchnorm: bool
+    reload_dataloaders_every_n_epochs: Annotated[int, Field(ge=0)]
+    model_registry: str | None
+    enable_autolog_hparams: bool
+
+    @property
+    def whole_epochs(self) -> bool:
+        """Whether an epoch is all images once, then validation: else no run goes on within one."""
+        often = self.val_check_interval
+        behind = often is None or (isinstance(often, float) and often == 1.0)  # 1 is every batch
+        whole = self.limit_train_batches is None and not self.overfit_batches
+        return bool(behind and whole and self.check_val_every_n_epoch)
+
+    @field_validator("strategy")
+    @classmethod
+    def _no_launcher(cls, strategy: str) -> str:
+        if strategy.endswith(("spawn", "fork", "notebook")):
+            raise ConfigError(
+                setting("trainer.strategy", strategy),
+                "starts processes by itself, which covseg does",
+                "say trainer.strategy=ddp",
+            )
+        return strategy
