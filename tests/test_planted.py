@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from changes import Image, compress, crop, mirror, tone, turn
 from covseg.data import findings
 from covseg.data.copies import families
 from covseg.data.duplicates import duplicates
@@ -22,32 +23,8 @@ from covseg.data.phantom_dataset import write
 
 TREE = Path("Infection Segmentation Data/Infection Segmentation Data")
 N_OF_EACH = int(os.environ.get("COVSEG_PLANTED", "2"))
-Image = np.ndarray
 Fault = Callable[[Path, np.random.Generator], Any]
 Truth = dict[str, set[frozenset]]  # kind of finding -> images, one or both of a pair
-
-
-def crop(image: Image, rng: np.random.Generator) -> Image:
-    """Up to 5 % less on each side, and as large as before."""
-    height, width = image.shape
-    top, bottom, left, right = (rng.uniform(0.01, 0.05, 4) * height).round().astype(int)
-    return cv2.resize(image[top : height - bottom, left : width - right], (width, height))
-
-
-def tone(image: Image, rng: np.random.Generator) -> Image:
-    gamma = rng.choice([rng.uniform(0.7, 0.95), rng.uniform(1.05, 1.4)])
-    return (255 * (image / 255) ** gamma).round().astype(np.uint8)
-
-
-def compress(image: Image, rng: np.random.Generator) -> Image:
-    quality = int(rng.integers(30, 90))
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
-
-
-def turn(image: Image, rng: np.random.Generator) -> Image:
-    height, width = image.shape
-    how = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-3, 3), 1)
-    return cv2.warpAffine(image, how, (width, height))
 
 
 COPIES: dict[str, Callable[[Image, np.random.Generator], Image]] = {
@@ -56,9 +33,9 @@ COPIES: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "toned": tone,
     "compressed": compress,
     "turned": turn,
-    "mirrored": lambda image, rng: image[:, ::-1],
+    "mirrored": mirror,
     "cropped, toned, turned": lambda image, rng: tone(crop(turn(image, rng), rng), rng),
-    "mirrored, cropped, toned": lambda image, rng: tone(crop(image[:, ::-1], rng), rng),
+    "mirrored, cropped, toned": lambda image, rng: tone(crop(mirror(image), rng), rng),
 }
 
 

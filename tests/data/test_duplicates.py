@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from changes import Image, compress, crop, mirror, tone, turn
 from covseg.data.alignment import aligned
 from covseg.data.copies import families
 from covseg.data.duplicates import NEAR, Pair, duplicates
@@ -13,42 +14,14 @@ from covseg.data.hog import hog, mirrored
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.data.phantom import draw
 
-Image = np.ndarray
 N_STRANGERS = 40
 
 
-def cropped(image: Image, rng: np.random.Generator) -> Image:
-    """Up to 5 % less on each side, and as large as before."""
-    height, width = image.shape
-    top, bottom, left, right = (rng.uniform(0.01, 0.05, 4) * height).round().astype(int)
-    return cv2.resize(image[top : height - bottom, left : width - right], (width, height))
-
-
-def toned(image: Image, rng: np.random.Generator) -> Image:
-    gamma = rng.choice([rng.uniform(0.7, 0.95), rng.uniform(1.05, 1.4)])
-    return (255 * (image / 255) ** gamma).round().astype(np.uint8)
-
-
-def compressed(image: Image, rng: np.random.Generator) -> Image:
-    quality = int(rng.integers(30, 90))
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
-
-
-def turned(image: Image, rng: np.random.Generator) -> Image:
-    height, width = image.shape
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-3, 3), 1)
-    return cv2.warpAffine(image, turn, (width, height))
-
-
-def swapped(image: Image, rng: np.random.Generator) -> Image:
-    return image[:, ::-1].copy()
-
-
 def all_at_once(image: Image, rng: np.random.Generator) -> Image:
-    return swapped(toned(cropped(turned(image, rng), rng), rng), rng)
+    return mirror(tone(crop(turn(image, rng), rng), rng))
 
 
-CHANGES = [cropped, toned, compressed, turned, swapped, all_at_once]
+CHANGES = [crop, tone, compress, turn, mirror, all_at_once]
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +43,12 @@ def test_every_planted_copy_is_found(change: Callable, strangers):
     found = duplicates(np.stack(images)).pairs
     planted = sorted((int(source), N_STRANGERS + n) for n, source in enumerate(copied))
     assert [(pair.first, pair.second) for pair in found] == planted
-    assert {pair.mirrored for pair in found} == {change in (swapped, all_at_once)}
+    assert {pair.mirrored for pair in found} == {change in (mirror, all_at_once)}
     assert all(pair.correlation >= NEAR for pair in found)
 
 
 def test_the_nearest_others_fit_and_are_no_copies(strangers):
-    images = np.stack([*strangers, toned(strangers[0], np.random.default_rng(0))])
+    images = np.stack([*strangers, tone(strangers[0], np.random.default_rng(0))])
     found = duplicates(images)
     assert 0 < len(found.nearest) <= 6
     assert [pair.rows for pair in found.pairs] == [(0, len(strangers))]
@@ -112,7 +85,7 @@ def test_all_pairs_are_compared_whatever_the_block(strangers, monkeypatch):
 
 def test_correlation_is_pearsons(strangers):
     rng = np.random.default_rng(1)
-    images = np.stack([strangers[0], compressed(strangers[0], rng)])
+    images = np.stack([strangers[0], compress(strangers[0], rng)])
     [pair] = duplicates(images).pairs
     small = [cv2.resize(i, (64, 64), interpolation=cv2.INTER_AREA).ravel() for i in images]
     assert pair.correlation == pytest.approx(np.corrcoef(*small)[0, 1], abs=1e-6)

@@ -3,7 +3,6 @@
 A dataset whose images were renamed, or another one, makes findings of no use.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +11,10 @@ import pytest
 from covseg.data import findings
 from covseg.data.audit import audit
 from covseg.data.findings import Finding
-from covseg.data.phantom_dataset import write
 from covseg.data.source import locate
 
 TINY = ("train", "experiment=debug", "data=covid_qu_ex", "data.root=dataset")
 GONE = ("Test", "Normal", "gone.png")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole")
-    write(root, 5, {"Train": 16, "Val": 4, "Test": 4}, size=32)
-    return root
-
-
-@pytest.fixture
-def dataset(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "dataset"))
 
 
 def all_of_val(path: Path) -> None:

@@ -40,6 +40,7 @@ class Page(HTMLParser):
                 self.ids.append(value)
             if tag == "img" and name == "alt":
                 assert value
+            assert name != "loading"  # a picture that waits to be scrolled to is not printed
 
     def handle_startendtag(self, tag, attributes):
         self.handle_starttag(tag, attributes)
