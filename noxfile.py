@@ -43,7 +43,8 @@ def tests(session: nox.Session) -> None:
     # a thread a process: two that wait for each other beside others are ten times as slow
     session.env["OMP_NUM_THREADS"] = "1"
     run(session, "coverage", "erase")
-    apart = ("-n", "auto", "--dist", "worksteal")
+    # one at a time: a core that got its share at once would be left with the long ones
+    apart = ("-n", "auto", "--dist", "load", "--maxschedchunk", "1")
     run(session, "coverage", "run", "-m", "pytest", *apart, *session.posargs)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")

@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-mistakes", action="store_true", help="write docs/mistakes.md anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, or one core waits for the other at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def phantom_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the phantom dataset and its store are kept: made by the first test that needs them."""

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 N_REPEATS = int(os.environ.get("COVSEG_FAULTS", "1"))
 SECONDS = 8.0  # until nothing of a run is left
 TINY = ("experiment=debug", "callbacks=none", "hydra.sweep.dir=sweep")

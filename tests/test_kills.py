@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.long
+
 N_KILLS = int(os.environ.get("COVSEG_KILLS", "1"))
 SEED = int(os.environ.get("COVSEG_KILLS_SEED", "0")) or (0 if N_KILLS == 1 else time.time_ns())
 RUN = (

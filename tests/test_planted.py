@@ -21,6 +21,8 @@ from covseg.data.copies import families
 from covseg.data.duplicates import duplicates
 from covseg.data.phantom_dataset import write
 
+pytestmark = pytest.mark.long
+
 TREE = Path("Infection Segmentation Data/Infection Segmentation Data")
 N_OF_EACH = int(os.environ.get("COVSEG_PLANTED", "2"))
 Fault = Callable[[Path, np.random.Generator], Any]

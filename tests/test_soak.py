@@ -18,6 +18,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from covseg import train
 
+pytestmark = pytest.mark.long
+
 SCALE = float(os.environ.get("COVSEG_SOAK", "1"))
 N_JOBS, N_EPOCHS = max(6, int(200 * SCALE / 33)), max(60, int(2000 * SCALE / 33))
 TINY = (

@@ -14,6 +14,8 @@ import pytest
 from covseg.errors import ConfigError
 from covseg.run.outer import Outer, outer
 
+pytestmark = pytest.mark.long
+
 TRAIN = ("-m", "covseg.train", "experiment=debug", "callbacks=none", "trainer.max_epochs=1")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 

@@ -40,8 +40,6 @@ def configure(log_file: Path | None) -> None:
     Args:
         log_file: appended to; None for a process that must not write it.
     """
-    import lightning.pytorch  # noqa: F401  its import sets handlers and levels of its own
-
     logging.raiseExceptions = False  # a line that a full disk refuses is no traceback
     handlers: list[logging.Handler] = []
     if log_file is not None:
@@ -53,12 +51,18 @@ def configure(log_file: Path | None) -> None:
         handlers = [to_file, to_screen]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("covseg").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def quiet_lightning() -> None:
+    """Take its handlers and levels from Lightning, whose import sets them and takes seconds."""
+    import lightning.pytorch  # noqa: F401
+
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logger = logging.getLogger(chatty)
         logger.handlers.clear()
         logger.setLevel(logging.WARNING)
         logger.propagate = True
-    logging.captureWarnings(True)
     for message in _EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 

@@ -1,7 +1,6 @@
 """A verb of the command line: what it hands to the engine, which therefore imports no verb."""
 
 import atexit
-import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import yaml
 
 from covseg.config.node import Node
 from covseg.config.train import Train
+from covseg.run import logs
 from covseg.validation import check
 
 
@@ -45,11 +45,14 @@ class Verb:
             CovsegError: the configuration, the data, the training or the machine refuses.
             Stopped: by a signal.
         """
-        from covseg.run import faults
-
         config = self.read_config(out)
         training = self.as_training(config)
-        with faults.worded(training.data, out) if training else contextlib.nullcontext():
+        if training is None:
+            return self.work(config, out)
+        from covseg.run import faults  # Lightning comes in here: exploring does without
+
+        logs.quiet_lightning()
+        with faults.worded(training.data, out):
             return self.work(config, out)
 
 
