@@ -106,12 +106,10 @@ def run_command(
     *words: str, cwd: Path, cache: Path, shell: str = 'exec "$@"', **env: str
 ) -> Outcome:
     """``python -m covseg.<words>`` in a process of its own, as ``"$@"`` of a shell's script."""
-    own = {"COVSEG_CACHE": str(cache), "COLUMNS": "80"}
-    own["HYDRA_FULL_ERROR"] = "0"  # a verb in this process sets it for Hydra
     done = subprocess.run(
         ["bash", "-c", shell, "bash", sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
         cwd=cwd,
-        env=os.environ | own | env,
+        env=os.environ | {"COVSEG_CACHE": str(cache), "COLUMNS": "80"} | env,
         capture_output=True,
         text=True,
         timeout=500,
@@ -138,7 +136,6 @@ def verb(
     def run(name: str, *overrides: str) -> Outcome:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COVSEG_CACHE", str(phantom_cache))
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         monkeypatch.setattr(sys, "argv", [name, *overrides])
         GlobalHydra.instance().clear()
         capsys.readouterr()

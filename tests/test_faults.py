@@ -70,8 +70,11 @@ class Command:
         assert {path.name for path in folders if (path / "summary.json").exists()} == finished
         logs = sorted(self.home.glob("sweep/*/*.log"))  # kill -9 leaves ranks/
         assert logs == [folder / "train.log" for folder in folders]
-        assert not list(self.home.rglob("*.part"))
         return len(folders), len(logs)
+
+    def check_whole(self) -> None:
+        """No file is half written: what only ``kill -9`` may leave."""
+        assert not list(self.home.rglob("*.part"))
 
     def check_beginning(self) -> tuple[int, int]:
         """The numbers of folders and logs of a sweep that ended before it trained: at most one."""
@@ -130,6 +133,7 @@ def test_any_mixture_of_processes(words, sweep):
     command = sweep(*TINY, *words)
     code, err = command.end()
     assert code == 0, err
+    command.check_whole()
     row(" ".join(words), *command.check_jobs({"0", "1"}), command.check_gone(), code)
 
 
@@ -140,6 +144,7 @@ def test_a_job_that_fails(devices, sweep):
     assert code == 1
     assert "Traceback" not in err
     assert "1 of 2 jobs failed, the others are done" in err.splitlines()[-1]
+    command.check_whole()
     row(f"a job fails, {devices} process(es)", *command.check_jobs({"1"}), command.check_gone(), 1)
 
 
@@ -171,6 +176,8 @@ def test_a_sweep_that_is_told_to_end(number, devices, sweep):
             continue
         assert code == SIGNALS[number], err
         assert "Traceback" not in err
+        if number != signal.SIGKILL:
+            command.check_whole()
         scored = number == signal.SIGINT and devices == 1
         found = command.check_jobs(*[{"0"}, set()] if scored else [set(), {"0"}])
         row(f"{number.name}, {devices} process(es)", *found, left, code)

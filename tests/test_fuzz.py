@@ -116,7 +116,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         patch.setenv("COVSEG_CACHE", str(folder / "cache"))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        patch.setenv("HYDRA_FULL_ERROR", "0")  # a verb sets it for Hydra, and would leave it set
         yield folder
     sys.argv = words
 
@@ -463,7 +462,6 @@ def test_a_training_is_refused_with_a_sentence_or_ends_with_scores(overrides, ho
 def trained(words: list[str], home: Path) -> float | None:
     """The score of a training, made by the real command; None where it is refused."""
     out = Path(tempfile.mkdtemp(dir=home))
-    os.environ["HYDRA_FULL_ERROR"] = "0"  # ``main`` sets it
     sys.argv = ["train", *TRAINED, *words, f"hydra.run.dir={out / 'run'}"]
     said, code = io.StringIO(), 0
     try:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
@@ -31,19 +32,18 @@ from covseg.validation import check
 
 def main(verb: Verb) -> None:
     """Run a verb of the command line; a refusal is one sentence and exit code 1."""
-    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors through, and we word them
     command = ["python", "-m", f"covseg.{verb.name}", *sys.argv[1:]]
     os.environ["COVSEG_COMMAND"] = shlex.join(command)
     others = outer()
     try:
-        with interruptible():  # from the start on: a cluster may want its machine back at once
+        # from the start on: a cluster may want its machine back at once
+        with interruptible(), _hydra_handing_errors_through():
             if others is not None and others.rank > 0:
                 _follow(verb, others)
             else:
                 _lead(verb, others)
     except (CovsegError, KeyboardInterrupt) as error:
-        if traceback_wanted:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         stopped = error if isinstance(error, CovsegError | Stopped) else Stopped(signal.SIGINT)
         sentence, exit_code = stopped.sentence, stopped.exit_code
@@ -54,6 +54,19 @@ def main(verb: Verb) -> None:
     # behind the error, which would keep open until the very end what its traceback leads to
     print(sentence, file=sys.stderr)  # noqa: T201  for the person, not the log
     sys.exit(exit_code)
+
+
+@contextlib.contextmanager
+def _hydra_handing_errors_through() -> Iterator[None]:
+    """Hydra then words no error, because covseg does."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def _follow(verb: Verb, others: Outer) -> None:
