@@ -15,11 +15,12 @@ def records(run: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((run / "per_image.csv").open()))
 
 
-def test_evaluation_is_the_same_with_three_processes(
-    finished_run: Path, command: Callable, tmp_path: Path
+@pytest.mark.parametrize("devices", [2, 3])
+def test_evaluation_is_the_same_with_any_number_of_processes(
+    devices: int, finished_run: Path, command: Callable, tmp_path: Path
 ) -> None:
-    """Three, which eight images cannot be divided by."""
-    done = command("evaluate", f"run={finished_run}", "trainer.devices=3", "hydra.run.dir=e")
+    words = [f"run={finished_run}", f"trainer.devices={devices}", "hydra.run.dir=e"]
+    done = command("evaluate", *words)
     assert done.code == 0, done.err
     assert not (tmp_path / "e" / "ranks").exists()
     one, many = records(finished_run), records(tmp_path / "e")

@@ -1,6 +1,6 @@
 """Whatever is written on the command line, and whatever happened to the files: refused, or right.
 
-``COVSEG_FUZZ_CASES`` is the number of cases, 150 unless it says otherwise: then the same ones each
+``COVSEG_FUZZ_CASES`` is the number of cases, 300 unless it says otherwise: then the same ones each
 time, else by chance. What once failed stands beside each test as an example.
 """
 
@@ -55,7 +55,7 @@ from covseg.run.start import _check_command_line
 from covseg.run.verb import Verb
 from covseg.validation import check
 
-N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "150"))
+N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "300"))
 BY_CHANCE = "COVSEG_FUZZ_CASES" in os.environ
 LONGEST = 1000  # characters of a sentence
 

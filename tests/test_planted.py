@@ -28,7 +28,6 @@ N_OF_EACH = int(os.environ.get("COVSEG_PLANTED", "2"))
 Fault = Callable[[Path, np.random.Generator], Any]
 Truth = dict[str, set[frozenset]]  # kind of finding -> images, one or both of a pair
 
-
 COPIES: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "copied": lambda image, rng: image,
     "cropped": crop,

@@ -28,8 +28,11 @@ def _alive(marker: str) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
-def test_a_stopped_run_leaves_no_process(tmp_path: Path, phantom_cache: Path) -> None:
-    """Protects: Ctrl-C reaches every process of a run; test_faults has sweeps and other signals."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_leaves_no_process(
+    number: signal.Signals, tmp_path: Path, phantom_cache: Path
+) -> None:
+    """Protects: Ctrl-C, a cluster's SIGTERM and ``kill -9`` reach every process of a run."""
     run = tmp_path / "run"
     words = ["experiment=debug", "trainer.devices=2", "trainer.max_epochs=5000"]
     command = subprocess.Popen(
@@ -45,7 +48,7 @@ def test_a_stopped_run_leaves_no_process(tmp_path: Path, phantom_cache: Path) ->
         time.sleep(0.2)
     assert (run / "metrics.csv").exists()
     assert len(_alive(str(run))) >= 3
-    command.send_signal(signal.SIGINT)
+    command.send_signal(number)
     assert command.wait(timeout=60) != 0
     deadline = time.monotonic() + 8
     while _alive(str(run)) and time.monotonic() < deadline:
