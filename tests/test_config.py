@@ -362,7 +362,7 @@ PLATEAU = {"_target_": "covseg.learn.schedules.plateau"}
 @pytest.mark.parametrize(
     ("place", "node", "named"),
     [
-        ("callbacks.stop", STOPPING, "callbacks.stop "),
+        ("callbacks.stop", STOPPING, "callbacks.stop.monitor=val/rmse_per_image "),
         ("scheduler", PLATEAU, "scheduler=plateau "),
     ],
 )

@@ -46,7 +46,7 @@ def test_training_on_two_processes_is_one_run(command: Callable, tmp_path: Path)
     assert [path.name for path in run.glob("*.log")] == ["train.log"]
     log = (run / "train.log").read_text()
     assert log.count("epoch 1:") == 1
-    assert "2 process(es): 8 a step" in log
+    assert "2 process(es): 8 images per step" in log
     assert not (run / "ranks").exists()
     assert done.out.count("run folder:") == 1
     provenance = json.loads((run / "provenance.json").read_text())
@@ -132,7 +132,7 @@ def test_two_processes_learn_what_one_learns_with_the_whole_batch(
         more = [f"trainer.devices={devices}", f"data.batch_size={batch}", f"hydra.run.dir={out}"]
         done = command("train", *words, *more)
         assert done.code == 0, done.err
-        assert f"batches of {batch} on {devices} process(es): 8 a step" in done.err
+        assert f"batches of {batch} on {devices} process(es): 8 images per step" in done.err
         table = list(csv.DictReader((tmp_path / out / "metrics.csv").open()))
         names = ("train/loss", "train/rmse", "val/loss", "val/rmse_per_image")
         curves.append([float(row[name]) for row in table for name in names])

@@ -17,7 +17,7 @@ from covseg.validation import check
 
 ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
-    *("summary.json", "train.log", "pictures", "baselines.npz"),
+    *("summary.json", "train.log", "pictures", "baselines.npz", "fitted.csv"),
 }
 
 

@@ -1,5 +1,6 @@
 """Configuration -> objects: the one file that calls ``hydra.utils.instantiate``."""
 
+import importlib
 import inspect
 import sys
 from collections.abc import Mapping
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
@@ -26,18 +26,18 @@ from covseg.config.protocol import Protocol
 from covseg.config.train import Train
 from covseg.config.trainer import Trainer
 from covseg.data.augment import Augment
+from covseg.data.augment import check as check_transform
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest, setting
 from covseg.learn.checkpoint import WholeCheckpoints
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
-from covseg.measure.scores import OBJECTIVE, SCORES
+from covseg.measure.scores import OBJECTIVE, WATCHED
 from covseg.report.callbacks import ProgressBar
 from covseg.validation import check_targets, wish
 
 MONITOR = f"val/{OBJECTIVE}"
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
-_MONITORS = {f"val/{name}" for name in SCORES} | {"val/loss", "train/loss", "train/rmse"}
 
 
 def network(config: Train) -> nn.Module:
@@ -51,7 +51,9 @@ def network(config: Train) -> nn.Module:
     n_targets = len(config.data.targets)
     with torch.device("meta"):  # shapes without memory
         sketch: nn.Module = _make("model", arguments, out_channels=n_targets)
-    devices.check_memory(sketch, f"model.base_channels={config.model.base_channels}")
+    devices.check_memory(
+        sketch, f"model.base_channels={config.model.base_channels}", config.trainer
+    )
     built: nn.Module = _make("model", arguments, out_channels=n_targets)
     return built
 
@@ -81,18 +83,22 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
 
 
 def augment(config: Train) -> Augment | None:
-    """The random transforms of the group ``augment``, None where there are none."""
+    """The random transforms of the group ``augment``, each tried out; None where there are none.
+
+    Raises:
+        ConfigError: a transform that cannot be built, or whose results cannot be fitted.
+    """
     transforms = _made("augment", config.augment)
     if not transforms:
         return None
-    made, side = Augment(list(transforms.values()), config.seed), config.data.image_size
-    blank = np.zeros((1, side, side), np.uint8)
-    try:
-        for row in range(8):  # each transform has its probability
-            made(blank[0], blank, epoch=0, row=row)
-    except Exception as error:  # a library's own, of any kind
-        raise _unusable("augment", error) from error
-    return made
+    for key, transform in transforms.items():
+        try:
+            fault = check_transform(transform, config.data.image_size)
+        except Exception as error:  # a library's own, of any kind
+            raise _unusable(f"augment.{key}", error) from error
+        if fault is not None:
+            raise ConfigError(f"augment.{key}", fault, "change its arguments, or leave it out")
+    return Augment(list(transforms.values()), config.seed)
 
 
 def _try_out(optimizer: Optimizer) -> None:
@@ -133,18 +139,47 @@ def callbacks(config: Train) -> list[L.Callback]:
     """The callbacks of the group ``callbacks``.
 
     Raises:
-        ConfigError: a callback that cannot be built, or that watches a score that there is not.
+        ConfigError: a callback that cannot be built, or that watches a score that does not exist
+            or in the wrong direction.
     """
-    made = _made("callbacks", config.callbacks.parts)
-    for key, callback in made.items():
-        watched = getattr(callback, "monitor", None)
-        if watched is not None and str(watched) not in _MONITORS:
-            raise ConfigError(
-                setting(f"callbacks.{key}.monitor", watched),
-                "is not logged",
-                nearest(str(watched), _MONITORS),
-            )
-    return list(made.values())
+    return [
+        _make(f"callbacks.{key}", _watching(f"callbacks.{key}", _plain(node)))
+        for key, node in config.callbacks.parts.items()
+    ]
+
+
+def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Complete what a callback that watches a score has to know of it.
+
+    Raises:
+        ConfigError: no such score, or an argument that contradicts it.
+    """
+    watched = arguments.get("monitor")
+    if watched is None:
+        return arguments
+    if watched not in WATCHED:
+        raise ConfigError(
+            setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), WATCHED)
+        )
+    better = "min" if WATCHED[watched] else "max"
+    if arguments.get("mode") not in {None, better}:
+        raise ConfigError(
+            setting(f"{key}.mode", arguments["mode"]),
+            f"takes the wrong direction for {watched}, of which "
+            f"{'less' if better == 'min' else 'more'} is better",
+            f"leave it out, or set {key}.mode={better}",
+        )
+    known: dict[str, Any] = {"mode": better}
+    when = "check_on_train_epoch_end"
+    if watched.startswith("train/"):  # known only when an epoch of training is over
+        known[when] = True
+    if arguments.get(when) not in {None, known.get(when, False)}:
+        raise ConfigError(
+            setting(f"{key}.{when}", arguments[when]),
+            f"looks when {watched} may not be known",
+            "leave it out",
+        )
+    return arguments | known
 
 
 def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:
@@ -153,7 +188,12 @@ def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:
     ``run_id`` lets W&B go on with a run that goes on.
     """
     known: dict[str, dict[str, Any]] = {
-        "TensorBoardLogger": {"save_dir": str(out), "name": "", "version": "tensorboard"},
+        "TensorBoardLogger": {
+            "save_dir": str(out),
+            "name": "",
+            "version": "tensorboard",
+            "default_hp_metric": False,  # it would stand there as -1
+        },
         "WandbLogger": {
             "save_dir": str(out),
             "name": config.name,
@@ -178,15 +218,17 @@ def trainer(
     """
     devices.check_precision(settings)
     devices.check_synchronised(settings)
+    devices.set_arithmetic(settings)
     arguments = settings.model_dump()
+    n_devices = devices.processes(settings)
     if devices.on_gpu(settings):
         arguments |= {"accelerator": "gpu"}
     else:
-        n_devices = devices.processes(settings)
         arguments |= {"accelerator": "cpu", "devices": n_devices}
-        if n_devices * settings.num_nodes > 2 and settings.strategy in {"auto", "ddp"}:
-            # else a run that goes on adds up its first gradients in another order than before
-            arguments["strategy"] = "ddp_find_unused_parameters_true"
+    if n_devices * settings.num_nodes > 1 and settings.strategy in {"auto", "ddp"}:
+        # else DDP regroups the gradients after the first step, and again after a resume: they are
+        # then added up in another order than before
+        arguments["strategy"] = "ddp_find_unused_parameters_true"
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())
     if arguments["enable_progress_bar"]:
@@ -247,8 +289,10 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     """Hold the arguments against the constructor's signature, and types where they are told."""
     target = arguments["_target_"]
     typed = target.startswith(("covseg.", "lightning.pytorch.callbacks."))
-    known = inspect.signature(get_object(target), eval_str=typed).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+    known = dict(inspect.signature(get_object(target), eval_str=typed).parameters)
+    if target.endswith("WandbLogger"):  # hands on what it does not know itself
+        known |= inspect.signature(importlib.import_module("wandb").init).parameters
+    elif any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return
     for name, value in arguments.items():
         if name == "_target_":

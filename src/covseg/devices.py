@@ -77,9 +77,33 @@ def check_precision(settings: Trainer) -> None:
     """
     key, precision = f"trainer.precision={settings.precision}", str(settings.precision)
     if not on_gpu(settings) and precision.startswith("16"):
-        raise ConfigError(key, "is not for a CPU", "say bf16-mixed, or leave it out for 32 bits")
-    if on_gpu(settings) and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
-        raise ConfigError(key, "is not for this GPU", "say 16-mixed, or leave it out for 32 bits")
+        raise ConfigError(key, "is not for a CPU", "set trainer.precision=32 or bf16-mixed")
+    bf16 = on_gpu(settings) and precision.startswith("bf16")
+    # an older GPU emulates it, many times slower
+    if bf16 and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ConfigError(key, "is not for this GPU", "set trainer.precision=32 or 16-mixed")
+
+
+def set_arithmetic(settings: Trainer) -> None:
+    """Set what torch keeps for the whole process: no job of a sweep gets it from the one before.
+
+    32 bits are 32 bits: cuDNN's convolutions would use TF32, which has 10 bits of mantissa.
+    """
+    torch.use_deterministic_algorithms(
+        bool(settings.deterministic), warn_only=settings.deterministic == "warn"
+    )
+    torch.backends.cudnn.deterministic = bool(settings.deterministic)
+    torch.backends.cudnn.benchmark = bool(settings.benchmark)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def described(settings: Trainer) -> str:
+    """The device and its arithmetic, for the log."""
+    precision = settings.precision or "32-true"
+    if not on_gpu(settings):
+        return f"cpu, {torch.get_num_threads()} thread(s) per process, precision {precision}"
+    names = sorted({torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())})
+    return f"{' and '.join(names)}, precision {precision}, TF32 off"
 
 
 def check_synchronised(settings: Trainer) -> None:
@@ -96,25 +120,34 @@ def check_synchronised(settings: Trainer) -> None:
         )
 
 
-def check_memory(sketch: nn.Module, key: str) -> None:
-    """Refuse a network that this machine cannot hold, before the system kills the process.
+def check_memory(sketch: nn.Module, key: str, settings: Trainer) -> None:
+    """Refuse a network that the device cannot hold, before the system kills the process.
 
     Args:
         sketch: the network on the meta device.
         key: what makes it large, with its value.
+        settings: that say which device.
 
     Raises:
         ConfigError: weights, gradients and an optimizer's two averages need more than there is.
     """
     weights = sum(p.numel() for p in sketch.parameters())
-    needed, there = 4 * 4 * weights, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed, there = 4 * 4 * weights, _memory(settings)
     if needed > there:
         raise ConfigError(
             key,
             f"makes a network of {weights / 1e9:.1f} billion weights, whose training needs "
-            f"{needed / 2**30:.0f} GiB (this machine has {there / 2**30:.0f})",
+            f"{needed / 2**30:.0f} GiB (this {'GPU' if on_gpu(settings) else 'machine'} has "
+            f"{there / 2**30:.0f})",
             "lower it, or model.depth",
         )
+
+
+def _memory(settings: Trainer) -> int:
+    """Bytes of the smallest GPU, or of this machine."""
+    if on_gpu(settings) and (n_gpus := torch.cuda.device_count()):
+        return min(torch.cuda.get_device_properties(n).total_memory for n in range(n_gpus))
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def channels_last(settings: Trainer) -> bool:

@@ -82,6 +82,9 @@ def trainer() -> Callable[..., SimpleNamespace]:
             global_rank=rank,
             is_global_zero=rank == 0,
             overfit_batches=overfit_batches,
+            limit_train_batches=1.0,
+            limit_val_batches=1.0,
+            limit_test_batches=1.0,
             strategy=SimpleNamespace(root_device=torch.device("cpu")),
         )
 

@@ -33,15 +33,24 @@ def masks() -> list[np.ndarray]:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("fitting", [True, False])
-def test_the_network_sees_floats_from_0_to_1_at_its_size(size, fitting, store):
+def test_an_image_travels_as_bytes_of_the_size_that_the_network_sees(size, fitting, store):
     dataset = XrayDataset(store, range(30), ["infection"], size, fitting=fitting)
     assert len(dataset) == 30
     for place in (0, 11, 29):
         image = dataset[place].image
         assert image.shape == (1, size, size)
-        assert image.dtype == torch.float32
-        assert image.min() >= 0
-        assert 0.5 < image.max() <= 1
+        assert image.dtype == torch.uint8
+        assert image.max() > 127
+
+
+def test_the_network_sees_every_byte_as_the_float_nearest_to_its_255th_part():
+    """Independent reference: NumPy's division, which is correctly rounded."""
+    image = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    expected = np.arange(256, dtype=np.float32) / np.float32(255)
+    found = to_network(image)
+    assert found.dtype == torch.float32
+    assert found.shape == image.shape
+    assert found.numpy().ravel().tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -63,8 +72,7 @@ def test_fitting_is_done_on_masks_of_the_size_of_the_image(size, store):
 
 def test_at_its_size_on_disk_an_image_is_what_is_on_disk(store):
     image = XrayDataset(store, [5], ["infection"], 64)[0].image
-    assert np.array_equal((image[0] * 255).round().to(torch.uint8), store.images[5])
-    assert np.array_equal(image, to_network(store.images[5]))
+    assert np.array_equal(image[0], store.images[5])
 
 
 @pytest.mark.parametrize("targets", [["infection", "lung"], ["lung", "infection"], ["lung"]])
@@ -84,7 +92,7 @@ def test_a_sample_carries_the_number_of_its_row_and_not_its_place(store):
     sample = dataset[Draw(3, 1)]
     assert sample.row.dtype == torch.int64
     assert int(sample.row) == rows[1]
-    assert np.array_equal(sample.image[0], to_network(resize_image(store.images[rows[1]], 32))[0])
+    assert np.array_equal(sample.image[0], resize_image(store.images[rows[1]], 32))
 
 
 def test_a_sample_can_be_changed_without_changing_the_store(store):

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from covseg import build
-from covseg.data.dataset import Sample
+from covseg.data.dataset import Sample, to_network
 from covseg.errors import CovsegError, TrainingError
 from covseg.learn.checkpoint import load_weights
 from covseg.learn.losses import BCE
@@ -48,7 +48,7 @@ def by_hand(module, data, split: str) -> list[tuple[np.ndarray, np.ndarray, np.n
     found = []
     for sample in data.fixed_samples(data.rows(split)):
         with torch.no_grad():
-            logits = module.network(sample.image[None])[0, 0]
+            logits = module.network(to_network(sample.image)[None])[0, 0]
         side = sample.mask.shape[-2:]
         planes = [cv2.resize(plane.numpy(), side) for plane in (logits, logits.sigmoid())]
         found.append((*planes, sample.mask[0].numpy()))

@@ -79,33 +79,94 @@ class Train(Node):
         return self
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Train":
+    def _normalises(self) -> "Train":
+        side = self.data.image_size // 2**self.model.depth
+        if self.model.norm == "batch" and self.data.batch_size * side**2 == 1:
+            raise ConfigError(
+                f"data.batch_size={self.data.batch_size}",
+                f"with data.image_size={self.data.image_size} and model.depth={self.model.depth} "
+                "leaves one value per channel at the lowest level, which batch norm cannot use",
+                "set data.batch_size=2, model.norm=group, or a smaller model.depth",
+            )
+        return self
+
+    @property
+    def waiting_for_val(self) -> list[str]:
+        """The settings that need a score on Val."""
+        waiting = ["protocol.checkpoint=best"] if self.protocol.checkpoint == "best" else []
+        for name, node in self.callbacks.parts.items():
+            watched = (node.model_extra or {}).get("monitor")
+            if str(watched).startswith("val/"):
+                waiting.append(setting(f"callbacks.{name}.monitor", watched))
+        if self.scheduler is not None and "plateau" in self.scheduler.target:
+            waiting.append("scheduler=plateau")
+        return waiting
+
+    @model_validator(mode="after")
+    def _validates(self) -> "Train":
+        if not (waiting := self.waiting_for_val):
+            return self
         if self.protocol.select is None:
-            waiting = [
-                f"callbacks.{name}"
-                for name, node in self.callbacks.parts.items()
-                if node.target.endswith("EarlyStopping")
-            ]
-            if self.scheduler is not None and "plateau" in self.scheduler.target:
-                waiting.append("scheduler=plateau")
-            if waiting:
-                raise ConfigError(
-                    waiting[0],
-                    f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
-                    "leave it out, or say protocol=holdout",
-                )
+            raise ConfigError(
+                waiting[0],
+                f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
+                "leave it out, or set protocol=holdout",
+            )
+        if self.trainer.limit_val_batches == 0:
+            raise ConfigError(
+                setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
+                f"leaves no score on Val for {' and '.join(waiting)}",
+                "leave it out, or set protocol.checkpoint=last"
+                if waiting == ["protocol.checkpoint=best"]
+                else "leave one or the other out",
+            )
+        epochs, often = self.trainer.max_epochs, self.trainer.check_val_every_n_epoch
+        if epochs not in {None, -1} and (often or 0) > (epochs or 0):
+            raise ConfigError(
+                f"trainer.check_val_every_n_epoch={often}",
+                f"is more than trainer.max_epochs={epochs}, so there is no score on Val for "
+                f"{waiting[0]}",
+                f"set trainer.check_val_every_n_epoch={epochs} or less",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _plans(self) -> "Train":
         endless = self.trainer.max_epochs in {None, -1} and self.trainer.max_steps == -1
         if endless and self.scheduler is not None and "plateau" not in self.scheduler.target:
             raise ConfigError(
                 setting("trainer.max_epochs", self.trainer.max_epochs),
                 "leaves the length open that the schedule needs",
-                "set trainer.max_epochs or trainer.max_steps, or say scheduler=none",
+                "set trainer.max_epochs or trainer.max_steps, or scheduler=none",
             )
-        if self.trainer.limit_val_batches == 0 and self.protocol.checkpoint == "best":
+        return self
+
+    @model_validator(mode="after")
+    def _takes(self) -> "Train":
+        """What a library would refuse in the middle, or not use at all."""
+        for name, node in self.callbacks.parts.items():
+            if node.target.endswith("LearningRateMonitor") and not self.logger:
+                raise ConfigError(
+                    f"callbacks.{name}",
+                    "hands the learning rate to a logger, and there is none",
+                    "leave it out, because metrics.csv has the rate, or set logger=tensorboard",
+                )
+            averages = node.target.endswith("StochasticWeightAveraging")
+            if averages and self.protocol.checkpoint == "best":
+                raise ConfigError(
+                    f"callbacks.{name}",
+                    "averages weights at the end, and protocol.checkpoint=best reports weights of "
+                    "before",
+                    "set protocol.checkpoint=last, or leave it out",
+                )
+        fused = (self.optimizer.model_extra or {}).get("fused")
+        clip = self.trainer.gradient_clip_val
+        if fused and clip is not None and self.trainer.mixes_precisions:
             raise ConfigError(
-                setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
-                "leaves nothing of Val by which protocol.checkpoint=best could be chosen",
-                "leave it out, or say protocol.checkpoint=last",
+                "optimizer.fused=true",
+                f"does not go together with trainer.gradient_clip_val={clip} and "
+                f"trainer.precision={self.trainer.precision}",
+                "leave one of them out",
             )
         return self
 

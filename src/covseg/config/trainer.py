@@ -1,8 +1,9 @@
 """``trainer``: Lightning's Trainer."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from covseg.config.node import Node, Positive, PositiveShare, Share
 from covseg.errors import ConfigError, setting
@@ -28,7 +29,7 @@ class Trainer(Node):
     min_epochs: Positive | None
     max_steps: Annotated[int, Field(ge=-1)]
     min_steps: Positive | None
-    max_time: str | dict[str, int] | None
+    max_time: str | dict[str, int] | None  # of one command: resume goes on
     limit_train_batches: Positive | PositiveShare | None
     limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
     limit_test_batches: Positive | PositiveShare | None
@@ -65,13 +66,57 @@ class Trainer(Node):
         whole = self.limit_train_batches is None and not self.overfit_batches
         return bool(behind and whole and self.check_val_every_n_epoch)
 
+    @property
+    def mixes_precisions(self) -> bool:
+        """Whether steps are in 16 bits and weights in 32; Lightning reads a bare 16 so."""
+        return str(self.precision) in {"16", "bf16", "16-mixed", "bf16-mixed"}
+
+    @property
+    def time_limit(self) -> timedelta | None:
+        """``max_time`` as a duration."""
+        if not isinstance(self.max_time, str):
+            return None if self.max_time is None else timedelta(**self.max_time)
+        days, hours, minutes, seconds = map(int, self.max_time.split(":"))
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Trainer":
+        for name in ("max_epochs", "max_steps"):
+            if getattr(self, name) == 0:
+                raise ConfigError(
+                    f"trainer.{name}=0",
+                    "trains nothing",
+                    f"set trainer.{name}=1 or more, or score a run as it is with covseg.evaluate",
+                )
+        try:
+            limit = self.time_limit
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ConfigError(
+                setting("trainer.max_time", self.max_time),
+                "is no duration",
+                "write DD:HH:MM:SS, such as 00:12:00:00 for twelve hours",
+            ) from error
+        if limit is not None and limit <= timedelta():
+            raise ConfigError(
+                setting("trainer.max_time", self.max_time),
+                "is no time",
+                "leave it out, or give more",
+            )
+        return self
+
     @field_validator("strategy")
     @classmethod
-    def _no_launcher(cls, strategy: str) -> str:
+    def _one_of_ours(cls, strategy: str) -> str:
         if strategy.endswith(("spawn", "fork", "notebook")):
             raise ConfigError(
                 setting("trainer.strategy", strategy),
                 "starts processes by itself, which covseg does",
-                "say trainer.strategy=ddp",
+                "set trainer.strategy=ddp",
+            )
+        if strategy != "auto" and not strategy.startswith("ddp"):
+            raise ConfigError(
+                setting("trainer.strategy", strategy),
+                "is not one whose checkpoints covseg can go on from",
+                "set trainer.strategy=auto or ddp",
             )
         return strategy

@@ -46,3 +46,40 @@ class Augment:
         self._compose.set_random_seed(int(stream[0]))
         out = self._compose(image=image, masks=masks)
         return out["image"], np.asarray(out["masks"])
+
+
+def check(transform: A.BasicTransform, size: int) -> str | None:
+    """Try a transform out on made-up pictures: does it give what a network and a loss can take?
+
+    Args:
+        transform: applied each time, whatever its probability.
+        size: side of the square that the network sees, in pixels.
+
+    Returns:
+        what is wrong with what it gives, None where nothing is.
+
+    Raises:
+        Exception: of any kind, the library's own.
+    """
+    draw = np.random.default_rng(0)
+    always = Augment([A.OneOf([transform], p=1.0)], seed=0)
+    for row in range(_TRIALS):
+        image = draw.integers(0, 256, (size, size), np.uint8)
+        masks = draw.integers(0, 2, (1, size, size), np.uint8)
+        image, masks = always(image, masks, epoch=0, row=row)
+        if fault := _fault(image, masks, size):
+            return fault
+    return None
+
+
+def _fault(image: Pixels, masks: Pixels, size: int) -> str | None:
+    for name, array, shape in (("images", image, (size, size)), ("masks", masks, (1, size, size))):
+        if array.shape != shape or array.dtype != np.uint8:
+            found = f"{array.dtype} {list(array.shape)}"
+            return f"makes {name} of {found}, expected uint8 {list(shape)}"
+    if masks.max(initial=0) > 1:
+        return f"makes masks with {masks.max()} in them, where a mask is 0 or 1"
+    return None
+
+
+_TRIALS = 32  # draws of a transform, such as an angle

@@ -17,7 +17,7 @@ from covseg.data.index import Index, read_index
 from covseg.data.sampler import FitSampler, ScoreSampler
 from covseg.data.source import source_of
 from covseg.data.store import Store, open_store
-from covseg.errors import DataError
+from covseg.errors import ConfigError, DataError, setting
 
 Loader = DataLoader[Sample]
 log = logging.getLogger(__name__)
@@ -37,9 +37,12 @@ class XrayDataModule(L.LightningDataModule):
     Attributes:
         division: the part of every row; after ``setup``.
         copies: what is known of copies among the rows, None where nothing is.
+        fitted: the rows that the weights were ever fitted on, by this run or before it.
+        n_train_batches: of an epoch and process; after ``check``.
     """
 
     division: Division
+    n_train_batches: int
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class XrayDataModule(L.LightningDataModule):
         self._seed, self._augment = seed, augment
         self._store: Store | None = None
         self.copies: Copies | None = None
+        self.fitted: set[int] = set()
         self.resume_at = (0, 0)  # epoch, and batches of it that are done
 
     def prepare_data(self) -> None:
@@ -119,14 +123,50 @@ class XrayDataModule(L.LightningDataModule):
 
         Raises:
             DataError: a part is empty, or too small for the batches or the processes.
+            ConfigError: a limit leaves less than one batch of it.
         """
         assert self.trainer is not None
         for part in self._parts[:-1] if self.trainer.is_global_zero else ():  # a score says it
             if absent := self.division.absent_classes(part):
                 log.warning("%s has no image of the class %s", part, " and ".join(absent))
-        self.train_dataloader()
-        self.val_dataloader()
-        self.test_dataloader()
+        fitted = " and ".join(self.fit)
+        self.n_train_batches = self._used(self.train_dataloader(), "limit_train_batches", fitted)
+        self._used(self.test_dataloader(), "limit_test_batches", self.report)
+        if self.select:
+            for limit in ("limit_val_batches", "limit_test_batches"):  # the objective is a test
+                self._used(self.score_loader(self.select), limit, self.select)
+
+    def _used(self, loader: Loader, name: str, part: str) -> int:
+        """How many batches of a loader Lightning will use.
+
+        Raises:
+            ConfigError: none, because a limit is a smaller share.
+        """
+        limit, n_batches = getattr(self.trainer, name), len(loader)
+        used = min(n_batches, limit) if isinstance(limit, int) else int(n_batches * limit)
+        if not used and limit:
+            raise ConfigError(
+                setting(f"trainer.{name}", limit),
+                f"is less than one of the {n_batches} batch(es) of {part}",
+                f"set trainer.{name}=1 for one batch, or leave it out for all",
+            )
+        return used
+
+    def on_before_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Hold every mask that a loss will see against what a mask is.
+
+        Raises:
+            DataError: a transform has made something else of it.
+        """
+        assert self.trainer is not None
+        if self.trainer.training and batch.mask.max() > 1:
+            names = ", ".join(self.index.rows[row].name for row in batch.row.tolist())
+            raise DataError(
+                f"a mask among those of {names}",
+                f"has the value {int(batch.mask.max())} after augmentation, where a mask is 0 or 1",
+                "take the transform that does so out of the group augment",
+            )
+        return batch
 
     def train_dataloader(self) -> Loader:
         """The fitting parts, shuffled anew in every epoch; samples at the network's size."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
@@ -21,7 +20,7 @@ class Sample(NamedTuple):
     """One image, or after collation a batch of them.
 
     Attributes:
-        image: float32 in [0, 1], [1, size, size].
+        image: uint8, [1, size, size]; ``to_network`` makes it what a network sees, on the device.
         mask: uint8 {0, 1}, [targets, height, width]: resized to the image for fitting, at its size
             on disk for scoring.
         row: int64, the row's number in the index; names and classes follow from it.
@@ -90,7 +89,7 @@ class XrayDataset(Dataset[Sample]):
             if self.augment is not None:
                 image, masks = self.augment(image, masks, epoch=epoch, row=row)
         return Sample(
-            torch.from_numpy(to_network(image)),
+            torch.from_numpy(np.array(image[None])),  # no view into the store
             torch.from_numpy(np.ascontiguousarray(masks)),
             torch.tensor(row),
         )
@@ -116,6 +115,9 @@ def resize_mask(mask: Pixels, size: int) -> Pixels:
     return np.asarray(resized, np.uint8)
 
 
-def to_network(image: Pixels) -> npt.NDArray[np.float32]:
-    """What the network sees: uint8 [height, width] as float32 in [0, 1], [1, height, width]."""
-    return image[None].astype(np.float32) / np.float32(255)
+def to_network(image: torch.Tensor) -> torch.Tensor:
+    """What a network sees of a uint8 image: float32 in [0, 1], on the image's device.
+
+    The divisor is a tensor: CUDA multiplies by the reciprocal of a number, which rounds otherwise.
+    """
+    return image.float() / torch.full((), 255.0, device=image.device)

@@ -26,7 +26,7 @@ class KeepProgress(Checkpoint):
         every_n_steps: optimizer steps between two checkpoints within an epoch, None for none.
         whole_epochs: whether a run can go on within an epoch; else only behind one.
         start: where this run begins; the file stands there already.
-        asked_to_end: whether this process was; all agree on the batch after which they do.
+        asked_to_end: whether this process was; all agree on the batch after which they end.
     """
 
     def __init__(
@@ -41,6 +41,11 @@ class KeepProgress(Checkpoint):
         self._whole_epochs = whole_epochs
         self._first_batch = {start.epoch: start.batch}
         self._asked_to_end = asked_to_end
+        self._hosts: distributed.ProcessGroup | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take over from Lightning, whose own question in each step waits for the device."""
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save what the epoch before left: now its validation and its schedules are done, too."""
@@ -101,7 +106,11 @@ class KeepProgress(Checkpoint):
         asked = self._asked_to_end()
         if trainer.world_size == 1:
             return asked
-        return trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if self._hosts is None:
+            self._hosts = distributed.new_group(backend="gloo")
+        answer = torch.tensor(int(asked))  # on the host: asking must not wait for the device
+        distributed.all_reduce(answer, distributed.ReduceOp.MAX, self._hosts)
+        return bool(answer)
 
     def _keep(self, trainer: L.Trainer, due: bool = True) -> None:
         ending = self._agreed(trainer)

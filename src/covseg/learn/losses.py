@@ -34,7 +34,8 @@ class BCE(nn.Module):
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss, a scalar."""
-        weight = torch.tensor(self.positive_weight, device=logits.device)
+        # filled on the device: copying a number there would make the host wait
+        weight = torch.full((), self.positive_weight, dtype=torch.float32, device=logits.device)
         return F.binary_cross_entropy_with_logits(logits.float(), mask.float(), pos_weight=weight)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 
-from covseg.data.dataset import Sample
+from covseg.data.dataset import Sample, to_network
 from covseg.errors import TrainingError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -59,12 +59,15 @@ class SegmentationModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(dict(hparams or {}))
         self.network, self.loss = network, loss
-        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        # its look for NaN would make the host wait in each step; without it weights are ignored
+        # (torchmetrics 1.9), and Val needs them
+        self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric()
         self.train_rmse = MeanSquaredError(squared=False)
         self.val_scores = scores.clone(prefix="val/")
         self.records, self.threshold = records, threshold
         self.collected: torch.Tensor | None = None
         self.val_values: dict[str, float] = {}
+        self._losses: list[tuple[str, torch.Tensor, torch.Tensor]] = []  # place, loss, rows
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
         self._monitor = monitor
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -75,11 +78,19 @@ class SegmentationModule(L.LightningModule):
         """What gathers over the batches of an epoch."""
         return self.train_loss, self.train_rmse
 
+    def on_fit_start(self) -> None:
+        """Keep the metrics in 32 bits: a ``*-true`` precision has cast them with the network."""
+        for metric in (*self.train_metrics, self.val_loss):
+            metric.set_dtype(torch.float32)
+
     def training_step(self, batch: Sample, batch_idx: int) -> torch.Tensor:
-        """Loss of a batch; RMSE here is that of the resized masks: a sign of progress, no score."""
-        logits = self.network(batch.image.to(memory_format=self._format))
+        """Loss of a batch; RMSE here is that of the resized masks: a sign of progress, no score.
+
+        Nothing here waits for the device: a host that is ahead of it keeps it busy.
+        """
+        logits = self.network(self._input(batch.image))
         loss: torch.Tensor = self.loss(logits, batch.mask)
-        self._refuse_nonfinite(loss, batch, batch_idx)
+        self._note_loss(loss.detach(), batch, batch_idx)
         self.train_loss.update(loss.detach())
         probability = logits.detach().float().sigmoid()
         self.train_rmse.update(probability.flatten(), batch.mask.float().flatten())
@@ -87,10 +98,26 @@ class SegmentationModule(L.LightningModule):
         self.log_dict({"loss": loss.detach(), "rmse": rmse}, prog_bar=True)
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True)
         self.log("train/rmse", self.train_rmse, on_step=False, on_epoch=True)
-        return loss
+        return loss * self._share_of_step(batch_idx)
+
+    def _share_of_step(self, batch_idx: int) -> float:
+        """Factor that makes the gradient of a step the mean over the batches that it is made of.
+
+        Lightning divides every loss by ``accumulate_grad_batches``, and the last step of an epoch
+        may have fewer batches.
+        """
+        wanted = self.trainer.accumulate_grad_batches
+        n_batches = int(self.trainer.num_training_batches)
+        rest = n_batches % wanted
+        return wanted / rest if rest and batch_idx >= n_batches - rest else 1.0
+
+    def on_train_epoch_end(self) -> None:
+        """Look at the losses of the last steps."""
+        self._refuse_nonfinite()
 
     def on_validation_start(self) -> None:
         """Score with the statistics that a checkpoint holds, those of the first process."""
+        self._refuse_nonfinite()
         if self.trainer.world_size > 1:
             for statistic in self.network.buffers():
                 distributed.broadcast(statistic, src=0)
@@ -100,18 +127,26 @@ class SegmentationModule(L.LightningModule):
         logits = self._plain_logits(batch.image)
         at_truth = F.interpolate(logits, batch.mask.shape[-2:], mode="bilinear")
         loss: torch.Tensor = self.loss(at_truth, batch.mask)
-        self._refuse_nonfinite(loss, batch, batch_idx)
+        self._note_loss(loss, batch, batch_idx)
         self.val_loss.update(loss, weight=len(batch.row))
         self.val_scores.update(logits.sigmoid(), batch.mask, batch.row)
         self.log("val/loss", self.val_loss, on_step=False, on_epoch=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores that are defined; ``val_values`` holds them until the next validation."""
+        """Log the scores that are defined; ``val_values`` holds them until the next validation.
+
+        A callback that watches an undefined score sees the worst possible value.
+        """
+        self._refuse_nonfinite()
         values = self.val_scores.compute()
         self.val_scores.reset()
         self.val_values = {k: float(v) for k, v in values.items() if not v.isnan()}
         for name, value in self.val_values.items():
             self.log(name, value, prog_bar=name == self._monitor)
+        for name, metric in self.val_scores.items():
+            if name not in self.val_values:  # what watches it must not see that of an epoch before
+                worst = torch.tensor(0.0 if metric.higher_is_better else 1.0)
+                self.trainer.callback_metrics[name] = worst
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         """Record every image of a batch."""
@@ -132,11 +167,17 @@ class SegmentationModule(L.LightningModule):
         The compiled network rounds differently from the plain one, and a score must not depend on
         how a run was trained: ``forward`` is the way around ``network.compile()``.
         """
-        logits: torch.Tensor = self.network.forward(image.to(memory_format=self._format))
+        logits: torch.Tensor = self.network.forward(self._input(image))
         return logits.float()
+
+    def _input(self, image: torch.Tensor) -> torch.Tensor:
+        """What the network takes of a batch of uint8 images, in its own precision."""
+        weight = next(self.network.parameters())
+        return to_network(image).to(weight.dtype, memory_format=self._format)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the last good checkpoint: one with broken weights is not written over it."""
+        self._refuse_nonfinite()
         for name, weight in checkpoint["state_dict"].items():
             if not torch.isfinite(weight).all():
                 raise TrainingError(f"the weights ({name})", "are not finite any more", _REMEDY)
@@ -155,18 +196,31 @@ class SegmentationModule(L.LightningModule):
             plan |= {"interval": "epoch", "frequency": often, "monitor": self._monitor}
         return {"optimizer": optimizer, "lr_scheduler": plan}
 
-    def _refuse_nonfinite(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
-        if not torch.isfinite(loss):
-            rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
-            names = ", ".join(rows[int(row)].name for row in batch.row)
-            raise TrainingError(
-                f"the {'training' if self.training else 'Val'} loss of epoch "
-                f"{self.current_epoch + 1}, batch {batch_idx + 1} ({names})",
-                f"is {float(loss.detach())}",
-                _REMEDY,
-            )
+    def _note_loss(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
+        stage = "training" if self.training else "Val"
+        place = f"the {stage} loss of epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
+        self._losses.append((place, loss, batch.row))
+        if len(self._losses) >= _LOSSES_AT_ONCE:
+            self._refuse_nonfinite()
+
+    def _refuse_nonfinite(self) -> None:
+        """Look at the losses that were noted, all at once: reading one waits for the device.
+
+        Raises:
+            TrainingError: names the first that is not finite, with its batch and images.
+        """
+        noted, self._losses = self._losses, []
+        if not noted:
+            return
+        values = torch.stack([loss for _, loss, _ in noted]).tolist()
+        for (place, _, numbers), value in zip(noted, values, strict=True):
+            if not math.isfinite(value):
+                rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
+                names = ", ".join(rows[number].name for number in numbers.tolist())
+                raise TrainingError(f"{place} ({names})", f"is {value}", _REMEDY)
 
 
+_LOSSES_AT_ONCE = 50  # steps until a loss that is not finite is noticed
 _REMEDY = (
     "lower optimizer.lr, or set trainer.gradient_clip_val=1; "
     "the last good state, if an epoch ended before, is checkpoints/last.ckpt"

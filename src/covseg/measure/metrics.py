@@ -64,6 +64,11 @@ class ImageScore(ImageRecords):
         super().__init__(threshold, **kwargs)
         self.score, self.detection_min_pixels = SCORES[name], detection_min_pixels
 
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]  # torchmetrics has it per class
+        """Whether more of the score is better."""
+        return not self.score.low_is_good
+
     def compute(self) -> torch.Tensor:
         """The score, a scalar."""
         values = super().compute()[:, 1:].reshape(-1, len(FIELDS))

@@ -143,3 +143,9 @@ SCORES: dict[str, Score] = {
         rate=True,
     ),
 }
+
+# what a callback may watch while a network trains -> whether less is better
+WATCHED = {
+    **{f"val/{name}": score.low_is_good for name, score in SCORES.items()},
+    **dict.fromkeys(("val/loss", "train/loss", "train/rmse"), True),
+}

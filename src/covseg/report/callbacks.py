@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import math
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from pydantic import PositiveInt
 
+from covseg.data.dataset import to_network
 from covseg.files import write_whole
 from covseg.learn.module import SegmentationModule
 from covseg.report.pictures import panels, save, stack
@@ -47,7 +49,9 @@ class EpochTable(L.Callback):
         self._began = time.monotonic()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the scores of this validation."""
+        """Take the scores of this validation, unless it is Lightning's check before training."""
+        if trainer.sanity_checking:
+            return
         assert isinstance(pl_module, SegmentationModule)
         loss = {"val/loss": float(trainer.callback_metrics["val/loss"])}
         self._val = loss | pl_module.val_values
@@ -94,12 +98,21 @@ class ProgressBar(RichProgressBar):
 
     _SHORT = MappingProxyType({"loss": "loss", "rmse": "RMSE", "val/rmse_per_image": "Val"})
 
+    _SECONDS = 0.5  # between two looks at the numbers: each makes the host wait for the device
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked, self._shown = -math.inf, dict[str, int | str | float | dict[str, float]]()
+
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """Loss and RMSE of the last batch, RMSE of the last validation."""
-        found = super().get_metrics(trainer, pl_module)
-        return {short: found[name] for name, short in self._SHORT.items() if name in found}
+        """Loss and RMSE of a recent batch, RMSE of the last validation."""
+        if time.monotonic() >= self._looked + self._SECONDS:
+            found = super().get_metrics(trainer, pl_module)
+            self._shown = {n: found[name] for name, n in self._SHORT.items() if name in found}
+            self._looked = time.monotonic()
+        return self._shown
 
 
 class Pictures(L.Callback):
@@ -148,15 +161,16 @@ def draw_rows(
     was_training = module.training
     module.eval()
     drawn = []
-    precision = module.trainer.precision_plugin  # the same arithmetic as that of the scores
+    # the same arithmetic as that of the scores, after which Lightning has left the device
+    precision, device = module.trainer.precision_plugin, module.trainer.strategy.root_device
+    module.to(device)
     with torch.inference_mode(), precision.forward_context():
         for sample in data.fixed_samples(rows):
-            image = precision.convert_input(sample.image[None].to(module.device))
-            probability = module.probability(image)
+            probability = module.probability(sample.image[None].to(device))
             row = int(sample.row)
             drawn.append(
                 panels(
-                    sample.image[0].numpy(),
+                    to_network(sample.image)[0].numpy(),
                     sample.mask[0].float().numpy(),
                     probability[0, 0].cpu().numpy(),
                     threshold,

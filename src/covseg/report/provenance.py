@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "git": _git(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in _PACKAGES},
+        "versions": _versions(),
         "hardware": {
             "machine": platform.platform(),
             "cpu_cores": os.cpu_count(),
@@ -44,6 +44,18 @@ def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
             "processes": devices,
         },
     }
+
+
+def _versions() -> dict[str, str | None]:
+    """Of Python, packages, CUDA and cuDNN; None for what is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return found | {"cuda": torch.version.cuda, "cudnn": None if cudnn is None else str(cudnn)}
 
 
 def write_provenance(found: dict[str, Any], path: Path) -> None:

@@ -28,7 +28,7 @@ def print_summary(summary: Summary, where: object) -> None:
 
 def show(tables: RenderableType, last_line: str) -> None:
     """Print to stdout, as far as somebody reads it."""
-    console = Console()
+    console = Console(markup=False)  # a folder may be called [a]
     try:
         console.print(tables, width=min(WIDTH, console.width))
         console.print(last_line, soft_wrap=True, highlight=False)
@@ -46,7 +46,7 @@ def summary_tables(summary: Summary) -> RenderableType:
         parts += [_title(summary, target, part), _scores(part), Text(), _by_class(part), Text()]
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
-            parts += [_title_of_rest(rest, part), _scores(rest), Text()]
+            parts += [_title_of_rest(summary, rest, part), _scores(rest), Text()]
     if excluded := summary.get("excluded"):
         words = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
         parts.append(Text(f"left out, for a copy stands in a later split: {words}\n"))
@@ -63,10 +63,11 @@ def _title(summary: Summary, target: str, part: Summary) -> Text:
     )
 
 
-def _title_of_rest(rest: Summary, part: Summary) -> Text:
+def _title_of_rest(summary: Summary, rest: Summary, part: Summary) -> Text:
     n_leaks = part["n_images"] - rest["n_images"]
+    itself = "were fitted on before or " if "fitted_before" in summary else ""
     return Text(
-        f"without {n_leaks:,} images that have a copy among the fitted ones: "
+        f"without {n_leaks:,} images that {itself}have a copy among the fitted ones: "
         f"{rest['n_images']:,} left",
         style="bold",
     )

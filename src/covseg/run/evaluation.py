@@ -16,10 +16,10 @@ from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import CovsegError, DataMissing, RunError
-from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import Statistics
 from covseg.report.provenance import provenance, write_provenance
 from covseg.run import leaks, repetition
+from covseg.run.agreement import load_run_weights
 from covseg.run.folder import (
     WHOLE,
     checkpoint_of,
@@ -48,8 +48,6 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     """
     began, run, changed = time.monotonic(), Path(config.run), config_as_changed(config)
     split = config.split or changed.protocol.report
-    if split in changed.protocol.fit:
-        log.warning("%s was fitted on: its scores say how well it was learnt, no more", split)
     checkpoint = checkpoint_of(run, changed.protocol.checkpoint)
     statistics = _statistics(run / "baselines.npz", len(changed.data.targets))
     trainer = build.trainer(changed.trainer, out, [Listener(interruption)], [])
@@ -57,18 +55,29 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
     data.trainer = trainer
     _set_up(data, from_run=config.data.root is None)
-    if _divided(data, run) and trainer.is_global_zero:
-        leaks.warn(data, split)
+    same_data = _divided(data, run)
+    leaks.recall_fitted(data, run, same_data=same_data)
+    if trainer.is_global_zero:
+        _warn(data, split, same_data)
     scorer = Scorer(trainer, build.module(changed, network), data)
     objective = scorer.objective(split) if split == changed.protocol.select else None
-    scorer.report(split, changed.protocol, statistics, out, objective)
+    scorer.score(split, changed.protocol, statistics, out, objective)
     if trainer.is_global_zero:
         found = provenance("evaluate", changed.seed, trainer.world_size)
         found |= {"run": str(run), "checkpoint": checkpoint.name, "data": data.facts()}
         found["seconds"] = round(time.monotonic() - began, 1)
         write_provenance(found, out / "provenance.json")
+        scorer.show(out, 0)
         repetition.compare(run, read_run(run), changed, split, out)
     return objective
+
+
+def _warn(data: XrayDataModule, split: str, same_data: bool) -> None:
+    """Say what of a split the weights were fitted on."""
+    if same_data and split in data.fit:
+        log.warning("%s was fitted on: its scores say how well it was learnt, no more", split)
+    elif same_data or leaks.seen_rows(data, split):
+        leaks.warn(data, split)
 
 
 def _network(run: Path, changed: Train, checkpoint: Path, trainer: L.Trainer) -> nn.Module:
@@ -78,7 +87,7 @@ def _network(run: Path, changed: Train, checkpoint: Path, trainer: L.Trainer) ->
         build.module(changed, built)
     # in the run's own precision before the weights come in: nothing is rounded on the way
     network = trainer.precision_plugin.convert_module(built)
-    load_weights(network, checkpoint)
+    load_run_weights(network, run, checkpoint)
     return network
 
 

@@ -8,6 +8,7 @@ from covseg import build
 from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.division import N_FOLDS
+from covseg.data.index import Key
 from covseg.errors import RunError
 from covseg.measure import baselines
 from covseg.measure.records import Records
@@ -61,11 +62,12 @@ def _report(runs: Sequence[Path], out: Path) -> None:
             "run all of them again",
         )
     found = [Records.read(run / "per_image.csv") for run in runs]
-    trivial = list[dict[str, Records]]()
+    trivial, seen = list[dict[str, Records]](), set[Key]()
     for run, records in zip(runs, found, strict=True):
         config = read_run(run)
         data = _data(config, run)
         number = data.index.numbers()
+        seen |= leaks.leaking(data, "fold") or set()
         rows = [number[key] for key in dict.fromkeys(records.keys)]
         statistics = baselines.Statistics.load(run / "baselines.npz")
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
@@ -78,7 +80,7 @@ def _report(runs: Sequence[Path], out: Path) -> None:
         detection_min_pixels=protocol.detection_min_pixels,
         objective=None,
         families=leaks.families(data),
-        leaks=set(),
+        leaks=seen,
     )
     records.write(out / "per_image.csv")
     write_summary(summary, out / "summary.json")
@@ -92,4 +94,5 @@ def _data(config: Train, run: Path) -> XrayDataModule:
     data = build.datamodule(config.data, config.protocol, report="fold", seed=config.seed)
     data.setup()
     leaks.divide(data, run)
+    leaks.recall_fitted(data, run, same_data=True)
     return data

@@ -1,20 +1,19 @@
 """What a run knows of copies in its data, and what it says of those that were fitted on."""
 
-import contextlib
 import logging
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from covseg.config.data import Data
-from covseg.data import findings
+from covseg.data import findings, fitted
 from covseg.data.copies import Copies
 from covseg.data.datamodule import XrayDataModule
+from covseg.data.fitted import Fitted
 from covseg.data.index import Key
 from covseg.data.layout import TREES
-from covseg.errors import DataError, setting
+from covseg.errors import ConfigError, DataError, setting
 from covseg.run.compose import CONF, written
-from covseg.run.folder import read_json
 
 log = logging.getLogger(__name__)
 
@@ -60,38 +59,97 @@ def keep(data: XrayDataModule, run: Path) -> None:
         findings.write(data.copies.found, run / "findings.csv")
 
 
+def note_fitted(data: XrayDataModule, run: Path, init: str | None) -> None:
+    """Tell the data which of its images a training run fits or began with, and write them down.
+
+    Args:
+        data: divided.
+        run: the run folder; if it goes on, its own file counts.
+        init: the run folder whose weights are the start.
+
+    Raises:
+        DataError: a run does not say what it has fitted.
+    """
+    data.fitted, before = set(data.rows(*data.fit)), Fitted()
+    if (run / fitted.NAME).exists():
+        before = Fitted.read(run / fitted.NAME)
+        data.fitted |= before.rows_by_name(data.store)
+    elif init is not None:
+        before = Fitted.read(Path(init) / fitted.NAME)
+        data.fitted |= before.rows(data.store)
+    assert data.trainer is not None
+    if data.trainer.is_global_zero:
+        before.with_rows(data.store, data.fitted).write(run / fitted.NAME)
+
+
+def recall_fitted(data: XrayDataModule, run: Path, *, same_data: bool) -> None:
+    """Tell the data which of its images the weights of a run were fitted on.
+
+    Raises:
+        DataError: the run does not say it.
+    """
+    before = Fitted.read(run / fitted.NAME)
+    data.fitted = before.rows_by_name(data.store) if same_data else before.rows(data.store)
+    if not same_data:
+        data.fit = []  # a part of that name is another one here
+
+
+def check_start(data: XrayDataModule, init: str | None) -> None:
+    """Refuse weights to begin with that know what is to choose, or all that is reported.
+
+    Raises:
+        ConfigError: they were fitted on it.
+    """
+    if init is None:
+        return
+    if data.select is not None and (seen := seen_rows(data, data.select)):
+        raise ConfigError(
+            f"init={init}",
+            f"was fitted on {len(seen)} of the images of {data.select}, which are to choose here",
+            "set protocol=paper, which chooses nothing, or name a run that was not fitted on them",
+        )
+    if len(seen_rows(data, data.report)) == len(data.rows(data.report)):
+        raise ConfigError(
+            f"init={init}",
+            f"was fitted on every image of {data.report}, which is to be reported here",
+            "name a run that was not fitted on them",
+        )
+
+
+def seen_rows(data: XrayDataModule, part: str) -> set[int]:
+    """The rows of a part that the weights were fitted on, though the part is not for fitting."""
+    return set() if part in data.fit else data.fitted & set(data.rows(part))
+
+
 def warn(data: XrayDataModule, part: str) -> None:
-    """Say in one line how much of a part was seen in another copy while fitting."""
+    """Say in one line how much of a part was fitted on, itself or in another copy."""
     if part in data.fit:
         return
+    without = "without_leaks in summary.json has the scores without them"
+    seen = seen_rows(data, part)
+    if seen:
+        words = "%d image(s) of %s are among those that the weights were fitted on before; %s"
+        log.warning(words, len(seen), part, without)
     if data.copies is None:
         if data.data.name != "phantom" and data.index.tree == "infection":
             words = "nothing says how many images of %s have a copy that is fitted on; %s finds out"
             log.warning(words, part, _explore(data.data))
-    elif leaks := leaking(data, part):
-        n_pairs = data.copies.n_between(data.rows(*data.fit), data.rows(part))
-        log.warning(
-            "%d image(s) of %s have a copy that is fitted on, in %d pair(s); without_leaks in "
-            "summary.json has the scores without them",
-            *(len(leaks), part, n_pairs),
-        )
-
-
-def warn_of_start(data: XrayDataModule, init: str | None) -> None:
-    """Say that weights to begin with may know what is left out, or reported, here."""
-    if init is None or (data.data.fold is None and data.data.exclude is None):
         return
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        fitted = read_json(Path(init) / "provenance.json")["data"]["fingerprint"]
-        if fitted == data.store.fingerprint:
-            log.warning("init=%s was fitted on this data as well, whatever is left out here", init)
+    others = data.copies.akin(set(data.rows(part)) - seen, data.fitted)
+    if others:
+        n_pairs = data.copies.n_between(data.fitted - seen, data.rows(part))
+        words = "%d image(s) of %s have a copy that is fitted on, in %d pair(s); %s"
+        log.warning(words, len(others), part, n_pairs, without)
 
 
 def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
-    """The images of a part with a copy that is fitted on; None where nobody knows."""
-    if data.copies is None or part in data.fit:
+    """The images of a part that were fitted on, themselves or in a copy; None: nobody knows."""
+    if part in data.fit:
         return None
-    return data.copies.akin(data.rows(part), data.rows(*data.fit))
+    seen = {data.index.rows[row].key for row in seen_rows(data, part)}
+    if data.copies is None:
+        return seen or None
+    return seen | data.copies.akin(data.rows(part), data.fitted)
 
 
 def families(data: XrayDataModule) -> dict[Key, int] | None:

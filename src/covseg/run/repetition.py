@@ -16,7 +16,7 @@ _ROUNDING = 1e-6
 _OTHER_ROUNDING = 1e-2  # of another machine, version, precision or batch size
 # the objective is of Val, which is not always scored; leaks are not always known, nor are copies,
 # which widen intervals
-_APART = {"split", "fold", "excluded", "objective", "without_leaks"}
+_APART = {"split", "fold", "excluded", "fitted_before", "objective", "without_leaks"}
 _UNNAMED = {"scores", "baselines", "by_class", "targets", "value"}  # levels that name no score
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from covseg.run.folder import read_json, read_run
 _FREE = {
     *("data.root", "data.cache_dir", "data.download", "data.num_workers"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
-    *("callbacks.checkpoint_every_n_steps", "resume"),
+    *("callbacks.checkpoint_every_n_steps", "trainer.max_time", "resume"),
+    *("logger", "name", "tags"),
 }
 _SAME_DATA = _FREE - {"data.root", "data.download"}  # another place may hold other data
 _LONGER = "trainer.max_epochs"
@@ -42,15 +43,35 @@ def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> d
             continue
         if key == _LONGER:
             _check_longer(own, now)
-        elif key not in _FREE:
+        elif not _in(key, _FREE):
             raise ConfigError(
                 setting(key, now),
                 f"would change the result of {run}, which has {setting(key, before)}",
                 "leave it out, or start another run without resume",
             )
+        if key.startswith("logger."):  # one logger takes the place of another, with all its keys
+            kept["logger"] = values["logger"]
+            continue
         above, _, last = key.rpartition(".")
-        kept[above][last] = now
+        (kept[above] if above else kept)[last] = now
     return kept
+
+
+def changes(before: Train, now: Train) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two configurations of one run and changes its result.
+
+    Yields:
+        the key, its value before, and its value now. More epochs are no change where a run may be
+        prolonged.
+    """
+    old, new = before.model_dump(by_alias=True), now.model_dump(by_alias=True)
+    for key, value_before, value_now in _differences(old, new):
+        if key == _LONGER:
+            with contextlib.suppress(ConfigError):
+                _check_longer(before, value_now)
+                continue
+        if not _in(key, _FREE):
+            yield key, value_before, value_now
 
 
 def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> Path | None:
@@ -67,7 +88,7 @@ def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> 
             continue
         with contextlib.suppress(ConfigError, RunError):  # somebody else's, or an older covseg's
             kept = read_run(path.parent).model_dump(by_alias=True)
-            if all(key in _SAME_DATA for key, _, _ in _differences(kept, values)):
+            if all(_in(key, _SAME_DATA) for key, _, _ in _differences(kept, values)):
                 age = (not finished(path.parent), path.stat().st_mtime_ns)
                 found.append((*age, path.parent))
     return max(found)[-1] if found else None
@@ -99,7 +120,7 @@ def objective(run: Path) -> float | None:
 def same_result(config: Train) -> str:
     """What two runs have in common that give the same result but for their fold."""
     values = config.model_dump(by_alias=True)
-    for key in (*_FREE, "name", "tags", "data.fold"):
+    for key in (*_FREE, "data.fold"):
         above, _, last = key.rpartition(".")
         (values[above] if above else values).pop(last, None)
     return json.dumps(values, sort_keys=True)
@@ -111,6 +132,11 @@ def finished(run: Path) -> bool:
         return bool(read_json(run / "provenance.json")["finished"])
     except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def _in(key: str, keys: Set[str]) -> bool:
+    """Whether a key is one of these, or below a group that is."""
+    return key in keys or key.partition(".")[0] in keys
 
 
 def _check_longer(own: Train, now: Any) -> None:

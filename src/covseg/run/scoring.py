@@ -3,7 +3,9 @@
 Train and evaluate share it, so that they cannot differ.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
@@ -17,7 +19,7 @@ from covseg.measure import baselines
 from covseg.measure.counts import Numbers
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each
-from covseg.measure.summary import flat_scores, summarise, write_summary
+from covseg.measure.summary import Summary, flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
 from covseg.report.table import print_summary
@@ -40,6 +42,7 @@ class Scorer:
     ) -> None:
         self.trainer, self.module, self.data = trainer, module, data
         self._gathered: dict[str, Numbers] = {}
+        self._shown: tuple[Summary, Records]
 
     def records(self, split: str) -> Records:
         """Score every image of a part once, over all processes; the same in each of them."""
@@ -53,7 +56,7 @@ class Scorer:
         """What a search minimises: over all images and targets of Val."""
         return SCORES[OBJECTIVE](self.records(split).counts())
 
-    def report(
+    def score(
         self,
         split: str,
         protocol: Protocol,
@@ -61,7 +64,7 @@ class Scorer:
         out: Path,
         objective: float | None,
     ) -> None:
-        """Score a split; write ``per_image.csv``, ``summary.json`` and ``pictures/``; print."""
+        """Score a split; write ``per_image.csv`` and ``summary.json``."""
         records = self.records(split)
         if not self.trainer.is_global_zero:
             return
@@ -78,14 +81,32 @@ class Scorer:
             families=leaks.families(data),
             leaks=leaks.leaking(data, split),
         )
+        if seen := leaks.seen_rows(data, split):
+            summary["fitted_before"] = len(seen)
         write_summary(summary, out / "summary.json")
-        for logger in self.trainer.loggers:
-            logger.log_metrics(flat_scores(summary))
-        self._draw(records, protocol.threshold, out / "pictures")
         missing = set(PATIENT_CLASSES) - set(records.patient_class.tolist())
         if missing:
             log.warning("%s has no image of the class %s", split, " and ".join(sorted(missing)))
-        print_summary(summary, out)
+        self._shown = summary, records
+
+    def show(self, out: Path, step: int) -> None:
+        """Hand the scores to the loggers, draw ``pictures/``, print; in the first process.
+
+        The scores are on disk by now: what fails here is a warning, and costs nothing else.
+
+        Args:
+            out: the run folder.
+            step: optimizer steps until the weights that are scored.
+        """
+        summary, records = self._shown
+        threshold, values = summary["threshold"], flat_scores(summary)
+        for logger in self.trainer.loggers:
+            with _no_more_than_a_warning(type(logger).__name__):
+                logger.log_metrics(values, step)
+        with _no_more_than_a_warning(f"{out / 'pictures'}"):
+            self._draw(records, threshold, out / "pictures")
+        with _no_more_than_a_warning("the table of the scores"):
+            print_summary(summary, out)
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""
@@ -96,6 +117,15 @@ class Scorer:
             row = numbers[keys[place]]
             picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
             save(picture, folder / f"{name}.png")
+
+
+@contextlib.contextmanager
+def _no_more_than_a_warning(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.warning("%s: not done (%s); the scores are in summary.json", what, reason)
 
 
 def telling_images(records: Records) -> dict[str, tuple[int, str]]:

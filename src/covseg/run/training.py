@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import signal
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import lightning as L
 
 from covseg import build, devices
 from covseg.config.train import Train
-from covseg.errors import ConfigError, RunError, Stopped, TrainingError
+from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
 from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
 from covseg.learn.keep import KeepBest, KeepProgress
 from covseg.learn.progress import KEY, Halted, Progress, progress_of
@@ -21,10 +22,12 @@ from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance
 from covseg.run import leaks
+from covseg.run.agreement import check_agreement, load_run_weights
 from covseg.run.folder import reported_checkpoint
 from covseg.run.interrupt import Interruption
 from covseg.run.listener import Listener
 from covseg.run.notes import Notes
+from covseg.run.plan import Plan
 from covseg.run.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ class Training:
         self._keeps = config.trainer.enable_checkpointing is not False
         self._keeps &= not config.trainer.fast_dev_run
         stored = self._stored()
+        if stored is not None:
+            check_agreement(stored, self._last, out, config)
         self.progress = progress_of(stored, self._last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
@@ -63,8 +68,11 @@ class Training:
             transforms=build.augment(config),
         )
         self._notes = Notes(out)
+        limit = config.trainer.time_limit
+        self._seconds = math.inf if limit is None else limit.total_seconds()
         self.trainer = build.trainer(
-            config.trainer,
+            # a checkpoint comes first when the time is over: ``KeepProgress`` looks at the clock
+            config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
             out,
             [*self._callbacks(), *build.callbacks(config)],
             build.loggers(config, out, self._notes.id),
@@ -87,26 +95,41 @@ class Training:
         leaks.divide(self.data, self.out)
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
-        compiled = self._compile()
+        plan = Plan(self.trainer, self.data.n_train_batches)
+        self._check_validated(plan)
+        leaks.note_fitted(self.data, self.out, config.init)
+        leaks.check_start(self.data, config.init)
+        compiled = self._compile(plan)
         if self.trainer.is_global_zero:
             baselines.fit(self.data.store, rows, config.data.targets).save(
                 self.out / "baselines.npz"
             )
             leaks.keep(self.data, self.out)
             self._notes.write(data=self.data.facts(), compiled=compiled)
-            self._announce(len(rows))
+            self._announce(len(rows), plan)
             leaks.warn(self.data, self.data.report)
-            leaks.warn_of_start(self.data, config.init)
 
-    def _compile(self) -> bool:
-        limits, wish = self.config.trainer, self.config.model.compile
-        steps = len(self.data.train_dataloader()) * (limits.max_epochs or 1)
-        if limits.max_steps > 0:
-            steps = min(steps, limits.max_steps)
+    def _check_validated(self, plan: Plan) -> None:
+        """Refuse what waits for a score on Val that would never be taken.
+
+        Raises:
+            ConfigError: training ends before the first validation.
+        """
+        if (waiting := self.config.waiting_for_val) and not plan.validates:
+            raise ConfigError(
+                waiting[0],
+                f"waits for a score on Val, and training ends after {plan.total_batches:.0f} "
+                f"batches, before the first validation (after {plan.first_validation:.0f})",
+                "train longer, or validate earlier (trainer.check_val_every_n_epoch, "
+                "trainer.val_check_interval)",
+            )
+
+    def _compile(self, plan: Plan) -> bool:
+        wish = self.config.model.compile
         if wish == "auto":  # a run that goes on rounds as it began
             before = self._notes["compiled"]
             wish = wish if before is None else before
-        return devices.compile_network(self.network, wish, steps)
+        return devices.compile_network(self.network, wish, plan.total_batches)
 
     @property
     def complete(self) -> bool:
@@ -124,6 +147,7 @@ class Training:
         self.data.resume_at = self.progress.epoch, self.progress.batch
         if self.complete:
             return
+        self._deadline = time.monotonic() + self._seconds
         waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
         try:
             with waiting:
@@ -134,15 +158,22 @@ class Training:
         else:
             self.progress = dataclasses.replace(self.progress, stop=True)
 
+    def _asked_to_end(self) -> bool:
+        return bool(self._interruption) or time.monotonic() >= self._deadline
+
     def _halt(self) -> None:
-        number, now = self._interruption.number or signal.SIGTERM, self.progress
-        place = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
-        where = f"behind {place}"
+        number, now = self._interruption.number, self.progress
+        where = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
+        # another process may have got the signal, or have the clock that is ahead
+        decided = self.trainer.strategy.reduce_boolean_decision
+        signalled = decided(number is not None, all=False)
         if self.trainer.is_global_zero:
-            self._notes.write(interrupted=where)
-            log.warning("stopped %s; resume=%s goes on from there", where, self.out)
-        if number != signal.SIGINT or self.trainer.world_size > 1:
-            raise Stopped(number)
+            self._notes.write(interrupted=f"after {where}")
+            limit = setting("trainer.max_time", self.config.trainer.max_time)
+            why = "stopped" if signalled else f"{limit} is over"
+            log.warning("%s after %s; resume=%s goes on from there", why, where, self.out)
+        if signalled and (number != signal.SIGINT or self.trainer.world_size > 1):
+            raise Stopped(number or signal.SIGTERM)
         log.warning("the scores are of what was learnt until then")
 
     def report(self) -> float | None:
@@ -153,11 +184,12 @@ class Training:
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.Statistics.load(self.out / "baselines.npz")
-        scorer.report(self.data.report, protocol, statistics, self.out, objective)
+        scorer.score(self.data.report, protocol, statistics, self.out, objective)
         if self.trainer.is_global_zero:
             seconds = round(time.monotonic() - self._began, 1)
             done = {"finished": True, "interrupted": None} if self.complete else {}
             self._notes.write(checkpoint=chosen.name, seconds=seconds, **done)
+            scorer.show(self.out, self.trainer.global_step)
         return objective
 
     def _reported_checkpoint(self) -> Path:
@@ -178,9 +210,9 @@ class Training:
         if not chosen.exists():
             raise TrainingError(
                 chosen,
-                "never came to be, because training ended before any score on Val",
-                "train longer or validate earlier (trainer.check_val_every_n_epoch), or take "
-                "last.ckpt by evaluate with checkpoint=last",
+                "was never written, because training ended before any score on Val",
+                "train longer or validate earlier (trainer.val_check_interval), or score last.ckpt "
+                "with covseg.evaluate checkpoint=last",
             )
         return chosen
 
@@ -197,7 +229,7 @@ class Training:
                     self.config.callbacks.checkpoint_every_n_steps,
                     self.config.trainer.whole_epochs,
                     self.progress,
-                    asked_to_end=lambda: bool(self._interruption),
+                    self._asked_to_end,
                 )
             )
         return callbacks
@@ -223,20 +255,30 @@ class Training:
         if stored is not None:
             put_weights(self.network, stored, self._last)
         elif self.config.init is not None:
-            load_weights(self.network, reported_checkpoint(Path(self.config.init)))
+            start = Path(self.config.init)
+            load_run_weights(self.network, start, reported_checkpoint(start))
 
-    def _announce(self, n_images: int) -> None:
-        weights = sum(p.numel() for p in self.network.parameters())
+    def _announce(self, n_images: int, plan: Plan) -> None:
+        """Log what is fitted, by how much at once, and on what."""
         config, processes = self.config, self.trainer.world_size
+        per_batch = config.data.batch_size * processes
+        full, last = (n_batches * per_batch for n_batches in plan.step_sizes)
+        used = plan.n_batches * per_batch
+        # a rest smaller than a batch has its turn in another epoch
+        some = f"{used} of " if used <= n_images - per_batch else ""
         log.info(
-            "%s parameters; fitting %d images of %s, batches of %d on %d process(es): %d a step",
-            f"{weights:,}",
+            "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
+            "per step%s",
+            f"{sum(p.numel() for p in self.network.parameters()):,}",
+            some,
             n_images,
             " and ".join(config.protocol.fit),
             config.data.batch_size,
             processes,
-            config.data.batch_size * processes * config.trainer.accumulate_grad_batches,
+            full,
+            f", {last} in the last step of an epoch" if last < full else "",
         )
+        log.info("on %s", devices.described(config.trainer))
         if processes > 1 and config.model.norm == "batch" and not config.trainer.sync_batchnorm:
             remedy = ": trainer.sync_batchnorm=true shares them"
             log.info(

@@ -1,0 +1,87 @@
+"""Which images weights have been fitted on: ``fitted.csv`` of a run folder.
+
+It names the images of the run and those of every run that its weights began with, so that no chain
+of runs has to be followed, and none of them has to be there any more.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from covseg.data.store import Store
+from covseg.errors import DataError
+from covseg.files import write_whole
+
+NAME = "fitted.csv"
+_COLUMNS = ("split", "class", "name", "content")
+Image = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Images by split, class, name, and a hash of their pixels."""
+
+    images: frozenset[Image] = frozenset()
+
+    @classmethod
+    def read(cls, path: Path) -> "Fitted":
+        """What ``write`` has written.
+
+        Raises:
+            DataError: no such file, or one that is something else.
+        """
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                head, *lines = [*csv.reader(file)] or [[]]
+            if tuple(head) != _COLUMNS or any(len(line) != len(_COLUMNS) for line in lines):
+                raise DataError(path, f"has other columns than {','.join(_COLUMNS)}", _WHOLE)
+        except FileNotFoundError as error:
+            raise DataError(
+                path, "is missing, so nothing says which images the run has fitted", _WHOLE
+            ) from error
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(path, f"cannot be read ({error})", _WHOLE) from error
+        return cls(frozenset((line[0], line[1], line[2], line[3]) for line in lines))
+
+    def write(self, path: Path) -> None:
+        """Write ``fitted.csv``.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        table = io.StringIO(newline="")
+        csv.writer(table).writerows([_COLUMNS, *sorted(self.images)])
+        write_whole(path, table.getvalue())
+
+    def with_rows(self, store: Store, rows: Iterable[int]) -> "Fitted":
+        """These and the images of rows."""
+        return Fitted(self.images | {_image(store, row) for row in rows})
+
+    def rows(self, store: Store) -> set[int]:
+        """The rows of any dataset whose pixels are among these images, whatever their names."""
+        contents = {content for *_, content in self.images}
+        return {row for row in range(len(store.index.rows)) if _content(store, row) in contents}
+
+    def rows_by_name(self, store: Store) -> set[int]:
+        """The rows of the dataset that these images are named in.
+
+        Two of its images may have the same pixels, and one of them may not be fitted.
+        """
+        names = {tuple(name) for *name, _ in self.images}
+        rows = (number for key, number in store.index.numbers().items() if key in names)
+        return {row for row in rows if _image(store, row) in self.images}
+
+
+def _image(store: Store, row: int) -> Image:
+    return *store.index.rows[row].key, _content(store, row)
+
+
+def _content(store: Store, row: int) -> str:
+    pixels = store.images[row]
+    return blake2b(f"{pixels.shape}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
+
+
+_WHOLE = "copy that run folder again, as a whole"

@@ -1,0 +1,62 @@
+"""A run folder's ``config.yaml`` against what its checkpoint was made with.
+
+The one can be edited, or copied beside another run's checkpoint; then its numbers would be said to
+come from what they do not come from.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from covseg.config.train import Train
+from covseg.errors import ConfigError, RunError, setting
+from covseg.learn.checkpoint import put_weights, read_checkpoint
+from covseg.run.folder import read_run
+from covseg.run.resume import changes
+from covseg.validation import check
+
+log = logging.getLogger(__name__)
+
+
+def load_run_weights(network: nn.Module, run: Path, path: Path) -> None:
+    """Put the weights of a run's checkpoint into a network.
+
+    Args:
+        network: as the run's configuration describes it.
+        run: the run folder.
+        path: of the checkpoint in it.
+
+    Raises:
+        RunError: the checkpoint cannot be used, or was made with another configuration.
+    """
+    stored = read_checkpoint(path)
+    check_agreement(stored, path, run, read_run(run))
+    put_weights(network, stored, path)
+
+
+def check_agreement(stored: dict[str, Any], path: Path, run: Path, own: Train) -> None:
+    """Hold a run's configuration against the one that its checkpoint keeps.
+
+    Args:
+        stored: the checkpoint.
+        path: of the checkpoint.
+        run: the run folder.
+        own: its configuration; may ask for more epochs than the checkpoint's.
+
+    Raises:
+        RunError: they differ in something that changes the result.
+    """
+    try:
+        made_with = check(Train, stored["hyper_parameters"])
+    except (ConfigError, LookupError, TypeError, AttributeError):
+        words = "%s does not say in this covseg's words what it was made with: %s is trusted"
+        log.warning(words, path, run / "config.yaml")
+        return
+    for key, before, now in changes(made_with, own):
+        raise RunError(
+            run / "config.yaml",
+            f"has {setting(key, now)}, and {path.name} was made with {setting(key, before)}",
+            "restore it, or start another run from these weights with init=<run folder>",
+        )
