@@ -55,6 +55,10 @@ class TrainingError(CovsegError):
     """Training cannot go on."""
 
 
+class Crash(TrainingError):  # noqa: N818  it is one of the errors above
+    """A process of a run met an error that covseg does not know; the log has its traceback."""
+
+
 class Stopped(KeyboardInterrupt):
     """Somebody ended the work: Ctrl-C, or a signal of the system's.
 

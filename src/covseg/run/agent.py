@@ -6,11 +6,26 @@ import signal
 import sys
 from pathlib import Path
 
-from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.api import PContext, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
-from covseg.run.launch import AGENT
+from covseg.run.launch import AGENT, GRACE
+
+
+def _patient_close(
+    context: PContext, death_sig: signal.Signals | None = None, timeout: int = 30
+) -> None:
+    """Give ranks that a signal ends the time for a checkpoint; after an error torch's own time.
+
+    torch before 2.12 has no setting for that, and ends them after 30 seconds.
+    """
+    if isinstance(sys.exc_info()[1], SignalException):
+        timeout = GRACE
+    _close(context, death_sig, timeout)
+
+
+_close = PContext.close
 
 if __name__ == "__main__":
     for name in logging.root.manager.loggerDict:
@@ -20,6 +35,7 @@ if __name__ == "__main__":
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     os.environ[AGENT] = str(os.getpid())
+    PContext.close = _patient_close  # type: ignore[method-assign, assignment]
     try:
         main()
     except SignalException:

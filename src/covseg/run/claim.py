@@ -7,12 +7,12 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 
 from covseg.errors import RunError
 from covseg.files import write_whole
 from covseg.run import logs
+from covseg.run.yaml_file import dumped
 
 _BEGUN = {"baselines.npz", "checkpoints", "per_image.csv"}  # what only work leaves
 
@@ -46,7 +46,7 @@ def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (out / "config.yaml").open("x", encoding="utf-8") as file:
-            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+            file.write(dumped(values))
         logs.configure(out / f"{verb}.log")
     except FileExistsError as error:
         raise RunError(
@@ -64,8 +64,7 @@ def claim_again(run: Path, verb: str, values: dict[str, Any]) -> None:
     Raises:
         RunError: the folder cannot be written.
     """
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    write_whole(run / "config.yaml", text)
+    write_whole(run / "config.yaml", dumped(values))
     try:
         logs.configure(run / f"{verb}.log")
     except OSError as error:

@@ -100,9 +100,17 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
         )
     groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
     try:
-        known = [*_groups(), *_dotted(_composed(verb, groups), "")]
+        config = _composed(verb, groups)
     except REFUSALS:
-        known = _groups()
+        return ConfigError(given, "is not a key of covseg", nearest_key(key, _groups()))
+    above = OmegaConf.select(config, key.rpartition(".")[0])
+    if isinstance(above, DictConfig) and "_target_" in above and key.partition(".")[0] != "model":
+        return ConfigError(
+            given,
+            f"is not set in the preset of {above._target_}, and may be an argument of it",
+            f"add it with a +, as in {shlex.quote(f'+{given}')}",
+        )
+    known = [*_groups(), *_dotted(config, "")]
     return ConfigError(given, "is not a key of covseg", nearest_key(key, known))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from covseg.config.train import Train
-from covseg.errors import ConfigError, CovsegError, setting
+from covseg.errors import ConfigError, CovsegError, Crash, setting
 from covseg.run import logs, resume
 from covseg.run.claim import claim, claim_again, give_up
 from covseg.run.lock import locked
@@ -84,7 +84,7 @@ class Job:
             return self._perform(out)
         except (CovsegError, KeyboardInterrupt) as error:
             log.log(logs.FAILURE, getattr(error, "sentence", "stopped"))
-            if new:
+            if new and not isinstance(error, Crash):  # whose traceback is in the log
                 give_up(out, self.verb.name)
             raise
         except Exception:

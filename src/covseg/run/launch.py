@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from covseg import errors
-from covseg.errors import CovsegError, Stopped, TrainingError
+from covseg.errors import CovsegError, Crash, Stopped, TrainingError
 from covseg.run.interrupt import SIGNALS
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 RANKS = "ranks"  # folder in the run folder while the processes live, or if they died wordless
 RESULT = "objective.json"
 AGENT = "COVSEG_AGENT"  # the environment variable that tells the ranks which process started them
-_GRACE = 600  # seconds for the batch or the validation at hand; a cluster may have less patience
+GRACE = 600  # seconds for the batch or the validation at hand; a cluster may have less patience
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 
@@ -59,7 +59,7 @@ def launch(verb: str, out: Path, n_processes: int) -> float | None:
     if exit_code != 0 and word is None:
         word = _killed(verb, out, exit_code) or _first_word(ranks)
         if word is None:
-            raise TrainingError("a process of this run", "ended without a word", f"see {ranks}")
+            raise Crash("a process of this run", "ended without a message", f"see {ranks}")
     shutil.rmtree(ranks, ignore_errors=True)
     if word is not None:
         raise word
@@ -93,7 +93,6 @@ def _environment(n_processes: int) -> dict[str, str]:
 
     share = max(1, torch.get_num_threads() // n_processes)
     environment.setdefault("OMP_NUM_THREADS", str(share))
-    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(_GRACE)  # behind a signal alone
     return environment
 
 
@@ -127,7 +126,7 @@ def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
             return agent.wait(0.2)
         except subprocess.TimeoutExpired:
             if stopped:
-                patience = patience or time.monotonic() + _GRACE
+                patience = patience or time.monotonic() + GRACE
                 if time.monotonic() > patience:
                     agent.kill()  # its ranks follow it: see die_with
 

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 FAILURE = logging.ERROR + 1  # for the file alone: the screen has it from the verb, or from Python
 logging.addLevelName(FAILURE, "FAILED")
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
@@ -24,6 +26,7 @@ _EXPECTED_WARNINGS = (
     ".*You requested to overfit but enabled val dataloader shuffling.*",  # nothing is shuffled
     ".*The `srun` command is available.*",  # one process is a choice
     ".*GPU available but not used.*",  # trainer.accelerator=cpu is a choice
+    ".*TensorFloat32 tensor cores.*available but not enabled.*",  # 32 bits are 32 bits
 )
 
 
@@ -77,4 +80,7 @@ def finished_loggers() -> Iterator[None]:
     finally:
         wandb = sys.modules.get("wandb")  # its import takes time and files: only its logger does
         if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code=exit_code)
+            try:
+                wandb.finish(exit_code=exit_code)
+            except Exception as error:  # noqa: BLE001  the run is done, or has an error of its own
+                log.warning("W&B's run was not closed (%s)", error)

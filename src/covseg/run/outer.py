@@ -32,6 +32,11 @@ class Outer:
     size: int
     local_size: int
 
+    @property
+    def shown_one_by_one(self) -> bool:
+        """Whether the processes share a machine of which each is shown one GPU."""
+        return self.local_size == 1 < self.size and os.environ.get("SLURM_STEP_NUM_NODES") == "1"
+
     def settled(self, trainer: Mapping[str, Any]) -> dict[str, int]:
         """What ``trainer.devices`` and ``trainer.num_nodes`` must be among these processes.
 
@@ -39,6 +44,8 @@ class Outer:
             ConfigError: the configuration asks for something else.
         """
         found = {"devices": self.local_size, "num_nodes": self.size // self.local_size}
+        if self.shown_one_by_one and str(trainer["devices"]) == str(self.size):
+            return found
         for key, here in found.items():
             if trainer[key] not in (None, 1, -1, "auto", here):  # 1 is what nobody has asked for
                 raise ConfigError(
@@ -95,13 +102,22 @@ def _say_in_torchs_words() -> None:
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     job, step = int(slurm["SLURM_JOB_ID"]), int(slurm["SLURM_STEP_ID"])
-    nodes = int(slurm.get("SLURM_STEP_NUM_NODES", 1))
+    rank, nodes = slurm["SLURM_PROCID"], int(slurm.get("SLURM_STEP_NUM_NODES", 1))
+    local_rank, node, on_node = (
+        slurm["SLURM_LOCALID"],
+        slurm.get("SLURM_NODEID", "0"),
+        size // nodes,
+    )
+    gpus = slurm.get("CUDA_VISIBLE_DEVICES", "")
+    if on_node > 1 and gpus and "," not in gpus:
+        # --gpus-per-task=1 shows each task its own GPU, as if it had a machine to itself
+        local_rank, node, on_node = "0", rank, 1
     os.environ |= {
-        "RANK": slurm["SLURM_PROCID"],
-        "LOCAL_RANK": slurm["SLURM_LOCALID"],
-        "GROUP_RANK": slurm.get("SLURM_NODEID", "0"),
+        "RANK": rank,
+        "LOCAL_RANK": local_rank,
+        "GROUP_RANK": node,
         "WORLD_SIZE": str(size),
-        "LOCAL_WORLD_SIZE": str(size // nodes),
+        "LOCAL_WORLD_SIZE": str(on_node),
         "MASTER_ADDR": SLURMEnvironment.resolve_root_node_address(slurm["SLURM_STEP_NODELIST"]),
         "MASTER_PORT": str(_FIRST_PORT + (31 * job + step) % _N_PORTS),
         "TORCHELASTIC_RUN_ID": f"{job}.{step}",

@@ -5,6 +5,7 @@ Hydra copies what aliases share before anybody can count it, and names neither f
 
 import contextlib
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -43,6 +44,9 @@ class Presets(FileConfigSource):
         """
         path = Path(self.path, self._normalize_file_name(config_path))
         file = YamlFile.read(path)
+        if path.read_bytes().startswith(BOM_UTF8):
+            reason = "begins with a byte-order mark, which Hydra takes for a letter"
+            raise ConfigError(path, reason, "save it as UTF-8 without one")
         if not isinstance(file.values.get("defaults", []), list):
             at = f"{path}, line {file.line_of(['defaults'])},"
             raise ConfigError(at, "has defaults that are no list", "write '- ' before each of them")

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from covseg.errors import ConfigError, CovsegError, Stopped
-from covseg.run import logs, presets
+from covseg.run import logs, presets, terminal
 from covseg.run.claim import unwritable
 from covseg.run.command_line import jobs, parsed
 from covseg.run.compose import CONF, REFUSALS, composed, plain, refusal
@@ -35,6 +35,7 @@ def main(verb: Verb) -> None:
     command = ["python", "-m", f"covseg.{verb.name}", *sys.argv[1:]]
     os.environ["COVSEG_COMMAND"] = shlex.join(command)
     others = outer()
+    terminal.show_what_it_can()
     try:
         # from the start on: a cluster may want its machine back at once
         with interruptible(), _hydra_handing_errors_through():
@@ -116,6 +117,7 @@ def _hydra_main(verb: Verb, others: Outer | None) -> None:
 
     def task(config: DictConfig) -> float | None:
         known = HydraConfig.get()
+        os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: a path means what it meant when typed
         overrides = list(known.overrides.task)
         out = Path(known.runtime.output_dir)
         started.append(out)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Sweep:
         try:
             yield
         except Exception as error:
-            self.error = self.error or error
+            self.error = self.error or _without_locals(error)
             reason = f"{type(error).__name__}: {error}; see the log in {os.path.relpath(out)}"
             if isinstance(error, CovsegError):
                 reason = error.sentence
@@ -56,10 +57,22 @@ class Sweep:
             table.add_column(name, ratio=ratio, overflow="fold")
         for out, words, reason in failed:
             table.add_row(out.name, words, reason)
-        console = Console(stderr=True, highlight=False)
+        console = Console(stderr=True, highlight=False, markup=False)  # [a] is the user's
         console.print(table, width=min(_WIDTH, console.width))
         raise RunError(
             f"{len(failed)} of {len(self.jobs)} jobs",
             "failed, the others are done",
             "mend what the table says, and run those again",
         ) from self.error
+
+
+def _without_locals(error: Exception) -> Exception:
+    """An error whose traceback no longer holds what its job worked with, such as a GPU's memory."""
+    known, chain = set[int](), [error]
+    while chain:
+        one = chain.pop()
+        known.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        causes = (one.__cause__, one.__context__)
+        chain += [c for c in causes if isinstance(c, Exception) and id(c) not in known]
+    return error

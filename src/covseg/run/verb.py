@@ -2,6 +2,7 @@
 
 import atexit
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,4 +61,9 @@ class Verb:
 def _leave_others() -> None:
     distributed = sys.modules.get("torch.distributed")  # no torch, no others
     if distributed is not None and distributed.is_initialized():
-        distributed.destroy_process_group()
+        leaving = threading.Thread(target=distributed.destroy_process_group, daemon=True)
+        leaving.start()
+        leaving.join(_PATIENCE)
+
+
+_PATIENCE = 10  # seconds: after an error the others may be in a collective, for half an hour

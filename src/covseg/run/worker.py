@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from covseg.errors import CovsegError, RunError, Stopped, TrainingError
+from covseg.errors import CovsegError, Crash, RunError, Stopped
 from covseg.files import write_whole
 from covseg.run import launch, logs
 from covseg.run.verb import Verb
@@ -44,7 +44,7 @@ def _leave_word(error: Exception, rank: int, out: Path) -> None:
     word = error
     if not isinstance(error, CovsegError):
         what = f"failed ({type(error).__name__}: {error})"
-        word = TrainingError(f"process {rank} of this run", what, f"see the log in {out}")
+        word = Crash(f"process {rank} of this run", what, f"see the log in {out}")
     path = out / launch.RANKS / f"refusal-{rank}.json"
     try:
         write_whole(path, json.dumps([type(word).__name__, *map(str, word.args)]))

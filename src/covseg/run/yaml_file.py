@@ -3,6 +3,7 @@
 Aliases are counted before they are followed: a file of ten lines can stand for a billion values.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class YamlFile:
         """
         text = _text(path)
         try:
-            root = yaml.compose(text, yaml.SafeLoader)
+            root = yaml.compose(text, _Loader)
             if root is None:  # only comments
                 return cls(path, yaml.MappingNode(_TAG + "map", []), {})
             _Check(path).whole(root)
@@ -120,6 +121,24 @@ def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> ConfigError:
 
 def _too_deep(where: object) -> ConfigError:
     return ConfigError(where, f"is nested more than {_DEPTH} levels deep", "write it flatter")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads numbers as Hydra does: 1e-2 is one, which YAML 1.1 takes for a word."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts a word in quotes that would be read as such a number."""
+
+
+_EXPONENT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*(\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
+for _either in (_Loader, _Dumper):
+    _either.add_implicit_resolver(_TAG + "float", _EXPONENT, list("-+0123456789"))
+
+
+def dumped(values: dict[str, Any]) -> str:
+    """Plain values as a file that ``YamlFile`` reads back."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 class _Check:
