@@ -248,11 +248,131 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert "these are other images than the run was fitted on" in log(tmp_path / "e")
 
 
-def test_weights_to_begin_with_may_know_what_is_left_out(dataset, verb, tmp_path):
-    assert verb("train", *TINY, "hydra.run.dir=first").code == 0
-    words = ("data.exclude=findings.csv", "init=first", "hydra.run.dir=second")
+# --- weights to begin with
+
+
+def fitted(run: Path) -> set[tuple[str, str, str]]:
+    with (run / "fitted.csv").open() as file:
+        return {(row["split"], row["class"], row["name"]) for row in csv.DictReader(file)}
+
+
+def recomputed(run: Path, without: set[tuple[str, str, str]]) -> dict[str, float | None]:
+    """Every score of the images of ``per_image.csv`` that are not among these."""
+    records = Records.read(run / "per_image.csv").without(without)
+    return {name: score(records.counts()) for name, score in SCORES.items()}
+
+
+@pytest.fixture
+def fold(dataset, planted, verb, tmp_path) -> Path:
+    """A run that was fitted on four fifths of all images."""
+    assert verb("train", *TINY, "trainer.max_epochs=1", "hydra.run.dir=known").code == 0
+    explored(tmp_path, planted, tmp_path / "known")
+    words = ("protocol=kfold", "data.fold=0", "trainer.max_epochs=1", "hydra.run.dir=fold")
     assert verb("train", *TINY, *words).code == 0
-    assert "first was fitted on this data as well" in log(tmp_path / "second")
+    return tmp_path / "fold"
+
+
+def test_what_a_start_was_fitted_on_counts_as_fitted_along_a_chain_and_in_evaluate(
+    fold, verb, tmp_path
+):
+    words = ("protocol=paper", "trainer.max_epochs=1")
+    assert verb("train", *TINY, *words, "init=fold", "hydra.run.dir=second").code == 0
+    assert verb("train", *TINY, *words, "init=second", "hydra.run.dir=third").code == 0
+    test = scored(tmp_path / "third")
+    seen = test & fitted(fold)
+    assert 0 < len(seen) < len(test) == 8
+    shutil.rmtree(fold)  # the chain is not followed: each run knows it all
+    shutil.rmtree(tmp_path / "second")
+    run = tmp_path / "third"
+    assert verb("evaluate", f"run={run}", "hydra.run.dir=e").code == 0
+    copies = {("Test", "COVID-19", n) for n in names(tmp_path / "dataset", "Test", "COVID-19")[:2]}
+    copies |= {("Test", "Non-COVID", names(tmp_path / "dataset", "Test", "Non-COVID")[0])}
+    for folder in (run, tmp_path / "e"):
+        found = summary(folder)
+        assert found["fitted_before"] == len(seen)
+        scores = {name: s["value"] for name, s in found["without_leaks"]["scores"].items()}
+        assert scores == recomputed(folder, seen | copies)
+        words = f"{len(seen)} image(s) of Test are among those that the weights were fitted on"
+        assert words in log(folder)
+    assert "came out again" in log(tmp_path / "e")
+
+
+def test_a_run_that_goes_on_needs_no_start_to_know_what_it_was_fitted_on(fold, verb, tmp_path):
+    words = ("protocol=paper", "trainer.max_epochs=1", "init=fold", "hydra.run.dir=second")
+    assert verb("train", *TINY, *words).code == 0
+    run, before = tmp_path / "second", summary(tmp_path / "second")
+    notes = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps(notes | {"finished": False}))
+    (run / "summary.json").unlink()
+    shutil.rmtree(fold)
+    assert verb("train", f"resume={run}").code == 0
+    assert summary(run) == before
+
+
+def test_without_findings_what_a_start_was_fitted_on_is_known_all_the_same(fold, verb, tmp_path):
+    for path in (tmp_path / "cache").glob("findings*"):
+        path.unlink()
+    words = ("protocol=paper", "trainer.max_epochs=1", "init=fold", "hydra.run.dir=second")
+    assert verb("train", *TINY, *words).code == 0
+    found, run = summary(tmp_path / "second"), tmp_path / "second"
+    seen = scored(run) & fitted(fold)
+    assert found["without_leaks"]["n_images"] == 8 - len(seen)
+    assert "nothing says how many images of Test have a copy" in log(run)
+
+
+def test_a_start_that_knows_what_is_to_choose_is_refused(fold, verb, tmp_path):
+    done = verb("train", *TINY, "init=fold", "hydra.run.dir=second")
+    assert done.code == 1
+    n_seen = sum(split == "Val" for split, *_ in fitted(fold))
+    assert f"fold was fitted on {n_seen} of the images of Val, which are to choose here" in done.err
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_start_that_knows_all_that_is_to_be_reported_is_refused(fold, verb, tmp_path):
+    words = ("protocol=kfold", "data.fold=1", "init=fold", "hydra.run.dir=second")
+    done = verb("train", *TINY, *words)
+    assert done.code == 1
+    assert "fold was fitted on every image of fold, which is to be reported here" in done.err
+
+
+def test_a_start_on_the_same_splits_is_no_news(dataset, verb, tmp_path):
+    """Protects: two images with the same pixels in Train and Val are copies, which is known."""
+    assert verb("train", *TINY, "trainer.max_epochs=1", "hydra.run.dir=first").code == 0
+    assert verb("train", *TINY, "init=first", "hydra.run.dir=second").code == 0
+    assert "fitted_before" not in summary(tmp_path / "second")
+    assert summary(tmp_path / "second")["without_leaks"] is None
+    assert fitted(tmp_path / "second") == fitted(tmp_path / "first")
+
+
+def test_a_fitted_image_is_known_in_other_data_and_under_another_name(
+    dataset, planted, verb, tmp_path
+):
+    assert verb("train", *TINY, "trainer.max_epochs=1", "hydra.run.dir=run").code == 0
+    write(tmp_path / "other", 6, {"Train": 8, "Val": 4, "Test": 4}, size=32)
+    old, new = tmp_path / "other" / TREE / "Val", dataset / TREE / "Train"
+    for kind in ("images", "infection masks", "lung masks"):  # a Train image as Val's
+        source = names(dataset, "Train", "Normal")[3]
+        place = names(tmp_path / "other", "Val", "Normal")[0]
+        shutil.copy(new / "Normal" / kind / source, old / "Normal" / kind / place)
+    words = (f"run={tmp_path / 'run'}", "data.root=other", "split=Val", "hydra.run.dir=e")
+    assert verb("evaluate", *words).code == 0
+    found = summary(tmp_path / "e")
+    assert found["fitted_before"] == 1
+    assert found["without_leaks"]["n_images"] == 3
+    assert "1 image(s) of Val are among those that the weights were fitted on" in log(
+        tmp_path / "e"
+    )
+
+
+def test_the_table_of_folds_leaves_out_what_their_start_was_fitted_on(fold, verb, tmp_path):
+    words = ("protocol=kfold", "data.fold=0,1,2,3,4", "trainer.max_epochs=1", "init=known")
+    done = verb("train", "-m", *TINY, *words, "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    [table] = (tmp_path / "sweep").glob("folds_*")
+    n_fitted = len(fitted(tmp_path / "known"))
+    assert summary(table)["n_images"] == 32
+    # 16 of Train, and the three images that are copies of one of them
+    assert (n_fitted, summary(table)["without_leaks"]["n_images"]) == (16, 32 - 16 - 3)
 
 
 @pytest.mark.parametrize("words", ["+data.fold=1", "+data.exclude=findings.csv"])

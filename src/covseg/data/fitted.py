@@ -61,18 +61,20 @@ class Fitted:
         return Fitted(self.images | {_image(store, row) for row in rows})
 
     def rows(self, store: Store) -> set[int]:
-        """The rows of any dataset whose pixels are among these images, whatever their names."""
-        contents = {content for *_, content in self.images}
-        return {row for row in range(len(store.index.rows)) if _content(store, row) in contents}
+        """The rows of a dataset that are among these images.
 
-    def rows_by_name(self, store: Store) -> set[int]:
-        """The rows of the dataset that these images are named in.
-
-        Two of its images may have the same pixels, and one of them may not be fitted.
+        A row of the same name and pixels is. An image that no row is named like may have come from
+        another dataset, or have been renamed: it is every row that has its pixels.
         """
-        names = {tuple(name) for *name, _ in self.images}
-        rows = (number for key, number in store.index.numbers().items() if key in names)
-        return {row for row in rows if _image(store, row) in self.images}
+        names = {(split, patient_class, name) for split, patient_class, name, _ in self.images}
+        named = (number for key, number in store.index.numbers().items() if key in names)
+        found = {image: row for row in named if (image := _image(store, row)) in self.images}
+        elsewhere = {content for *_, content in self.images - found.keys()}
+        rows = set(found.values())
+        if elsewhere:
+            every = range(len(store.index.rows))
+            rows |= {row for row in every if _content(store, row) in elsewhere}
+        return rows
 
 
 def _image(store: Store, row: int) -> Image:

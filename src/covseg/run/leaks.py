@@ -53,43 +53,48 @@ def divide(data: XrayDataModule, run: Path) -> None:
         )
 
 
-def keep(data: XrayDataModule, run: Path) -> None:
-    """Write what is known of copies into the run folder: it stays true of this run."""
+def keep(data: XrayDataModule, run: Path, before: Fitted) -> None:
+    """Write what is fitted, and what is known of copies, into the run folder."""
+    before.with_rows(data.store, data.fitted).write(run / fitted.NAME)
     if data.copies is not None:
         findings.write(data.copies.found, run / "findings.csv")
 
 
-def note_fitted(data: XrayDataModule, run: Path, init: str | None) -> None:
-    """Tell the data which of its images a training run fits or began with, and write them down.
+def know_fitted(data: XrayDataModule, run: Path, init: str | None) -> Fitted:
+    """Tell the data which of its images a training run fits, or its start was fitted on.
 
     Args:
         data: divided.
         run: the run folder; if it goes on, its own file counts.
         init: the run folder whose weights are the start.
 
+    Returns:
+        the images that the start was fitted on.
+
     Raises:
         DataError: a run does not say what it has fitted.
     """
-    data.fitted, before = set(data.rows(*data.fit)), Fitted()
-    if (run / fitted.NAME).exists():
-        before = Fitted.read(run / fitted.NAME)
-        data.fitted |= before.rows_by_name(data.store)
+    before, own = Fitted(), run / fitted.NAME
+    if own.exists():
+        before = Fitted.read(own)
     elif init is not None:
         before = Fitted.read(Path(init) / fitted.NAME)
-        data.fitted |= before.rows(data.store)
-    assert data.trainer is not None
-    if data.trainer.is_global_zero:
-        before.with_rows(data.store, data.fitted).write(run / fitted.NAME)
+    data.fitted = before.rows(data.store) | set(data.rows(*data.fit))
+    return before
 
 
 def recall_fitted(data: XrayDataModule, run: Path, *, same_data: bool) -> None:
     """Tell the data which of its images the weights of a run were fitted on.
 
+    Args:
+        data: divided.
+        run: the run folder.
+        same_data: whether the run was fitted on this very dataset.
+
     Raises:
         DataError: the run does not say it.
     """
-    before = Fitted.read(run / fitted.NAME)
-    data.fitted = before.rows_by_name(data.store) if same_data else before.rows(data.store)
+    data.fitted = Fitted.read(run / fitted.NAME).rows(data.store)
     if not same_data:
         data.fit = []  # a part of that name is another one here
 

@@ -97,14 +97,14 @@ class Training:
         self.data.check()
         plan = Plan(self.trainer, self.data.n_train_batches)
         self._check_validated(plan)
-        leaks.note_fitted(self.data, self.out, config.init)
+        before = leaks.know_fitted(self.data, self.out, config.init)
         leaks.check_start(self.data, config.init)
         compiled = self._compile(plan)
         if self.trainer.is_global_zero:
             baselines.fit(self.data.store, rows, config.data.targets).save(
                 self.out / "baselines.npz"
             )
-            leaks.keep(self.data, self.out)
+            leaks.keep(self.data, self.out, before)
             self._notes.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows), plan)
             leaks.warn(self.data, self.data.report)
