@@ -20,6 +20,11 @@ from covseg.learn.module import SegmentationModule
 from covseg.run.compose import composed
 from covseg.validation import check
 
+# the tests are about the CPU, whose numbers are the same again on every run; test_gpu.py starts
+# processes that see what is here (xdist's workers inherit what is set)
+os.environ.setdefault("COVSEG_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 Fitted = tuple[L.Trainer, SegmentationModule, XrayDataModule]
 
 TINY = (

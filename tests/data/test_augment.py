@@ -2,6 +2,7 @@
 
 import random
 from functools import partial
+from types import SimpleNamespace
 
 import albumentations as A
 import cv2
@@ -12,9 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from covseg.config.data import Data
-from covseg.data.augment import Augment
+from covseg.data.augment import Augment, check
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.dataset import Draw, XrayDataset
+from covseg.errors import DataError
 from covseg.validation import TARGETS
 
 DRAWS = [Draw(epoch, place) for epoch in (0, 1) for place in range(12)]
@@ -263,3 +265,64 @@ def test_a_trainer_with_persistent_workers_gives_every_epoch_its_own_pictures(ph
     orders = [[row for e, row, _ in seen if e == epoch] for epoch in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1]) == rows
     assert orders[0] != orders[1]
+
+
+# --- what a transform may do
+
+
+@pytest.mark.parametrize(
+    ("transform", "fault"),
+    [
+        (A.Affine(rotate=(-10, 10), fill_mask=255, p=0.01), "makes masks with 255 in them"),
+        (A.CoarseDropout(fill_mask=3), "makes masks with 3 in them"),
+        (A.Affine(rotate=(-30, 30), mask_interpolation=cv2.INTER_LANCZOS4), "makes masks with 2"),
+        (A.Affine(rotate=(5, 10), fit_output=True), "makes images of uint8 ["),
+        (A.ToFloat(), "makes images of float32 [32, 32], expected uint8 [32, 32]"),
+    ],
+)
+def test_a_transform_that_breaks_image_or_mask_is_found_however_rarely_it_is_applied(
+    transform, fault
+):
+    assert check(transform, 32).startswith(fault)
+
+
+@pytest.mark.parametrize("name", sorted(t for t in TARGETS if t.startswith("albumentations.")))
+def test_the_transforms_that_covseg_offers_break_nothing_as_they_come(name):
+    assert check(getattr(A, name.rpartition(".")[2])(), 32) is None
+
+
+def test_trying_a_transform_out_changes_nothing_of_what_it_draws_later(store, expected):
+    made = augment()
+    for transform in made._compose.transforms:
+        check(transform, 32)
+    dataset = XrayDataset(store, range(12), ["infection"], 32, fitting=True, augment=made)
+    assert pictures(dataset, DRAWS, 0) == expected
+
+
+def test_a_mask_that_is_none_stops_training_before_the_loss_sees_it(phantom, tmp_path):
+    """Protects: what a transform does once in a thousand times is not seen when it is tried out."""
+
+    class Rare(Augment):
+        def __call__(self, image, masks, *, epoch, row):
+            return image, np.full_like(masks, 7) if row == 8 else masks
+
+    data = Data(
+        name="covid_qu_ex", root=str(phantom), targets=["infection"], image_size=32, batch_size=16,
+        num_workers=0, cache_dir=str(tmp_path / "cache"),
+    )  # fmt: skip
+    module = XrayDataModule(
+        data, fit=["Train"], select=None, report="Test", seed=0, augment=Rare([], 0)
+    )
+    module.setup()
+    module.trainer = SimpleNamespace(
+        training=True,
+        world_size=1,
+        global_rank=0,
+        overfit_batches=0,
+        current_epoch=0,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+    )
+    [batch] = module.train_dataloader()
+    assert 8 in batch.row
+    with pytest.raises(DataError, match=r"has the value 7 after augmentation"):
+        module.on_before_batch_transfer(batch, 0)

@@ -1,11 +1,16 @@
 """One step through a real Trainer: what is learnt, logged, saved and refused."""
 
+import copy
+from pathlib import Path
+
 import cv2
 import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from covseg import build
 from covseg.data.dataset import Sample, to_network
@@ -253,3 +258,191 @@ def test_the_same_seed_trains_the_same_weights(fit):
     other = fit("trainer.max_epochs=1", "seed=1")[1].network.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+# --- steps of several batches
+
+
+def weights_after(fit, *overrides: str) -> dict[str, torch.Tensor]:
+    words = (
+        "optimizer=sgd",
+        "optimizer.lr=0.1",
+        "optimizer.momentum=0",
+        "optimizer.nesterov=false",
+    )
+    network = fit(*words, "model.norm=none", "trainer.max_epochs=1", *overrides)[1].network
+    return {name: weight.clone() for name, weight in network.state_dict().items()}
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 8), (2, 4), (2, 100), (4, 3)])
+def test_a_step_of_several_batches_is_the_step_of_one_large_batch(batch_size, accumulate, fit):
+    """Independent reference: all eight images in one batch."""
+    one = weights_after(fit, "data.batch_size=8")
+    several = weights_after(
+        fit, f"data.batch_size={batch_size}", f"trainer.accumulate_grad_batches={accumulate}"
+    )
+    for name, weight in one.items():
+        torch.testing.assert_close(several[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_step_of_an_epoch_weighs_its_images_as_the_others_do(fit):
+    """Batches of 1 in steps of 3, 3 and 2: by hand, with torch alone."""
+    seen: list[Sample] = []
+
+    class Keep(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+            seen.append(batch)
+
+    words = (
+        "optimizer=sgd",
+        "optimizer.lr=0.1",
+        "optimizer.momentum=0",
+        "optimizer.nesterov=false",
+    )
+    first: dict[str, torch.Tensor] = {}
+    _, module, _ = fit(
+        *(*words, "model.norm=none", "trainer.max_epochs=1", "data.batch_size=1"),
+        "trainer.accumulate_grad_batches=3",
+        callbacks=(Keep(),),
+        prepare=lambda module: first.update(copy.deepcopy(module.network.state_dict())),
+    )
+    network = copy.deepcopy(module.network)
+    network.load_state_dict(first)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    assert len(seen) == 8
+    for step in (seen[:3], seen[3:6], seen[6:]):
+        image, mask = (torch.cat([batch[n] for batch in step]) for n in (0, 1))
+        optimizer.zero_grad()
+        BCE()(network(to_network(image)), mask).backward()
+        optimizer.step()
+    for name, weight in network.state_dict().items():
+        torch.testing.assert_close(module.network.state_dict()[name], weight, rtol=1e-4, atol=1e-6)
+
+
+# --- what is watched
+
+
+def test_an_undefined_score_is_the_worst_one_to_whoever_watches_it_and_is_logged_nowhere(
+    fit, tmp_path
+):
+    """A threshold of 1 predicts nothing: precision is 0/0 in every epoch."""
+    seen = []
+
+    class Watch(Callback):
+        def on_validation_end(self, trainer, pl_module) -> None:
+            seen.append(trainer.callback_metrics["val/precision_pooled"].item())
+
+    logger = CSVLogger(tmp_path)
+    stop = EarlyStopping("val/precision_pooled", mode="max", patience=1)
+    trainer, *_ = fit(
+        *("protocol.threshold=1.0", "trainer.max_epochs=5", "trainer.log_every_n_steps=1"),
+        callbacks=(Watch(), stop),
+        loggers=(logger,),
+    )
+    assert seen == [0.0, 0.0]  # the second epoch is not better: patience is over
+    assert trainer.current_epoch == 2
+    header = Path(logger.log_dir, "metrics.csv").read_text().partition("\n")[0].split(",")
+    assert "val/recall_pooled" in header
+    assert "val/precision_pooled" not in header
+
+
+def test_a_score_of_an_epoch_before_is_not_seen_again_where_it_is_undefined(fit):
+    seen = []
+
+    class Watch(Callback):
+        def on_validation_start(self, trainer, pl_module) -> None:
+            pl_module.network.head.weight.data.zero_()
+            everywhere = 50.0 if trainer.current_epoch == 0 else -50.0
+            pl_module.network.head.bias.data.fill_(everywhere)
+
+        def on_validation_end(self, trainer, pl_module) -> None:
+            seen.append(trainer.callback_metrics["val/precision_pooled"].item())
+
+    fit(callbacks=(Watch(),))
+    assert 0 < seen[0] < 1
+    assert seen[1] == 0.0
+
+
+# --- precision and speed
+
+
+def test_a_mean_over_many_steps_is_not_rounded_with_the_network(fit):
+    """Protects: 300 losses of 0.1 averaged to 0.125 where their sum was kept in bf16."""
+    _, module, _ = fit("trainer.precision=bf16-true", "trainer.max_epochs=1")
+    for _ in range(300):
+        module.train_loss.update(torch.tensor(0.1))
+        module.train_rmse.update(torch.full((1000,), 0.5), torch.zeros(1000))
+    assert module.train_loss.compute().item() == pytest.approx(0.1, rel=1e-4)
+    assert module.train_rmse.compute().item() == pytest.approx(0.5, rel=1e-4)
+    assert next(module.network.parameters()).dtype == torch.bfloat16
+
+
+class Waits(TorchDispatchMode):
+    """Counts what makes a host wait for a device: a number read, or copied there."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket.__name__ in self.NAMES:
+            self.found.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+class InEachStep(Callback):
+    """Waits from a batch that is on its device to the end of its step, but for the first batch."""
+
+    def __init__(self) -> None:
+        self.waits, self.n_steps = Waits(), 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if batch_idx:
+            self.waits.__enter__()
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if batch_idx:
+            self.waits.__exit__(None, None, None)
+            self.n_steps += 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("loss=bce", "loss.positive_weight=2.0"),
+        ("loss=focal", "scheduler=one_cycle", "trainer.gradient_clip_val=1"),
+        ("loss=tversky", "trainer.precision=bf16-mixed"),
+        ("loss=bce_dice", "trainer.accumulate_grad_batches=3"),
+    ],
+)
+def test_no_step_waits_for_the_device(words, fit):
+    """Adam reads its own counters, which lie on the host, so that SGD stands for all."""
+    watch = InEachStep()
+    fit("optimizer=sgd", "data.batch_size=1", *words, callbacks=(watch,))
+    assert watch.n_steps == 14
+    assert watch.waits.found == []
+
+
+def test_a_step_that_waits_is_noticed(fit):
+    """The test above can fail."""
+    watch = InEachStep()
+
+    def prepare(module) -> None:
+        module.loss = BrokenOnce(3, 1.0, training=True)
+        module.loss.register_forward_hook(lambda _, __, loss: loss.item() and None)
+
+    fit("optimizer=sgd", "data.batch_size=1", prepare=prepare, callbacks=(watch,))
+    assert watch.waits.found == ["_local_scalar_dense"] * watch.n_steps
+
+
+def test_a_broken_loss_is_named_though_many_are_looked_at_at_once(fit):
+    """The third of eight batches is broken, and the weights after it with it."""
+
+    def prepare(module) -> None:
+        module.loss = BrokenOnce(3, float("nan"), training=True)
+
+    with pytest.raises(TrainingError) as refusal:
+        fit("data.batch_size=1", prepare=prepare)
+    assert str(refusal.value).startswith("the training loss of epoch 1, batch 3 (")

@@ -9,12 +9,13 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
-from covseg.report.callbacks import EpochTable, Pictures, draw_rows
+from covseg.report.callbacks import EpochTable, Pictures, ProgressBar, draw_rows
 
 HEIGHT = 22 + 256  # pixels of one line of panels
 
@@ -207,3 +208,27 @@ def test_wandb_gets_the_picture_that_is_on_disk(fit, tmp_path, monkeypatch):
     (shown,) = tmp_path.glob("wandb/offline-run-*/files/media/images/pictures*.png")
     on_disk = cv2.imread(str(tmp_path / "pictures" / "epoch_001.png"))
     np.testing.assert_array_equal(cv2.imread(str(shown)), on_disk)
+
+
+def test_the_check_before_training_is_no_epoch(fit, tmp_path):
+    """Lightning's sanity check scores the untrained network."""
+    words = ("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=2")
+    checked = fit_with_table(fit, tmp_path, *words, "trainer.num_sanity_val_steps=2")
+    assert checked[0]["val/loss"] == ""
+    assert checked[0]["val/rmse_per_image"] == ""
+    assert checked == fit_with_table(fit, tmp_path, *words)
+
+
+def test_the_bar_looks_at_the_numbers_twice_a_second_and_not_in_each_step(monkeypatch):
+    looks, now = [], [100.0]
+    monkeypatch.setattr("covseg.report.callbacks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        RichProgressBar, "get_metrics", lambda *_: looks.append(now[0]) or {"loss": now[0]}
+    )
+    bar, shown = ProgressBar(), []
+    for _ in range(14):  # steps of an eighth of a second
+        shown.append(bar.get_metrics(None, None)["loss"])
+        now[0] += 0.125
+    assert looks == [100, 100.5, 101, 101.5]
+    assert shown[0] == 100
+    assert shown[-1] == looks[-1]
