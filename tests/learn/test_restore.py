@@ -30,6 +30,7 @@ VARIANTS = {
     "a schedule by steps": ("scheduler=one_cycle",),
     "a plateau that is reached": ("scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.3"),
     "batches that are gathered": ("trainer.accumulate_grad_batches=2",),
+    "a last step of fewer batches": ("trainer.accumulate_grad_batches=5", "data.batch_size=2"),
     "loader processes": ("data.num_workers=2",),
     "a limit of steps": ("trainer.max_steps=21", "scheduler=cosine"),
     "momentum": ("optimizer=sgd",),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from covseg import build
+from covseg import build, devices
 from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
@@ -58,6 +58,7 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     same_data = _divided(data, run)
     leaks.recall_fitted(data, run, same_data=same_data)
     if trainer.is_global_zero:
+        log.info("on %s", devices.described(changed.trainer))
         _warn(data, split, same_data)
     scorer = Scorer(trainer, build.module(changed, network), data)
     objective = scorer.objective(split) if split == changed.protocol.select else None
