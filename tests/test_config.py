@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import pytest
+import torch
 import yaml
 from hydra.utils import get_object
 from hypothesis import assume, given
@@ -16,6 +17,7 @@ from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
+from covseg.learn.unet import UNet
 from covseg.run.compose import CONF, composed
 from covseg.validation import TARGETS, check, check_targets
 
@@ -421,3 +423,61 @@ def test_an_evaluation_that_cannot_be_is_refused(place, value, start):
     with pytest.raises(ConfigError) as error:
         check(Evaluate, changed((place, value), base=EVALUATE))
     assert str(error.value).startswith(start)
+
+
+# --- what would be found out later
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize(("size", "depth"), [(16, 4), (32, 5), (32, 4), (48, 4), (16, 2), (96, 5)])
+def test_a_network_is_refused_where_torch_cannot_normalise_it(norm, batch_size, size, depth):
+    """Independent reference: torch itself, which raises in the first step of training."""
+    network = UNet(depth=depth, base_channels=2, norm=norm).train()
+    try:
+        network(torch.rand(batch_size, 1, size, size))
+        possible = True
+    except ValueError:
+        possible = False
+    places = (("data.image_size", size), ("model.depth", depth), ("model.norm", norm))
+    places += (("data.batch_size", batch_size),)
+    if possible:
+        check(Train, changed(*places))
+    else:
+        assert refusal(*places).startswith("data.batch_size=1 with data.image_size=")
+    assert possible == (norm != "batch" or batch_size * (size >> depth) ** 2 > 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("00:00:00:01", 1),
+        ("01:02:03:04", 93784),
+        ({"minutes": 5}, 300),
+        (None, None),
+    ],
+)
+def test_a_limit_of_time_is_a_duration(written, seconds):
+    limit = check(Train, changed(("trainer.max_time", written))).trainer.time_limit
+    assert (None if limit is None else limit.total_seconds()) == seconds
+
+
+@pytest.mark.parametrize(
+    "written", ["12h", "1:2", "00:00:00:00", "", {"years": 1}, {"days": 10**12}]
+)
+def test_what_is_no_duration_is_refused(written):
+    assert refusal(("trainer.max_time", written)).startswith("trainer.max_time=")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "possible"),
+    [
+        *(("auto", True), ("ddp", True), ("ddp_find_unused_parameters_false", True)),
+        *(("fsdp", False), ("deepspeed", False), ("ddp_spawn", False), ("single_device", False)),
+    ],
+)
+def test_only_strategies_whose_runs_can_go_on_are_taken(strategy, possible):
+    if possible:
+        check(Train, changed(("trainer.strategy", strategy)))
+    else:
+        assert refusal(("trainer.strategy", strategy)).startswith(f"trainer.strategy={strategy} ")

@@ -9,12 +9,13 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
+from covseg.measure.scores import WATCHED
 from covseg.report.callbacks import EpochTable, Pictures, ProgressBar, draw_rows
 
 HEIGHT = 22 + 256  # pixels of one line of panels
@@ -232,3 +233,56 @@ def test_the_bar_looks_at_the_numbers_twice_a_second_and_not_in_each_step(monkey
     assert looks == [100, 100.5, 101, 101.5]
     assert shown[0] == 100
     assert shown[-1] == looks[-1]
+
+
+# --- what is watched, in its direction
+
+LESS_IS_BETTER = {
+    *("train/loss", "train/rmse", "val/loss", "val/rmse_per_image", "val/rmse_pooled", "val/mae"),
+    *("val/false_alarm_rate", "val/miss_rate"),
+}
+STOP = "callbacks=early_stopping"
+
+
+@pytest.mark.parametrize("name", sorted(WATCHED))
+def test_a_score_is_watched_in_the_direction_in_which_it_is_better(name, configured):
+    key = "callbacks.early_stopping"
+    better, worse = ("min", "max") if name in LESS_IS_BETTER else ("max", "min")
+    for given in ("null", better):
+        words = (STOP, f"{key}.monitor={name}", f"{key}.mode={given}", "protocol=holdout")
+        stop = next(c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping))
+        assert stop.mode == better
+    with pytest.raises(ConfigError, match=rf"{key}\.mode={worse} .*{name}.*{key}\.mode={better}"):
+        build.callbacks(configured(STOP, f"{key}.monitor={name}", f"{key}.mode={worse}"))
+
+
+def test_a_score_that_grows_does_not_stop_training(fit, configured):
+    """Dice is 0, then more in each epoch: with patience 1 all four are trained."""
+    words = (STOP, "callbacks.early_stopping.monitor=val/dice_positive", "trainer.max_epochs=4")
+    words += ("callbacks.early_stopping.patience=1",)
+    stop = next(
+        c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping)
+    )  # fmt: skip
+
+    class Grows(L.Callback):
+        def on_validation_end(self, trainer, pl_module) -> None:
+            trainer.callback_metrics["val/dice_positive"] = torch.tensor(
+                0.1 * trainer.current_epoch
+            )
+
+    trainer, *_ = fit(*words, callbacks=(Grows(), stop))
+    assert trainer.current_epoch == 4
+
+
+def test_what_training_itself_measures_is_watched_when_an_epoch_of_it_is_over(fit, configured):
+    key = "callbacks.early_stopping"
+    words = (STOP, f"{key}.monitor=train/loss", "trainer.val_check_interval=0.5")
+    stop = next(c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping))
+    fit(*words, callbacks=(stop,))
+    assert stop.best_score.isfinite()
+    for name, when in (("train/loss", "false"), ("val/mae", "true")):
+        words = (STOP, f"{key}.monitor={name}", f"+{key}.check_on_train_epoch_end={when}")
+        with pytest.raises(
+            ConfigError, match=rf"{key}\.check_on_train_epoch_end={when} looks when"
+        ):
+            build.callbacks(configured(*words))

@@ -3,8 +3,10 @@
 import json
 import subprocess
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,6 +42,30 @@ def test_it_has_every_part():
     assert len(found["hardware"]["gpus"]) == torch.cuda.device_count()
     assert found["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert {"python", "covseg", "lightning", "numpy"} <= set(found["versions"])
+
+
+def test_a_package_that_is_not_installed_is_null(monkeypatch):
+    real = module.version
+
+    def version(name: str) -> str:
+        if name == "wandb":
+            raise PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(module, "version", version)
+    found = provenance("train", 0, 1)["versions"]
+    assert found["wandb"] is None
+    assert found["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("cuda", "cudnn", "written"), [("12.8", 91002, "91002"), (None, None, None)], ids=["gpu", "cpu"]
+)
+def test_the_versions_of_cuda_and_cudnn_are_torchs(cuda, cudnn, written, monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: cudnn)
+    found = provenance("train", 0, 1)["versions"]
+    assert (found["cuda"], found["cudnn"]) == (cuda, written)
 
 
 def test_it_started_now_in_universal_time():

@@ -36,6 +36,21 @@ def load_run_weights(network: nn.Module, run: Path, path: Path) -> None:
     put_weights(network, stored, path)
 
 
+def check_last(run: Path, own: Train) -> None:
+    """Hold the configuration with which a run is to go on against its last checkpoint.
+
+    Raises:
+        RunError: they differ in something that changes the result.
+    """
+    path = run / "checkpoints" / "last.ckpt"
+    try:
+        stored = read_checkpoint(path) if path.exists() else None
+    except RunError:
+        return  # whoever goes on from it says what is wrong with it
+    if stored is not None:
+        check_agreement(stored, path, run, own)
+
+
 def check_agreement(stored: dict[str, Any], path: Path, run: Path, own: Train) -> None:
     """Hold a run's configuration against the one that its checkpoint keeps.
 
@@ -58,5 +73,6 @@ def check_agreement(stored: dict[str, Any], path: Path, run: Path, own: Train) -
         raise RunError(
             run / "config.yaml",
             f"has {setting(key, now)}, and {path.name} was made with {setting(key, before)}",
-            "restore it, or start another run from these weights with init=<run folder>",
+            "write the old value there again; a new run may start from these weights with another "
+            "value (init=<run folder>)",
         )

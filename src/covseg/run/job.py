@@ -70,6 +70,9 @@ class Job:
                 self._tell(None)
                 return resume.objective(run)
             with locked(run):
+                from covseg.run.agreement import check_last  # brings Lightning in
+
+                check_last(run, check(Train, kept))
                 resume.reopen(run)
                 claim_again(run, self.verb.name, kept)
                 return self._work(run, new=False)

@@ -22,7 +22,7 @@ from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance
 from covseg.run import leaks
-from covseg.run.agreement import check_agreement, load_run_weights
+from covseg.run.agreement import load_run_weights
 from covseg.run.folder import reported_checkpoint
 from covseg.run.interrupt import Interruption
 from covseg.run.listener import Listener
@@ -52,8 +52,6 @@ class Training:
         self._keeps = config.trainer.enable_checkpointing is not False
         self._keeps &= not config.trainer.fast_dev_run
         stored = self._stored()
-        if stored is not None:
-            check_agreement(stored, self._last, out, config)
         self.progress = progress_of(stored, self._last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
@@ -167,6 +165,8 @@ class Training:
         # another process may have got the signal, or have the clock that is ahead
         decided = self.trainer.strategy.reduce_boolean_decision
         signalled = decided(number is not None, all=False)
+        if not signalled and self.complete:
+            return  # the time was over with the last epoch
         if self.trainer.is_global_zero:
             self._notes.write(interrupted=f"after {where}")
             limit = setting("trainer.max_time", self.config.trainer.max_time)
