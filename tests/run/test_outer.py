@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -113,3 +114,85 @@ def test_the_number_of_processes_is_that_of_the_launcher(devices, nodes):
 def test_another_number_is_refused(devices, nodes):
     with pytest.raises(ConfigError, match=r"is not what torchrun or srun has started, 2 process"):
         Outer(0, 6, 2).settled({"devices": devices, "num_nodes": nodes})
+
+
+@pytest.fixture
+def task():
+    """Make this process a task of srun; what ``outer`` sets for it is taken back at the end."""
+
+    def be(n: int, size: int, nodes: int, gpus: str | None) -> Outer:
+        for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
+            del os.environ[name]
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        known = {"JOB_ID": 1, "STEP_ID": 0, "STEP_NUM_TASKS": size, "STEP_NUM_NODES": nodes}
+        known |= {"NTASKS": size, "STEP_NODELIST": "localhost", "NODEID": n * nodes // size}
+        known |= {"PROCID": n, "LOCALID": n % (size // nodes)}
+        os.environ |= {f"SLURM_{key}": str(value) for key, value in known.items()}
+        if gpus is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+        found = outer()
+        assert found is not None
+        return found
+
+    with patch.dict(os.environ):
+        yield be
+
+
+def in_torchs_words() -> dict[str, int]:
+    names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+    return {name: int(os.environ[name]) for name in names}
+
+
+def ask(devices: object, nodes: object = 1) -> dict[str, object]:
+    return {"devices": devices, "num_nodes": nodes}
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_tasks_that_are_shown_one_gpu_each_have_a_machine_each(n, task):
+    found = task(n, size=2, nodes=1, gpus=str(n))
+    assert found == Outer(n, 2, 1)
+    assert in_torchs_words() == {
+        **{"RANK": n, "LOCAL_RANK": 0, "GROUP_RANK": n},
+        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1},
+    }
+
+
+@pytest.mark.parametrize("devices", [2, "2", 1, "auto", None])
+def test_tasks_that_are_shown_one_gpu_each_may_be_asked_for_as_devices(devices, task):
+    found = task(0, size=2, nodes=1, gpus="0")
+    assert found.settled(ask(devices)) == ask(1, 2)
+
+
+@pytest.mark.parametrize("devices", [3, "3", [0, 1]])
+def test_tasks_that_are_shown_one_gpu_each_are_no_other_number_of_devices(devices, task):
+    found = task(0, size=2, nodes=1, gpus="0")
+    with pytest.raises(ConfigError, match="is not what torchrun or srun has started"):
+        found.settled(ask(devices))
+
+
+@pytest.mark.parametrize("gpus", ["0,1", "", None])
+@pytest.mark.parametrize("n", [0, 1])
+def test_tasks_that_are_shown_all_gpus_or_none_share_a_machine(n, gpus, task):
+    found = task(n, size=2, nodes=1, gpus=gpus)
+    assert found == Outer(n, 2, 2)
+    assert in_torchs_words() == {
+        **{"RANK": n, "LOCAL_RANK": n, "GROUP_RANK": 0},
+        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2},
+    }
+    assert found.settled(ask(2)) == ask(2)
+    with pytest.raises(ConfigError, match="2 process"):
+        found.settled(ask(3))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+@pytest.mark.parametrize("gpus", ["0", "0,1", None])
+def test_two_machines_with_a_task_each_are_not_two_devices(n, gpus, task):
+    found = task(n, size=2, nodes=2, gpus=gpus)
+    assert found == Outer(n, 2, 1)
+    assert in_torchs_words() == {
+        **{"RANK": n, "LOCAL_RANK": 0, "GROUP_RANK": n},
+        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1},
+    }
+    assert found.settled(ask(1, 2)) == ask(1, 2)
+    with pytest.raises(ConfigError, match=r"trainer\.devices=2 is not what torchrun or srun"):
+        found.settled(ask(2))
