@@ -52,11 +52,15 @@ def agree(run: Path, stored: dict[str, Any]) -> None:
 
 
 def sentence(run: Path, key: str, before: Any, now: Any, checkpoint: str = "best") -> str:
+    """How the refusal begins."""
     return (
         f"{run / 'config.yaml'} has {setting(key, now)}, and {checkpoint}.ckpt was made with "
-        f"{setting(key, before)}: restore it, or start another run from these weights with "
-        "init=<run folder>."
+        f"{setting(key, before)}: "
     )
+
+
+def files(run: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
 FLIP = {"_target_": "albumentations.HorizontalFlip", "p": 0.5}
@@ -82,7 +86,7 @@ def test_what_changes_the_result_is_refused_with_both_values(key, value, run, st
     before = edit(run, key, value)
     with pytest.raises(RunError) as error:
         agree(run, stored)
-    assert str(error.value) == sentence(run, key, before, None if value is GONE else value)
+    assert str(error.value).startswith(sentence(run, key, before, None if value is GONE else value))
 
 
 TENSORBOARD = {"tensorboard": {"_target_": "lightning.pytorch.loggers.TensorBoardLogger"}}
@@ -120,9 +124,11 @@ def test_every_verb_that_uses_a_checkpoint_refuses_what_was_changed(
     words, checkpoint, run, verb, tmp_path
 ):
     before = edit(run, "optimizer.lr", 0.5)
+    kept = files(run)
     done = verb(*words)
     assert done.code == 1
-    assert done.err.endswith(sentence(run, "optimizer.lr", before, 0.5, checkpoint) + "\n")
+    assert sentence(run, "optimizer.lr", before, 0.5, checkpoint) in done.err.splitlines()[-1]
+    assert files(run) == kept
     assert not (tmp_path / "out").exists()
 
 
@@ -139,7 +145,7 @@ def test_from_python_what_was_changed_is_refused_as_well(run):
     before = edit(run, "protocol.threshold", 0.25)
     with pytest.raises(RunError) as error:
         covseg.load(run)
-    assert str(error.value) == sentence(run, "protocol.threshold", before, 0.25)
+    assert str(error.value).startswith(sentence(run, "protocol.threshold", before, 0.25))
 
 
 def test_a_longer_run_and_its_own_configuration_agree(run, verb):

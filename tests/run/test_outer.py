@@ -138,9 +138,10 @@ def task():
         yield be
 
 
-def in_torchs_words() -> dict[str, int]:
+def in_torchs_words() -> tuple[int, ...]:
+    """Rank of the task, on its machine, and of its machine; tasks in all, and on its machine."""
     names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    return {name: int(os.environ[name]) for name in names}
+    return tuple(int(os.environ[name]) for name in names)
 
 
 def ask(devices: object, nodes: object = 1) -> dict[str, object]:
@@ -151,10 +152,7 @@ def ask(devices: object, nodes: object = 1) -> dict[str, object]:
 def test_tasks_that_are_shown_one_gpu_each_have_a_machine_each(n, task):
     found = task(n, size=2, nodes=1, gpus=str(n))
     assert found == Outer(n, 2, 1)
-    assert in_torchs_words() == {
-        **{"RANK": n, "LOCAL_RANK": 0, "GROUP_RANK": n},
-        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1},
-    }
+    assert in_torchs_words() == (n, 0, n, 2, 1)
 
 
 @pytest.mark.parametrize("devices", [2, "2", 1, "auto", None])
@@ -175,10 +173,7 @@ def test_tasks_that_are_shown_one_gpu_each_are_no_other_number_of_devices(device
 def test_tasks_that_are_shown_all_gpus_or_none_share_a_machine(n, gpus, task):
     found = task(n, size=2, nodes=1, gpus=gpus)
     assert found == Outer(n, 2, 2)
-    assert in_torchs_words() == {
-        **{"RANK": n, "LOCAL_RANK": n, "GROUP_RANK": 0},
-        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2},
-    }
+    assert in_torchs_words() == (n, n, 0, 2, 2)
     assert found.settled(ask(2)) == ask(2)
     with pytest.raises(ConfigError, match="2 process"):
         found.settled(ask(3))
@@ -189,10 +184,7 @@ def test_tasks_that_are_shown_all_gpus_or_none_share_a_machine(n, gpus, task):
 def test_two_machines_with_a_task_each_are_not_two_devices(n, gpus, task):
     found = task(n, size=2, nodes=2, gpus=gpus)
     assert found == Outer(n, 2, 1)
-    assert in_torchs_words() == {
-        **{"RANK": n, "LOCAL_RANK": 0, "GROUP_RANK": n},
-        **{"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1},
-    }
+    assert in_torchs_words() == (n, 0, n, 2, 1)
     assert found.settled(ask(1, 2)) == ask(1, 2)
     with pytest.raises(ConfigError, match=r"trainer\.devices=2 is not what torchrun or srun"):
         found.settled(ask(2))

@@ -1,10 +1,15 @@
 """``resume``: which run goes on, what may be different then, and what is refused by name."""
 
+import contextlib
+import csv
+import itertools
 import json
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -217,4 +222,87 @@ def test_other_data_is_refused(verb, tmp_path):
     assert "data1 holds other images than those that the run began with" in done.err
     (tmp_path / "data0").rename(tmp_path / "moved")
     done = verb("train", "resume=run", "data.root=moved")
+    assert done.code == 0, done.err
+
+
+def test_a_run_that_goes_on_may_get_a_logger_tags_and_a_name(run, verb):
+    unfinish(run)
+    before = read_run(run).model_dump(by_alias=True)
+    done = verb("train", "resume=run", "logger=tensorboard", "tags=[a]", "name=b")
+    assert done.code == 0, done.err
+    assert provenance(run)["finished"]
+    logger = {"tensorboard": {"_target_": "lightning.pytorch.loggers.TensorBoardLogger"}}
+    expected = before | {"logger": logger, "tags": ["a"], "name": "b"}
+    assert read_run(run).model_dump(by_alias=True) == expected
+
+
+def test_a_run_that_goes_on_may_lose_its_logger(verb, tmp_path):
+    words = ("trainer.max_epochs=1", "logger=tensorboard", "hydra.run.dir=run")
+    assert verb("train", *DEBUG, *words).code == 0
+    unfinish(tmp_path / "run")
+    done = verb("train", "resume=run", "logger=none")
+    assert done.code == 0, done.err
+    assert read_run(tmp_path / "run").logger == {}
+
+
+def epochs(run: Path) -> list[int]:
+    """Those that ``metrics.csv`` has."""
+    with contextlib.suppress(FileNotFoundError), (run / "metrics.csv").open() as file:
+        return [int(row["epoch"]) for row in csv.DictReader(file)]
+    return []
+
+
+@contextlib.contextmanager
+def ticking() -> Iterator[None]:
+    """The clock goes on by a second whenever training looks at it."""
+    with pytest.MonkeyPatch.context() as patched:
+        clock = SimpleNamespace(monotonic=itertools.count().__next__)
+        patched.setattr("covseg.run.training.time", clock)
+        yield
+
+
+def test_a_run_whose_time_is_over_is_scored_and_goes_on_when_it_is_told_to(verb, tmp_path):
+    words = ("trainer.max_epochs=5000", "trainer.max_time=00:00:00:01", "hydra.run.dir=run")
+    done = verb("train", *DEBUG, *words)
+    assert done.code == 0, done.err
+    run = tmp_path / "run"
+    assert "trainer.max_time=00:00:00:01 is over after " in done.err
+    assert "finished" not in provenance(run)
+    assert provenance(run)["interrupted"].startswith("after ")
+    assert (run / "summary.json").exists()
+    first = epochs(run)
+    with ticking():
+        done = verb("train", "resume=run", "trainer.max_time=00:00:00:12")
+    assert done.code == 0, done.err
+    assert len(first) < len(epochs(run)) < len(first) + 6
+    assert epochs(run) == list(range(1, len(epochs(run)) + 1))
+    assert "finished" not in provenance(run)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done_by_then", "where"), [(3, [], "batch 2 of epoch 1"), (5, [1], "epoch 1")]
+)
+def test_a_run_whose_time_is_over_and_goes_on_is_the_run_that_had_the_time(
+    seconds, done_by_then, where, verb, tmp_path, finished_run
+):
+    with ticking():
+        words = (f"trainer.max_time=00:00:00:{seconds:02}", "hydra.run.dir=run")
+        done = verb("train", *DEBUG, *words)
+    assert done.code == 0, done.err
+    run = tmp_path / "run"
+    assert epochs(run) == done_by_then
+    assert provenance(run)["interrupted"] == f"after {where}"
+    assert "finished" not in provenance(run)
+    done = verb("train", "resume=run", "trainer.max_time=00:00:01:00")
+    assert done.code == 0, done.err
+    assert provenance(run)["finished"]
+    assert "interrupted" not in provenance(run)
+    for name in ("summary.json", "per_image.csv", "metrics.csv"):
+        assert (run / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_a_run_whose_time_is_over_before_its_first_step_does_not_ask_for_its_checkpoint(verb):
+    done = verb("train", *DEBUG, "trainer.max_time={milliseconds:1}", "hydra.run.dir=run")
+    assert "last.ckpt cannot be read" not in done.err
+    done = verb("train", "resume=run", "trainer.max_time=00:00:01:00")
     assert done.code == 0, done.err

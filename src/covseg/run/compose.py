@@ -103,15 +103,16 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
         config = _composed(verb, groups)
     except REFUSALS:
         return ConfigError(given, "is not a key of covseg", nearest_key(key, _groups()))
+    close = nearest_key(key, [*_groups(), *_dotted(config, "")])
     above = OmegaConf.select(config, key.rpartition(".")[0])
-    if isinstance(above, DictConfig) and "_target_" in above and key.partition(".")[0] != "model":
+    takes_more = isinstance(above, DictConfig) and "_target_" in above and key[:6] != "model."
+    if takes_more and not close.startswith("did you mean"):
         return ConfigError(
             given,
-            f"is not set in the preset of {above._target_}, and may be an argument of it",
-            f"add it with a +, as in {shlex.quote(f'+{given}')}",
+            f"is not in the preset of {above._target_}, and may be an argument of it",
+            f"add it with a plus sign, as in {shlex.quote(f'+{given}')}",
         )
-    known = [*_groups(), *_dotted(config, "")]
-    return ConfigError(given, "is not a key of covseg", nearest_key(key, known))
+    return ConfigError(given, "is not a key of covseg", close)
 
 
 def _refused_as_a_whole(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
