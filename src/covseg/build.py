@@ -157,12 +157,12 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     watched = arguments.get("monitor")
     if watched is None:
         return arguments
-    if watched not in WATCHED:
+    if not isinstance(watched, str) or watched not in WATCHED:
         raise ConfigError(
             setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), WATCHED)
         )
     better = "min" if WATCHED[watched] else "max"
-    if arguments.get("mode") not in {None, better}:
+    if arguments.get("mode") not in (None, better):
         raise ConfigError(
             setting(f"{key}.mode", arguments["mode"]),
             f"takes the wrong direction for {watched}, of which "
@@ -173,7 +173,7 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     when = "check_on_train_epoch_end"
     if watched.startswith("train/"):  # known only when an epoch of training is over
         known[when] = True
-    if arguments.get(when) not in {None, known.get(when, False)}:
+    if arguments.get(when) not in (None, known.get(when, False)):
         raise ConfigError(
             setting(f"{key}.{when}", arguments[when]),
             f"looks when {watched} may not be known",
