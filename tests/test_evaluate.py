@@ -113,3 +113,31 @@ def test_prediction_from_python_is_what_evaluate_counts(
             truth = cv2.imread(str(truth_path), cv2.IMREAD_GRAYSCALE) > 0
             sums.append(float(np.abs(probability.astype(np.float64) - truth).sum()))
         assert any(abs(s - float(row["absolute_error"])) < 1e-2 for s in sums)
+
+
+def test_the_objective_is_over_all_of_val_whatever_is_reported(finished_run, verb, tmp_path):
+    words = (f"run={finished_run}", "split=Val", "hydra.run.dir=e")
+    done = verb("evaluate", *words, "trainer.limit_test_batches=1")
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "e" / "summary.json").read_text())
+    whole = json.loads((finished_run / "summary.json").read_text())
+    assert found["n_images"] == 4
+    assert found["objective"] == whole["objective"]
+    assert "only 4 of the 8 images of Val are scored" in done.err
+    assert "no image of the class" not in done.err
+
+
+def test_a_run_from_before_fitted_csv_is_evaluated_with_a_warning(finished_run, verb, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    (run / "fitted.csv").unlink()
+    done = verb("evaluate", f"run={run}", "hydra.run.dir=e")
+    assert done.code == 0, done.err
+    assert "what the run's start was fitted on is unknown" in done.err
+    assert "came out again" in done.err
+
+
+@pytest.mark.parametrize("key", ["max_epochs=7", "gradient_clip_val=1", "limit_train_batches=1"])
+def test_what_scoring_does_not_use_is_no_key_of_an_evaluation(key, finished_run, verb):
+    done = verb("evaluate", f"run={finished_run}", f"trainer.{key}")
+    assert done.code == 1
+    assert f"trainer.{key} is not a key of covseg" in done.err

@@ -161,12 +161,11 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError(
             setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), WATCHED)
         )
-    better = "min" if WATCHED[watched] else "max"
+    better, which = ("min", "lower") if WATCHED[watched] else ("max", "higher")
     if arguments.get("mode") not in (None, better):
         raise ConfigError(
             setting(f"{key}.mode", arguments["mode"]),
-            f"takes the wrong direction for {watched}, of which "
-            f"{'less' if better == 'min' else 'more'} is better",
+            f"is the wrong direction: {which} {watched} is better",
             f"leave it out, or set {key}.mode={better}",
         )
     known: dict[str, Any] = {"mode": better}
@@ -176,7 +175,7 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if arguments.get(when) not in (None, known.get(when, False)):
         raise ConfigError(
             setting(f"{key}.{when}", arguments[when]),
-            f"looks when {watched} may not be known",
+            f"looks at a time when {watched} may not be known",
             "leave it out",
         )
     return arguments | known
@@ -225,9 +224,10 @@ def trainer(
         arguments |= {"accelerator": "gpu"}
     else:
         arguments |= {"accelerator": "cpu", "devices": n_devices}
-    if n_devices * settings.num_nodes > 1 and settings.strategy in {"auto", "ddp"}:
+    on_cpu = not devices.on_gpu(settings)
+    if n_devices * settings.num_nodes > 1 + on_cpu and settings.strategy in {"auto", "ddp"}:
         # else DDP regroups the gradients after the first step, and again after a resume: they are
-        # then added up in another order than before
+        # then added up in another order than before; for two on a CPU the order is the same
         arguments["strategy"] = "ddp_find_unused_parameters_true"
     if arguments["enable_progress_bar"] is None:
         arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())

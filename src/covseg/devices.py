@@ -102,7 +102,7 @@ def described(settings: Trainer) -> str:
     precision = settings.precision or "32-true"
     if not on_gpu(settings):
         return f"cpu, {torch.get_num_threads()} thread(s) per process, precision {precision}"
-    names = sorted({torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())})
+    names = sorted({torch.cuda.get_device_name(n) for n in _gpus(settings)})
     return f"{' and '.join(names)}, precision {precision}, TF32 off"
 
 
@@ -143,10 +143,16 @@ def check_memory(sketch: nn.Module, key: str, settings: Trainer) -> None:
         )
 
 
+def _gpus(settings: Trainer) -> list[int]:
+    """The numbers of the GPUs that a run may use."""
+    listed = settings.devices if isinstance(settings.devices, list) else []
+    return listed or list(range(torch.cuda.device_count()))
+
+
 def _memory(settings: Trainer) -> int:
     """Bytes of the smallest GPU, or of this machine."""
-    if on_gpu(settings) and (n_gpus := torch.cuda.device_count()):
-        return min(torch.cuda.get_device_properties(n).total_memory for n in range(n_gpus))
+    if on_gpu(settings) and (gpus := _gpus(settings)):
+        return min(torch.cuda.get_device_properties(n).total_memory for n in gpus)
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -275,6 +275,7 @@ def test_a_trainer_with_persistent_workers_gives_every_epoch_its_own_pictures(ph
     [
         (A.Affine(rotate=(-10, 10), fill_mask=255, p=0.01), "makes masks with 255 in them"),
         (A.CoarseDropout(fill_mask=3), "makes masks with 3 in them"),
+        (A.Affine(rotate=(-10, 10), fill_mask=1), "marks pixels of an empty mask as infected"),
         (A.Affine(rotate=(-30, 30), mask_interpolation=cv2.INTER_LANCZOS4), "makes masks with 2"),
         (A.Affine(rotate=(5, 10), fit_output=True), "makes images of uint8 ["),
         (A.ToFloat(), "makes images of float32 [32, 32], expected uint8 [32, 32]"),
@@ -289,6 +290,10 @@ def test_a_transform_that_breaks_image_or_mask_is_found_however_rarely_it_is_app
 @pytest.mark.parametrize("name", sorted(t for t in TARGETS if t.startswith("albumentations.")))
 def test_the_transforms_that_covseg_offers_break_nothing_as_they_come(name):
     assert check(getattr(A, name.rpartition(".")[2])(), 32) is None
+
+
+def test_a_transform_that_is_never_applied_may_be_tried_out():
+    assert check(A.HorizontalFlip(p=0.0), 32) is None
 
 
 def test_trying_a_transform_out_changes_nothing_of_what_it_draws_later(store, expected):

@@ -14,7 +14,7 @@ from covseg.config.data import Data, PhantomData
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.download import KAGGLE_DATASET
-from covseg.errors import DataError
+from covseg.errors import CovsegError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
 PAPER = {"fit": ["Train", "Val"], "select": None, "report": "Test"}
@@ -51,7 +51,7 @@ def splits(module, loader) -> Counter:
 
 
 def refusal(call, *arguments) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(CovsegError) as caught:
         call(*arguments)
     return str(caught.value)
 
@@ -261,3 +261,30 @@ def test_a_phantom_is_drawn_below_the_cache_unless_a_root_is_given(make, tmp_pat
     assert module.index.counts()["Train"] == {"COVID-19": 2, "Non-COVID": 1, "Normal": 1}
     assert module.store.images.shape == (10, 256, 256)
     assert len([p for p in (tmp_path / "cache").glob("phantom-*") if p.is_dir()]) == 1
+
+
+def test_the_same_few_images_are_for_one_process(make, trainer):
+    sentence = refusal(make(attached=trainer(0, 2, overfit_batches=2)).train_dataloader)
+    assert sentence.startswith("trainer.overfit_batches=2 would give each of 2 processes the same")
+
+
+def test_a_rest_of_one_image_is_no_batch_to_fit(make, trainer):
+    module = make(attached=trainer(overfit_batches=9), batch_size=3)
+    assert {len(batch.row) for batch in module.train_dataloader()} == {3}
+    assert sum(len(batch.row) for batch in module.test_dataloader()) == 6
+
+
+@pytest.mark.parametrize("name", ["limit_train_batches", "limit_val_batches", "limit_test_batches"])
+def test_a_limit_below_one_batch_is_refused_before_any_training(name, make, trainer):
+    attached = trainer()
+    setattr(attached, name, 0.01)
+    sentence = refusal(make(attached=attached).check)
+    assert sentence.startswith(f"trainer.{name}=0.01 is less than one of the ")
+    setattr(attached, name, 1)  # one batch
+    make(attached=attached).check()
+
+
+def test_a_limit_that_another_key_has_set_is_named_by_that_key(make, trainer):
+    attached = trainer(overfit_batches=0.01)
+    attached.limit_train_batches = attached.limit_val_batches = 0.01
+    assert refusal(make(attached=attached).check).startswith("trainer.overfit_batches=0.01 is less")

@@ -73,3 +73,26 @@ def test_plateau_reduces_after_patience_epochs_without_a_smaller_value():
 
 def test_plateau_does_not_mind_how_long_the_run_is():
     assert plateau(optimizer(), total_steps=0).factor == 0.3
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "momentum"),
+    [
+        (torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], momentum=0.7), 0.7),
+        (torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], betas=(0.5, 0.999)), 0.5),
+        (torch.optim.RMSprop([torch.nn.Parameter(torch.zeros(1))], momentum=0.0), 0.0),
+    ],
+)
+def test_one_cycle_leaves_the_optimizers_momentum_unless_it_is_given_another(optimizer, momentum):
+    def seen() -> float:
+        group = optimizer.param_groups[0]
+        return group.get("momentum", group.get("betas", (None,))[0])
+
+    for given, low, high in ((None, momentum, momentum), ([0.85, 0.95], 0.85, 0.95)):
+        schedule, values = one_cycle(optimizer, 20, momentum=given), []
+        for _ in range(20):
+            values.append(seen())
+            optimizer.step()
+            schedule.step() if len(values) < 20 else None
+        assert min(values) == pytest.approx(low, abs=0.01)
+        assert max(values) == pytest.approx(high, abs=0.01)

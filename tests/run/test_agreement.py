@@ -77,7 +77,6 @@ CHANGES = {
     "a part that is removed": ("augment.flip", GONE),
     "fewer epochs": ("trainer.max_epochs", 1),
     "epochs without end": ("trainer.max_epochs", None),
-    "a callback": ("callbacks.pictures.n_images", 2),
 }
 
 
@@ -102,6 +101,7 @@ FREE = [
     ("trainer.max_epochs", 3),
     ("trainer.max_epochs", -1),
     ("callbacks.checkpoint_every_n_steps", 3),
+    ("callbacks.pictures.n_images", 2),
 ]
 
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from torch.distributed.elastic.multiprocessing.api import PContext, SignalException
+from torch.distributed.elastic.multiprocessing.api import SignalException, SubprocessContext
 
 from covseg.run import agent
-from covseg.run.launch import GRACE
 
 pytestmark = pytest.mark.long
 
@@ -104,13 +104,42 @@ def closed(monkeypatch) -> list[int]:
     return found
 
 
-def test_ranks_that_a_signal_ends_get_the_time_for_a_checkpoint(closed):
+def rank(program: str) -> subprocess.Popen:
+    """A process that says when it is ready for a signal."""
+    command = [sys.executable, "-c", f"import signal, sys, time\n{program}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+SLOW = """
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))
+print("ready", flush=True)
+time.sleep(60)
+"""
+DEAF = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("programs", [(SLOW, SLOW), (SLOW, DEAF)])
+def test_ranks_that_a_signal_ends_get_the_time_for_a_checkpoint_and_wait_for_none(programs, closed):
+    """One that waits in C++ for another that has ended hears nothing: torch ends it."""
+    ranks = [rank(program) for program in programs]
+    handlers = {number: SimpleNamespace(proc=one) for number, one in enumerate(ranks)}
+    began = time.monotonic()
     try:
         raise SignalException("SIGTERM", signal.SIGTERM)
     except SignalException:
-        agent._patient_close(None, signal.SIGTERM)
-        agent._patient_close(None, signal.SIGTERM, timeout=7)
-    assert closed == [GRACE, GRACE]
+        agent._patient_close(SimpleNamespace(subprocess_handlers=handlers), signal.SIGTERM)
+    assert 1 <= time.monotonic() - began < 5
+    assert ranks[0].wait(5) == 0
+    assert closed == [30]
+    for one in ranks:
+        one.kill()
+        one.wait()
 
 
 def test_ranks_beside_one_that_failed_get_torchs_own_time(closed):
@@ -124,4 +153,4 @@ def test_ranks_beside_one_that_failed_get_torchs_own_time(closed):
 
 
 def test_to_import_the_agent_changes_nothing_in_torch():
-    assert PContext.close is agent._close
+    assert SubprocessContext.close is agent._close

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import itertools
 import json
+import re
 import shutil
 import signal
 import time
@@ -254,10 +255,10 @@ def epochs(run: Path) -> list[int]:
 
 @contextlib.contextmanager
 def ticking() -> Iterator[None]:
-    """The clock goes on by a second whenever training looks at it."""
+    """The clock goes on by a second whenever it is asked whether the time is over."""
     with pytest.MonkeyPatch.context() as patched:
         clock = SimpleNamespace(monotonic=itertools.count().__next__)
-        patched.setattr("covseg.run.training.time", clock)
+        patched.setattr("covseg.learn.keep.time", clock)
         yield
 
 
@@ -266,7 +267,7 @@ def test_a_run_whose_time_is_over_is_scored_and_goes_on_when_it_is_told_to(verb,
     done = verb("train", *DEBUG, *words)
     assert done.code == 0, done.err
     run = tmp_path / "run"
-    assert "trainer.max_time=00:00:00:01 is over after " in done.err
+    assert re.search(r"trainer\.max_time=00:00:00:01 .* after .*epoch \d+; resume=", done.err)
     assert "finished" not in provenance(run)
     assert provenance(run)["interrupted"].startswith("after ")
     assert (run / "summary.json").exists()
@@ -306,3 +307,44 @@ def test_a_run_whose_time_is_over_before_its_first_step_does_not_ask_for_its_che
     assert "last.ckpt cannot be read" not in done.err
     done = verb("train", "resume=run", "trainer.max_time=00:00:01:00")
     assert done.code == 0, done.err
+
+
+# --- what is refused leaves the run as it was
+
+
+@pytest.mark.parametrize("words", ["data.root=/nowhere", "trainer.max_epochs=3 data.root=/nowhere"])
+def test_a_refusal_while_the_data_is_read_leaves_a_finished_run_finished(words, run, verb):
+    if "max_epochs" not in words:  # else there is nothing to go on for
+        unfinish(run)
+    before = {name: content for name, content in files(run).items() if not name.endswith(".log")}
+    done = verb("train", "resume=run", *words.split())
+    assert done.code == 1
+    assert "data.root=/nowhere is not there" in done.err
+    after = {name: content for name, content in files(run).items() if not name.endswith(".log")}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("words", "ended"),
+    [
+        (
+            "callbacks=early_stopping callbacks.early_stopping.monitor=val/mae "
+            "callbacks.early_stopping.patience=1 callbacks.early_stopping.min_delta=9",
+            "a callback",
+        ),
+        ("trainer.max_steps=8", "trainer.max_steps"),
+    ],
+)
+def test_more_epochs_are_refused_where_something_else_has_ended_the_run(words, ended, verb):
+    words = [f"+{w}" if "min_delta" in w else w for w in words.split()]
+    assert verb("train", *DEBUG[:1], *words, "trainer.max_epochs=9", "hydra.run.dir=run").code == 0
+    done = verb("train", "resume=run", "trainer.max_epochs=20")
+    assert done.code == 1
+    assert f"was ended by {ended} in epoch 2" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_pictures_change_no_result(run, verb):
+    done = verb("train", "resume=run", "trainer.max_epochs=3", "callbacks.pictures.n_images=2")
+    assert done.code == 0, done.err
+    assert read_run(run).callbacks.parts["pictures"].model_extra["n_images"] == 2

@@ -81,13 +81,14 @@ class Memory:
 
 
 def fail(kept: list[weakref.ref[Memory]]) -> None:
-    """With something of each frame in its locals: those of the error, its cause and its context."""
+    """With something in the locals of each frame: of the error, its cause and its context."""
     memory = Memory()
     kept.append(weakref.ref(memory))
     try:
         cause(kept)
     except KeyError as error:
-        raise ValueError("broke") from error
+        found = error
+    raise ValueError("broke") from found  # outside: a cause that is no context
 
 
 def cause(kept: list[weakref.ref[Memory]]) -> None:
@@ -96,7 +97,7 @@ def cause(kept: list[weakref.ref[Memory]]) -> None:
     try:
         context(kept)
     except IndexError:
-        raise KeyError("cause")  # noqa: B904  its context is what is looked at
+        raise KeyError("cause")  # noqa: B904  a context that is no cause
 
 
 def context(kept: list[weakref.ref[Memory]]) -> None:

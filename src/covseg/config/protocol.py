@@ -22,6 +22,10 @@ class Protocol(Node):
 
     @model_validator(mode="after")
     def _honest(self) -> "Protocol":
+        if len(set(self.fit)) < len(self.fit):
+            raise ConfigError(
+                f"protocol.fit=[{','.join(self.fit)}]", "names a split twice", "name each once"
+            )
         if self.select in self.fit:
             raise ConfigError(
                 f"protocol.select={self.select}",

@@ -112,6 +112,14 @@ class Train(Node):
                 f"watches a score on Val, where protocol={self.protocol.name} selects nothing",
                 "leave it out, or set protocol=holdout",
             )
+        often = self.trainer.check_val_every_n_epoch
+        if "scheduler=plateau" in waiting and often is None:
+            raise ConfigError(
+                "scheduler=plateau",
+                "looks at Val after each epoch, and trainer.check_val_every_n_epoch=null scores it "
+                "at other times",
+                "set trainer.check_val_every_n_epoch=1, or another scheduler",
+            )
         if self.trainer.limit_val_batches == 0:
             raise ConfigError(
                 setting("trainer.limit_val_batches", self.trainer.limit_val_batches),
@@ -120,7 +128,7 @@ class Train(Node):
                 if waiting == ["protocol.checkpoint=best"]
                 else "leave one or the other out",
             )
-        epochs, often = self.trainer.max_epochs, self.trainer.check_val_every_n_epoch
+        epochs = self.trainer.max_epochs
         if epochs not in {None, -1} and (often or 0) > (epochs or 0):
             raise ConfigError(
                 f"trainer.check_val_every_n_epoch={often}",
@@ -148,17 +156,19 @@ class Train(Node):
             if node.target.endswith("LearningRateMonitor") and not self.logger:
                 raise ConfigError(
                     f"callbacks.{name}",
-                    "hands the learning rate to a logger, and there is none",
-                    "leave it out, because metrics.csv has the rate, or set logger=tensorboard",
+                    "needs a logger",
+                    "set logger=tensorboard, or leave it out: metrics.csv has the learning rate",
                 )
             averages = node.target.endswith("StochasticWeightAveraging")
             if averages and self.protocol.checkpoint == "best":
                 raise ConfigError(
                     f"callbacks.{name}",
-                    "averages weights at the end, and protocol.checkpoint=best reports weights of "
-                    "before",
+                    "averages weights at the end of training, but protocol.checkpoint=best reports "
+                    "an earlier checkpoint",
                     "set protocol.checkpoint=last, or leave it out",
                 )
+        if (self.optimizer.model_extra or {}).get("maximize"):
+            raise ConfigError("optimizer.maximize=true", "would raise the loss", "leave it out")
         fused = (self.optimizer.model_extra or {}).get("fused")
         clip = self.trainer.gradient_clip_val
         if fused and clip is not None and self.trainer.mixes_precisions:
@@ -200,6 +210,12 @@ class Train(Node):
                 "is for epochs that are all images once, with validation behind them",
                 "leave it out, or trainer.limit_train_batches, .overfit_batches, "
                 ".val_check_interval and .check_val_every_n_epoch=null",
+            )
+        if self.trainer.enable_checkpointing is False and self.trainer.max_time is not None:
+            raise ConfigError(
+                setting("trainer.max_time", self.trainer.max_time),
+                "ends with a checkpoint, and trainer.enable_checkpointing=false keeps none",
+                "leave one of them out",
             )
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(

@@ -80,6 +80,25 @@ class Trainer(Node):
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
     @model_validator(mode="after")
+    def _used(self) -> "Trainer":
+        """Refuse what Lightning would take and ignore."""
+        if self.gradient_clip_algorithm is not None and self.gradient_clip_val is None:
+            raise ConfigError(
+                f"trainer.gradient_clip_algorithm={self.gradient_clip_algorithm}",
+                "clips nothing without trainer.gradient_clip_val",
+                "set that as well, or leave it out",
+            )
+        for name in ("epochs", "steps"):
+            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
+            if least is not None and most not in {None, -1} and least > most:
+                raise ConfigError(
+                    f"trainer.min_{name}={least}",
+                    f"is more than trainer.max_{name}={most}",
+                    "raise the one or lower the other",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _ends(self) -> "Trainer":
         for name in ("max_epochs", "max_steps"):
             if getattr(self, name) == 0:
@@ -93,13 +112,13 @@ class Trainer(Node):
         except (ValueError, TypeError, OverflowError) as error:
             raise ConfigError(
                 setting("trainer.max_time", self.max_time),
-                "is no duration",
+                "is not a duration",
                 "write DD:HH:MM:SS, such as 00:12:00:00 for twelve hours",
             ) from error
         if limit is not None and limit <= timedelta():
             raise ConfigError(
                 setting("trainer.max_time", self.max_time),
-                "is no time",
+                "must be longer than zero",
                 "leave it out, or give more",
             )
         return self

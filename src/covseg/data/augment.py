@@ -6,6 +6,7 @@ workers, repeats it every epoch; ``seed_everything`` does not help. So each use 
 in every epoch and on every row, and the right one when a run goes on in the middle of an epoch.
 """
 
+import copy
 import os
 from collections.abc import Sequence
 
@@ -61,14 +62,17 @@ def check(transform: A.BasicTransform, size: int) -> str | None:
     Raises:
         Exception: of any kind, the library's own.
     """
-    draw = np.random.default_rng(0)
-    always = Augment([A.OneOf([transform], p=1.0)], seed=0)
+    always = copy.deepcopy(transform)
+    always.p = 1.0
+    augment, draw = Augment([always], seed=0), np.random.default_rng(0)
     for row in range(_TRIALS):
         image = draw.integers(0, 256, (size, size), np.uint8)
         masks = draw.integers(0, 2, (1, size, size), np.uint8)
-        image, masks = always(image, masks, epoch=0, row=row)
-        if fault := _fault(image, masks, size):
+        if fault := _fault(*augment(image, masks, epoch=0, row=row), size):
             return fault
+        _, blank = augment(image, np.zeros_like(masks), epoch=0, row=row)
+        if blank.any():
+            return "marks pixels of an empty mask as infected"
     return None
 
 

@@ -133,8 +133,7 @@ class XrayDataModule(L.LightningDataModule):
         self.n_train_batches = self._used(self.train_dataloader(), "limit_train_batches", fitted)
         self._used(self.test_dataloader(), "limit_test_batches", self.report)
         if self.select:
-            for limit in ("limit_val_batches", "limit_test_batches"):  # the objective is a test
-                self._used(self.score_loader(self.select), limit, self.select)
+            self._used(self.score_loader(self.select), "limit_val_batches", self.select)
 
     def _used(self, loader: Loader, name: str, part: str) -> int:
         """How many batches of a loader Lightning will use.
@@ -143,6 +142,8 @@ class XrayDataModule(L.LightningDataModule):
             ConfigError: none, because a limit is a smaller share.
         """
         limit, n_batches = getattr(self.trainer, name), len(loader)
+        if self.trainer.overfit_batches and name != "limit_test_batches":  # type: ignore[union-attr]
+            name = "overfit_batches"  # which sets the others
         used = min(n_batches, limit) if isinstance(limit, int) else int(n_batches * limit)
         if not used and limit:
             raise ConfigError(
@@ -185,6 +186,12 @@ class XrayDataModule(L.LightningDataModule):
             )
         dataset = self._dataset(rows, fitting=True)
         if trainer.overfit_batches:  # type: ignore[attr-defined]  # the same few batches in every epoch
+            if trainer.world_size > 1:
+                raise ConfigError(
+                    setting("trainer.overfit_batches", trainer.overfit_batches),  # type: ignore[attr-defined]
+                    f"would give each of {trainer.world_size} processes the same images",
+                    "set trainer.devices=1",
+                )
             return self._loader(dataset, SequentialSampler(dataset))
         epoch, done = self.resume_at
         sampler = FitSampler(
@@ -266,6 +273,7 @@ class XrayDataModule(L.LightningDataModule):
             batch_size=self.data.batch_size,
             sampler=sampler,
             num_workers=self.data.num_workers,
+            drop_last=dataset.fitting,  # a rest of one image would be too little for batch norm
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=self.data.num_workers > 0,
             generator=torch.Generator(),  # the workers' seeds are no draw of the run's own

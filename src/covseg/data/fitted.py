@@ -40,7 +40,9 @@ class Fitted:
                 raise DataError(path, f"has other columns than {','.join(_COLUMNS)}", _WHOLE)
         except FileNotFoundError as error:
             raise DataError(
-                path, "is missing, so nothing says which images the run has fitted", _WHOLE
+                path,
+                "is missing, so nothing says which images that run was fitted on",
+                f"{_WHOLE}; if an older covseg made it, train it again",
             ) from error
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(path, f"cannot be read ({error})", _WHOLE) from error

@@ -4,6 +4,8 @@ Lightning's own restart forgets the place in an epoch, the metrics of half of on
 last step; so every checkpoint notes where it was taken, in every process (``restore`` goes there).
 """
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +29,7 @@ class KeepProgress(Checkpoint):
         whole_epochs: whether a run can go on within an epoch; else only behind one.
         start: where this run begins; the file stands there already.
         asked_to_end: whether this process was; all agree on the batch after which they end.
+        seconds: of fitting, after which all end as well.
     """
 
     def __init__(
@@ -36,15 +39,17 @@ class KeepProgress(Checkpoint):
         whole_epochs: bool,
         start: Progress,
         asked_to_end: Callable[[], bool],
+        seconds: float = math.inf,
     ) -> None:
         self._path, self._every, self._saved, self._now = path, every_n_steps, start, start
         self._whole_epochs = whole_epochs
         self._first_batch = {start.epoch: start.batch}
-        self._asked_to_end = asked_to_end
+        self._asked_to_end, self._seconds, self._deadline = asked_to_end, seconds, math.inf
         self._hosts: distributed.ProcessGroup | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take over from Lightning, whose own question in each step waits for the device."""
+        """Start the clock; ask in Lightning's place, whose own question waits for the device."""
+        self._deadline = time.monotonic() + self._seconds
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -103,7 +108,7 @@ class KeepProgress(Checkpoint):
         self._now = Progress(epoch, before + batch, trainer.global_step, batches)
 
     def _agreed(self, trainer: L.Trainer) -> bool:
-        asked = self._asked_to_end()
+        asked = self._asked_to_end() or time.monotonic() >= self._deadline
         if trainer.world_size == 1:
             return asked
         if self._hosts is None:

@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeInt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau
 
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
 
 def cosine(
     optimizer: Optimizer, total_steps: int, final_lr: Annotated[float, Field(ge=0, le=1e3)] = 0.0
@@ -15,16 +17,30 @@ def cosine(
 
 
 def one_cycle(
-    optimizer: Optimizer, total_steps: int, warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    optimizer: Optimizer,
+    total_steps: int,
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3,
+    momentum: Annotated[list[Momentum], Field(min_length=2, max_length=2)] | None = None,
 ) -> OneCycleLR:
     """Up to the optimizer's rate during ``warmup`` (a share of all steps), then down to almost 0.
 
-    L. N. Smith and N. Topin, 2017 (arXiv 1708.07120).
+    L. N. Smith and N. Topin, 2017 (arXiv 1708.07120). ``momentum`` (Adam's first beta) goes the
+    other way, from the second of two values down to the first and back; None leaves it to the
+    optimizer's own.
     """
+    low, high = momentum or (0.85, 0.95)
     if warmup * total_steps == 1:  # torch would divide by the steps of the way up: none
         warmup /= 2
     peaks = [group["lr"] for group in optimizer.param_groups]
-    return OneCycleLR(optimizer, max_lr=peaks, total_steps=total_steps, pct_start=warmup)
+    return OneCycleLR(
+        optimizer,
+        max_lr=peaks,
+        total_steps=total_steps,
+        pct_start=warmup,
+        cycle_momentum=momentum is not None,
+        base_momentum=low,
+        max_momentum=high,
+    )
 
 
 def plateau(

@@ -28,7 +28,7 @@ def print_summary(summary: Summary, where: object) -> None:
 
 def show(tables: RenderableType, last_line: str) -> None:
     """Print to stdout, as far as somebody reads it."""
-    console = Console(markup=False)  # a folder may be called [a]
+    console = Console(markup=False, emoji=False)  # a folder may be called [a] or :b:
     try:
         console.print(tables, width=min(WIDTH, console.width))
         console.print(last_line, soft_wrap=True, highlight=False)

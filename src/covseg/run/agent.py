@@ -4,9 +4,10 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
-from torch.distributed.elastic.multiprocessing.api import PContext, SignalException
+from torch.distributed.elastic.multiprocessing.api import SignalException, SubprocessContext
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
@@ -14,18 +15,24 @@ from covseg.run.launch import AGENT, GRACE
 
 
 def _patient_close(
-    context: PContext, death_sig: signal.Signals | None = None, timeout: int = 30
+    context: SubprocessContext, death_sig: signal.Signals | None = None, timeout: int = 30
 ) -> None:
     """Give ranks that a signal ends the time for a checkpoint; after an error torch's own time.
 
-    torch before 2.12 has no setting for that, and ends them after 30 seconds.
+    torch before 2.12 has no setting for that, and ends them after 30 seconds. Ranks end together: one
+    that still waits for another that has ended hears no signal, and gets torch's own time.
     """
     if isinstance(sys.exc_info()[1], SignalException):
-        timeout = GRACE
+        ranks = [handler.proc for handler in context.subprocess_handlers.values()]
+        for rank in ranks:
+            rank.send_signal(death_sig or signal.SIGTERM)  # nothing, where it has ended
+        end = time.monotonic() + GRACE
+        while ranks and time.monotonic() < end and all(rank.poll() is None for rank in ranks):
+            time.sleep(0.1)
     _close(context, death_sig, timeout)
 
 
-_close = PContext.close
+_close = SubprocessContext.close
 
 if __name__ == "__main__":
     for name in logging.root.manager.loggerDict:
@@ -35,7 +42,7 @@ if __name__ == "__main__":
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     os.environ[AGENT] = str(os.getpid())
-    PContext.close = _patient_close  # type: ignore[method-assign, assignment]
+    SubprocessContext.close = _patient_close  # type: ignore[method-assign, assignment]
     try:
         main()
     except SignalException:

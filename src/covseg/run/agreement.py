@@ -13,6 +13,7 @@ from torch import nn
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.learn.checkpoint import put_weights, read_checkpoint
+from covseg.learn.progress import KEY
 from covseg.run.folder import read_run
 from covseg.run.resume import changes
 from covseg.validation import check
@@ -47,8 +48,28 @@ def check_last(run: Path, own: Train) -> None:
         stored = read_checkpoint(path) if path.exists() else None
     except RunError:
         return  # whoever goes on from it says what is wrong with it
-    if stored is not None:
-        check_agreement(stored, path, run, own)
+    if stored is None:
+        return
+    check_agreement(stored, path, run, own)
+    _check_open_ended(stored, run, own)
+
+
+def _check_open_ended(stored: dict[str, Any], run: Path, own: Train) -> None:
+    """Refuse more epochs for a run that something else than their number has ended."""
+    try:
+        place, before = stored[KEY]["progress"], stored["hyper_parameters"]["trainer"]
+        longer = own.trainer.max_epochs != before["max_epochs"]
+        at_its_steps = 0 < before["max_steps"] <= place["step"]
+        ended = "a callback" if place["stop"] else "trainer.max_steps"
+        over, epochs = longer and (place["stop"] or at_its_steps), place["epoch"]
+    except (LookupError, TypeError):  # which whoever goes on from it says
+        return
+    if over:
+        raise RunError(
+            run,
+            f"was ended by {ended} in epoch {epochs}, so that trainer.max_epochs adds nothing",
+            "start another run from its weights with init=<run folder>",
+        )
 
 
 def check_agreement(stored: dict[str, Any], path: Path, run: Path, own: Train) -> None:
@@ -65,11 +86,12 @@ def check_agreement(stored: dict[str, Any], path: Path, run: Path, own: Train) -
     """
     try:
         made_with = check(Train, stored["hyper_parameters"])
-    except (ConfigError, LookupError, TypeError, AttributeError):
+        changed = list(changes(made_with, own))
+    except (ConfigError, LookupError, TypeError, AttributeError, RuntimeError):
         words = "%s does not say in this covseg's words what it was made with: %s is trusted"
         log.warning(words, path, run / "config.yaml")
         return
-    for key, before, now in changes(made_with, own):
+    for key, before, now in changed[:1]:
         raise RunError(
             run / "config.yaml",
             f"has {setting(key, now)}, and {path.name} was made with {setting(key, before)}",

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from covseg.errors import RunError
+from covseg.errors import CovsegError, RunError
 from covseg.files import write_whole
 from covseg.run import logs
 from covseg.run.yaml_file import dumped
@@ -69,6 +70,26 @@ def claim_again(run: Path, verb: str, values: dict[str, Any]) -> None:
         logs.configure(run / f"{verb}.log")
     except OSError as error:
         raise unwritable(run, error) from error
+
+
+@contextlib.contextmanager
+def put_back(run: Path) -> Iterator[None]:
+    """Give a run folder its configuration and notes back, if going on is refused before any work.
+
+    Raises:
+        CovsegError: the refusal.
+    """
+    last = run / "checkpoints" / "last.ckpt"
+    names = ("config.yaml", "provenance.json")
+    before = {path: path.read_bytes() for name in names if (path := run / name).exists()}
+    age = last.stat().st_mtime_ns if last.exists() else None
+    try:
+        yield
+    except CovsegError:
+        if age == (last.stat().st_mtime_ns if last.exists() else None):
+            for path, content in before.items():
+                write_whole(path, content)
+        raise
 
 
 def unwritable(out: object, error: OSError) -> RunError:

@@ -92,7 +92,7 @@ def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErr
     same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
     given = next(same, next((o for o in overrides if o.lstrip("+~").startswith(key)), key))
     key = deeper[1] if deeper else key
-    if options := _options_with(key):
+    if (verb == "train" or key.startswith("data.")) and (options := _options_with(key)):
         return ConfigError(
             given,
             f"belongs to {' or '.join(options)}",

@@ -62,12 +62,19 @@ def _report(runs: Sequence[Path], out: Path) -> None:
             "run all of them again",
         )
     found = [Records.read(run / "per_image.csv") for run in runs]
-    trivial, seen = list[dict[str, Records]](), set[Key]()
+    trivial, seen, n_seen = list[dict[str, Records]](), set[Key](), 0
     for run, records in zip(runs, found, strict=True):
         config = read_run(run)
         data = _data(config, run)
         number = data.index.numbers()
+        if len(set(records.keys)) < len(data.rows("fold")):
+            raise RunError(
+                run / "per_image.csv",
+                "has not every image of its fold, so there is no table of all images",
+                "run the folds without trainer.limit_test_batches and trainer.fast_dev_run",
+            )
         seen |= leaks.leaking(data, "fold") or set()
+        n_seen += len(leaks.seen_rows(data, "fold"))
         rows = [number[key] for key in dict.fromkeys(records.keys)]
         statistics = baselines.Statistics.load(run / "baselines.npz")
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
@@ -82,6 +89,8 @@ def _report(runs: Sequence[Path], out: Path) -> None:
         families=leaks.families(data),
         leaks=seen,
     )
+    if n_seen:
+        summary["fitted_before"] = n_seen
     records.write(out / "per_image.csv")
     write_summary(summary, out / "summary.json")
     notes = provenance("train", config.seed, 1)

@@ -15,7 +15,7 @@ from typing import Any
 from covseg.config.train import Train
 from covseg.errors import ConfigError, CovsegError, Crash, setting
 from covseg.run import logs, resume
-from covseg.run.claim import claim, claim_again, give_up
+from covseg.run.claim import claim, claim_again, give_up, put_back
 from covseg.run.lock import locked
 from covseg.run.outer import Outer
 from covseg.run.verb import Verb
@@ -73,9 +73,10 @@ class Job:
                 from covseg.run.agreement import check_last  # brings Lightning in
 
                 check_last(run, check(Train, kept))
-                resume.reopen(run)
-                claim_again(run, self.verb.name, kept)
-                return self._work(run, new=False)
+                with put_back(run):
+                    resume.reopen(run)
+                    claim_again(run, self.verb.name, kept)
+                    return self._work(run, new=False)
         finally:
             with contextlib.suppress(OSError):
                 self.fresh.rmdir()  # unless a run is in it, or somebody's files

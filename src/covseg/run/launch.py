@@ -93,6 +93,8 @@ def _environment(n_processes: int) -> dict[str, str]:
 
     share = max(1, torch.get_num_threads() // n_processes)
     environment.setdefault("OMP_NUM_THREADS", str(share))
+    # else DDP warns, in 400 characters, of what build.trainer asks for on purpose
+    environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     return environment
 
 

@@ -92,9 +92,15 @@ def recall_fitted(data: XrayDataModule, run: Path, *, same_data: bool) -> None:
         same_data: whether the run was fitted on this very dataset.
 
     Raises:
-        DataError: the run does not say it.
+        DataError: the file is damaged.
     """
-    data.fitted = Fitted.read(run / fitted.NAME).rows(data.store)
+    if (run / fitted.NAME).exists():
+        data.fitted = Fitted.read(run / fitted.NAME).rows(data.store)
+    else:
+        log.warning(
+            "%s is missing: what the run's start was fitted on is unknown", run / fitted.NAME
+        )
+        data.fitted = set(data.rows(*data.fit)) if same_data else set()
     if not same_data:
         data.fit = []  # a part of that name is another one here
 
@@ -110,13 +116,14 @@ def check_start(data: XrayDataModule, init: str | None) -> None:
     if data.select is not None and (seen := seen_rows(data, data.select)):
         raise ConfigError(
             f"init={init}",
-            f"was fitted on {len(seen)} of the images of {data.select}, which are to choose here",
+            f"was fitted on {len(seen)} of the images of {data.select}, by which this run would "
+            "choose its checkpoint",
             "set protocol=paper, which chooses nothing, or name a run that was not fitted on them",
         )
     if len(seen_rows(data, data.report)) == len(data.rows(data.report)):
         raise ConfigError(
             f"init={init}",
-            f"was fitted on every image of {data.report}, which is to be reported here",
+            f"was fitted on every image of {data.report}, which this run would report",
             "name a run that was not fitted on them",
         )
 

@@ -34,8 +34,9 @@ class Outer:
 
     @property
     def shown_one_by_one(self) -> bool:
-        """Whether the processes share a machine of which each is shown one GPU."""
-        return self.local_size == 1 < self.size and os.environ.get("SLURM_STEP_NUM_NODES") == "1"
+        """Whether processes that share a machine are each shown one GPU of it."""
+        machines = int(os.environ.get("SLURM_STEP_NUM_NODES", self.size))
+        return self.local_size == 1 and machines < self.size
 
     def settled(self, trainer: Mapping[str, Any]) -> dict[str, int]:
         """What ``trainer.devices`` and ``trainer.num_nodes`` must be among these processes.
@@ -44,7 +45,9 @@ class Outer:
             ConfigError: the configuration asks for something else.
         """
         found = {"devices": self.local_size, "num_nodes": self.size // self.local_size}
-        if self.shown_one_by_one and str(trainer["devices"]) == str(self.size):
+        asked = str(trainer["devices"])
+        per_machine = int(asked) if asked.isdecimal() else 0
+        if self.shown_one_by_one and per_machine * (trainer["num_nodes"] or 1) == self.size:
             return found
         for key, here in found.items():
             if trainer[key] not in (None, 1, -1, "auto", here):  # 1 is what nobody has asked for

@@ -38,7 +38,8 @@ class Plan:
     @property
     def first_validation(self) -> float | None:
         """Batches after which Val is scored for the first time; None where only a clock tells."""
-        every, within = self.trainer.check_val_every_n_epoch, self.trainer.val_check_interval
+        every = self.trainer.check_val_every_n_epoch
+        within = getattr(self.trainer, "val_check_interval", None)  # absent where it is a time
         if not isinstance(within, int | float):
             return None
         if isinstance(within, float):

@@ -91,7 +91,7 @@ def _grey(image: npt.ArrayLike | Image) -> npt.NDArray[np.uint8]:
         raise DataError("the image", f"has the mode {image.mode}", "give image.convert('L')")
     try:
         pixels = np.asarray(image)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged, or on a GPU
+    except (ValueError, TypeError, RuntimeError, OSError) as error:  # ragged, on a GPU, cut short
         raise DataError("the image", f"is no array ({error})", remedy) from error
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or 0 in pixels.shape:
         found = f"is {pixels.dtype} of shape {list(pixels.shape)}"

@@ -14,6 +14,7 @@ from covseg.run.folder import read_json, read_run
 _FREE = {
     *("data.root", "data.cache_dir", "data.download", "data.num_workers"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
+    *("trainer.enable_model_summary", "callbacks.pictures"),
     *("callbacks.checkpoint_every_n_steps", "trainer.max_time", "resume"),
     *("logger", "name", "tags"),
 }
@@ -52,8 +53,11 @@ def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> d
         if key.startswith("logger."):  # one logger takes the place of another, with all its keys
             kept["logger"] = values["logger"]
             continue
-        above, _, last = key.rpartition(".")
-        (kept[above] if above else kept)[last] = now
+        *above, last = key.split(".")
+        node = kept
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = now
     return kept
 
 
@@ -135,8 +139,8 @@ def finished(run: Path) -> bool:
 
 
 def _in(key: str, keys: Set[str]) -> bool:
-    """Whether a key is one of these, or below a group that is."""
-    return key in keys or key.partition(".")[0] in keys
+    """Whether a key is one of these, or below one."""
+    return any(f"{key}.".startswith(f"{one}.") for one in keys)
 
 
 def _check_longer(own: Train, now: Any) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
-from covseg.data.layout import PATIENT_CLASSES
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
@@ -45,7 +44,10 @@ class Scorer:
         self._shown: tuple[Summary, Records]
 
     def records(self, split: str) -> Records:
-        """Score every image of a part once, over all processes; the same in each of them."""
+        """Score every image of a part once, over all processes; the same in each of them.
+
+        ``trainer.limit_test_batches`` leaves some out.
+        """
         if split not in self._gathered:
             self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
             assert self.module.collected is not None
@@ -53,8 +55,16 @@ class Scorer:
         return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
 
     def objective(self, split: str) -> float | None:
-        """What a search minimises: over all images and targets of Val."""
-        return SCORES[OBJECTIVE](self.records(split).counts())
+        """What a search minimises: over all images and targets of Val, whatever the limit."""
+        trainer, limit = self.trainer, self.trainer.limit_test_batches
+        if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
+            return SCORES[OBJECTIVE](self.records(split).counts())
+        trainer.limit_test_batches = 1.0
+        try:
+            whole = Scorer(trainer, self.module, self.data).records(split)
+        finally:
+            trainer.limit_test_batches = limit
+        return SCORES[OBJECTIVE](whole.counts())
 
     def score(
         self,
@@ -84,9 +94,10 @@ class Scorer:
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)
         write_summary(summary, out / "summary.json")
-        missing = set(PATIENT_CLASSES) - set(records.patient_class.tolist())
-        if missing:
-            log.warning("%s has no image of the class %s", split, " and ".join(sorted(missing)))
+        if absent := data.division.absent_classes(split):
+            log.warning("%s has no image of the class %s", split, " and ".join(absent))
+        if len(rows) < (n_images := len(data.rows(split))):
+            log.warning("only %d of the %d images of %s are scored", len(rows), n_images, split)
         self._shown = summary, records
 
     def show(self, out: Path, step: int) -> None:
@@ -96,12 +107,12 @@ class Scorer:
 
         Args:
             out: the run folder.
-            step: optimizer steps until the weights that are scored.
+            step: the place of the scores in the loggers, in optimizer steps of the run.
         """
         summary, records = self._shown
         threshold, values = summary["threshold"], flat_scores(summary)
         for logger in self.trainer.loggers:
-            with _no_more_than_a_warning(type(logger).__name__):
+            with _no_more_than_a_warning(f"the scores to the {type(logger).__name__}"):
                 logger.log_metrics(values, step)
         with _no_more_than_a_warning(f"{out / 'pictures'}"):
             self._draw(records, threshold, out / "pictures")
@@ -125,7 +136,7 @@ def _no_more_than_a_warning(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        log.warning("%s: not done (%s); the scores are in summary.json", what, reason)
+        log.warning("could not write %s (%s); the scores are in summary.json", what, reason)
 
 
 def telling_images(records: Records) -> dict[str, tuple[int, str]]:

@@ -57,7 +57,7 @@ class Sweep:
             table.add_column(name, ratio=ratio, overflow="fold")
         for out, words, reason in failed:
             table.add_row(out.name, words, reason)
-        console = Console(stderr=True, highlight=False, markup=False)  # [a] is the user's
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         console.print(table, width=min(_WIDTH, console.width))
         raise RunError(
             f"{len(failed)} of {len(self.jobs)} jobs",

@@ -25,5 +25,5 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
 
 def _plain(sign: str) -> str:
     """A letter without its accent."""
-    base = unicodedata.normalize("NFKD", sign)[0]
-    return base if base.isascii() else "?"
+    apart = unicodedata.normalize("NFKD", sign)
+    return apart[0] if apart[0].isascii() and all(map(unicodedata.combining, apart[1:])) else "?"

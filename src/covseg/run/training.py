@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from covseg.report.callbacks import EpochTable
 from covseg.report.provenance import provenance
 from covseg.run import leaks
 from covseg.run.agreement import load_run_weights
-from covseg.run.folder import reported_checkpoint
+from covseg.run.folder import read_run, reported_checkpoint
 from covseg.run.interrupt import Interruption
 from covseg.run.listener import Listener
 from covseg.run.notes import Notes
@@ -66,8 +67,6 @@ class Training:
             transforms=build.augment(config),
         )
         self._notes = Notes(out)
-        limit = config.trainer.time_limit
-        self._seconds = math.inf if limit is None else limit.total_seconds()
         self.trainer = build.trainer(
             # a checkpoint comes first when the time is over: ``KeepProgress`` looks at the clock
             config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
@@ -145,7 +144,6 @@ class Training:
         self.data.resume_at = self.progress.epoch, self.progress.batch
         if self.complete:
             return
-        self._deadline = time.monotonic() + self._seconds
         waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
         try:
             with waiting:
@@ -156,9 +154,6 @@ class Training:
         else:
             self.progress = dataclasses.replace(self.progress, stop=True)
 
-    def _asked_to_end(self) -> bool:
-        return bool(self._interruption) or time.monotonic() >= self._deadline
-
     def _halt(self) -> None:
         number, now = self._interruption.number, self.progress
         where = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
@@ -167,10 +162,14 @@ class Training:
         signalled = decided(number is not None, all=False)
         if not signalled and self.complete:
             return  # the time was over with the last epoch
+        limit = setting("trainer.max_time", self.config.trainer.max_time)
+        if now == Progress():  # nothing is learnt, and no checkpoint written
+            if signalled:
+                raise Stopped(number or signal.SIGTERM)
+            raise TrainingError(limit, "was over before the first step", "give more time")
         if self.trainer.is_global_zero:
             self._notes.write(interrupted=f"after {where}")
-            limit = setting("trainer.max_time", self.config.trainer.max_time)
-            why = "stopped" if signalled else f"{limit} is over"
+            why = "stopped" if signalled else f"{limit} was reached"
             log.warning("%s after %s; resume=%s goes on from there", why, where, self.out)
         if signalled and (number != signal.SIGINT or self.trainer.world_size > 1):
             raise Stopped(number or signal.SIGTERM)
@@ -187,7 +186,10 @@ class Training:
         scorer.score(self.data.report, protocol, statistics, self.out, objective)
         if self.trainer.is_global_zero:
             seconds = round(time.monotonic() - self._began, 1)
-            done = {"finished": True, "interrupted": None} if self.complete else {}
+            tried = self.config.trainer.fast_dev_run
+            done = {"finished": True, "interrupted": None} if self.complete and not tried else {}
+            if tried:
+                log.warning("trainer.fast_dev_run tries the program out: its scores mean nothing")
             self._notes.write(checkpoint=chosen.name, seconds=seconds, **done)
             scorer.show(self.out, self.trainer.global_step)
         return objective
@@ -223,13 +225,15 @@ class Training:
         if self._keeps and self.config.protocol.select:
             callbacks.append(KeepBest(self.checkpoints, build.MONITOR))
         if self._keeps:
+            limit = self.config.trainer.time_limit
             callbacks.append(
                 KeepProgress(
                     self._last,
                     self.config.callbacks.checkpoint_every_n_steps,
                     self.config.trainer.whole_epochs,
                     self.progress,
-                    self._asked_to_end,
+                    asked_to_end=lambda: bool(self._interruption),
+                    seconds=math.inf if limit is None else limit.total_seconds(),
                 )
             )
         return callbacks
@@ -256,7 +260,26 @@ class Training:
             put_weights(self.network, stored, self._last)
         elif self.config.init is not None:
             start = Path(self.config.init)
+            self._check_targets(read_run(start).data.targets)
             load_run_weights(self.network, start, reported_checkpoint(start))
+
+    def _check_targets(self, before: Sequence[str]) -> None:
+        """Refuse outputs in another order than the start's, and warn of those of other targets.
+
+        Raises:
+            ConfigError: the weights of one output would become another's.
+        """
+        now = list(self.config.data.targets)
+        if before != now and sorted(before) == sorted(now):
+            raise ConfigError(
+                setting("data.targets", now),
+                f"is in another order than in init={self.config.init}, whose outputs would be "
+                "exchanged",
+                f"set data.targets=[{','.join(before)}]",
+            )
+        if before != now:
+            words = "init=%s segments %s: its last layer begins here with another meaning"
+            log.warning(words, self.config.init, " and ".join(before))
 
     def _announce(self, n_images: int, plan: Plan) -> None:
         """Log what is fitted, by how much at once, and on what."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from covseg.errors import CovsegError, Crash, RunError, Stopped
 from covseg.files import write_whole
-from covseg.run import launch, logs
+from covseg.run import launch, logs, terminal
 from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Do a verb's work as one rank; rank 0 writes the log and the objective."""
     launch.die_with(int(os.environ[launch.AGENT]))
+    terminal.show_what_it_can()
     name, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
     log_file = out / f"{name}.log"
