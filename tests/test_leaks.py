@@ -212,6 +212,7 @@ def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was
     joined = tmp_path / "sweep" / "folds_0_1_2_3_4"
     records = Records.read(joined / "per_image.csv")
     assert len(records.name) == 20
+    assert "only 20 of the 32 images are scored" in done.err
     nothing = summary(joined)["baselines"]["predict_nothing"]["scores"]
     assert nothing["mae"] == pytest.approx(truth_share(records))
     notes = json.loads((joined / "provenance.json").read_text())
@@ -324,7 +325,7 @@ def test_a_start_that_knows_what_is_to_choose_is_refused(fold, verb, tmp_path):
     done = verb("train", *TINY, "init=fold", "hydra.run.dir=second")
     assert done.code == 1
     n_seen = sum(split == "Val" for split, *_ in fitted(fold))
-    assert f"fold was fitted on {n_seen} of the images of Val, which are to choose here" in done.err
+    assert f"fold was fitted on {n_seen} of the images of Val, by which this run" in done.err
     assert not (tmp_path / "second").exists()
 
 
@@ -332,7 +333,7 @@ def test_a_start_that_knows_all_that_is_to_be_reported_is_refused(fold, verb, tm
     words = ("protocol=kfold", "data.fold=1", "init=fold", "hydra.run.dir=second")
     done = verb("train", *TINY, *words)
     assert done.code == 1
-    assert "fold was fitted on every image of fold, which is to be reported here" in done.err
+    assert "fold was fitted on every image of fold, which this run would report" in done.err
 
 
 def test_a_start_on_the_same_splits_is_no_news(dataset, verb, tmp_path):
