@@ -194,10 +194,13 @@ def test_a_loss_that_turns_nan_says_where_and_keeps_the_last_good_checkpoint(
 def test_without_any_score_on_val_there_is_no_best_checkpoint_to_report(
     verb: Callable, tmp_path: Path
 ) -> None:
-    words = ["experiment=debug", "trainer.check_val_every_n_epoch=5", "hydra.run.dir=run"]
-    done = verb("train", *words)
+    """Early stopping that watches training may end it before the first validation."""
+    words = ["experiment=debug", "trainer.max_epochs=9", "trainer.check_val_every_n_epoch=9"]
+    words += ["callbacks=early_stopping", "callbacks.early_stopping.monitor=train/loss"]
+    words += ["callbacks.early_stopping.patience=1", "+callbacks.early_stopping.min_delta=9"]
+    done = verb("train", *words, "hydra.run.dir=run")
     assert done.code == 1
-    assert "best.ckpt never came to be" in done.err
+    assert "best.ckpt was never written" in done.err
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["covseg"]["progress"]["epoch"] == 2
     assert verb("evaluate", "run=run", "checkpoint=last", "hydra.run.dir=e").code == 0

@@ -42,9 +42,19 @@ MISTAKES = {
     "a key of an option that was not chosen": "loss.gamma=1",
     "nothing for a group": "model=null",
     "a group taken away": "~model",
+    "a way to clip without a bound": "trainer.gradient_clip_algorithm=value",
+    "more epochs at least than at most": "trainer.min_epochs=9 trainer.max_epochs=2",
+    "a split that is fitted twice": "protocol.fit=[Train,Train]",
+    "an optimizer that climbs": "+optimizer.maximize=true",
+    "plateau without the end of an epoch": "scheduler=plateau trainer.check_val_every_n_epoch=null",
+    "a limit of time without a checkpoint": "trainer.max_time=00:01:00:00 "
+    "trainer.enable_checkpointing=false protocol.checkpoint=last",
     "a time that is none": "trainer.max_time={days:x}",
+    "a time in hours": "trainer.max_time=12h",
+    "no time at all": "trainer.max_time=00:00:00:00",
     "the image too small for the network": "data.image_size=8 model.depth=5",
     "the image no multiple of what the network needs": "data.image_size=100 model.depth=3",
+    "one value for batch norm": "data.image_size=32 data.batch_size=1 model.depth=5",
     "the best checkpoint where nothing is chosen": "protocol=paper protocol.checkpoint=best",
     "choosing on what is fitted": "protocol.fit=[Train,Val]",
     "reporting what was fitted": "protocol=paper protocol.report=Val",
@@ -55,11 +65,32 @@ MISTAKES = {
     "a fold reported that was fitted": "protocol.report=fold",
     "plateau where nothing is watched": "protocol=paper scheduler=plateau",
     "early stopping where nothing is watched": "protocol=paper callbacks=early_stopping",
+    "early stopping without validation": (
+        "callbacks=early_stopping trainer.limit_val_batches=0 protocol.checkpoint=last"
+    ),
+    "plateau without validation": (
+        "scheduler=plateau trainer.limit_val_batches=0 protocol.checkpoint=last"
+    ),
+    "no validation before the end": "trainer.max_epochs=2 trainer.check_val_every_n_epoch=5",
+    "no epoch at all": "protocol=paper trainer.max_epochs=0",
+    "no step at all": "protocol=paper trainer.max_steps=0",
     "a schedule for a run without end": "scheduler=cosine trainer.max_epochs=-1",
     "no checkpoints, and the best of them": "trainer.enable_checkpointing=false",
     "checkpoints within epochs that are cut short": (
         "callbacks.checkpoint_every_n_steps=5 trainer.limit_train_batches=3"
     ),
+    "the learning rate for a logger where there is none": (
+        "+callbacks.lr._target_=lightning.pytorch.callbacks.LearningRateMonitor"
+    ),
+    "weights averaged at the end, and the best of before": (
+        "+callbacks.swa._target_=lightning.pytorch.callbacks.StochasticWeightAveraging "
+        "+callbacks.swa.swa_lrs=0.01"
+    ),
+    "a strategy with checkpoints of its own": "trainer.strategy=fsdp",
+    "a fused optimizer beside clipping and 16 bits": (
+        "+optimizer.fused=true trainer.gradient_clip_val=1 trainer.precision=bf16-mixed"
+    ),
+    "an argument of a logger without its +": "logger=wandb logger.wandb.group=g1",
     "another program as the loss": "loss._target_=os.system",
     "a part misspelt": "loss._target_=covseg.learn.losses.Tverski",
     "a key of Hydra's own": "+loss._partial_=true",

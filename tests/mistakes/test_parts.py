@@ -14,6 +14,9 @@ MISTAKES = {
     "an argument that an optimizer lacks": "+optimizer.lrr=3",
     "an argument that an optimizer refuses": "optimizer.betas=[2,3]",
     "an argument that a transform lacks": "+augment.flip.q=3",
+    "an argument that a logger lacks": "logger=wandb +logger.wandb.grop=g1",
+    "a transform that makes masks of 255": ("+augment.affine.fill_mask=255 augment.affine.p=1.0"),
+    "a transform that changes the size": "+augment.affine.fit_output=true",
     "a word for a number of a loss": "loss=focal loss.gamma=abc",
     "a negative weight in a loss": "loss.positive_weight=-5",
     "a share beyond 1 in a schedule": "scheduler=one_cycle scheduler.warmup=2",
@@ -21,6 +24,20 @@ MISTAKES = {
     "a score that is not logged": (
         "callbacks=early_stopping callbacks.early_stopping.monitor=val/rmse"
     ),
+    "early stopping in the wrong direction": (
+        "callbacks=early_stopping callbacks.early_stopping.monitor=val/dice_positive "
+        "callbacks.early_stopping.mode=min"
+    ),
+    "early stopping that looks before Val is scored": (
+        "callbacks=early_stopping +callbacks.early_stopping.check_on_train_epoch_end=true"
+    ),
+    "the first validation behind the last batch": (
+        "trainer.val_check_interval=100 trainer.check_val_every_n_epoch=null"
+    ),
+    "fewer steps than until the first validation": "trainer.max_steps=3",
+    "a share of Train less than a batch": "trainer.limit_train_batches=0.1",
+    "a share of Val less than a batch": "trainer.limit_val_batches=0.1",
+    "a share of Test less than a batch": "trainer.limit_test_batches=0.1",
     "a GPU where there is none": "trainer.accelerator=gpu",
     "a list of GPUs on a CPU": "trainer.devices=[0,1]",
     "no device": "trainer.devices=0",

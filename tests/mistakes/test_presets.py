@@ -84,6 +84,13 @@ def test_a_preset_that_is_not_utf_8(said, tmp_path):
     said.refused("train", *MINE)
 
 
+def test_a_preset_with_a_byte_order_mark(said, tmp_path):
+    preset(tmp_path / "own", "")
+    text = f"{GLOBAL}seed: 1\n".encode("utf-8-sig")
+    (tmp_path / "own" / "experiment" / "mine.yaml").write_bytes(text)
+    said.refused("train", *MINE)
+
+
 def test_a_preset_that_is_not_in_the_folder(said, tmp_path):
     preset(tmp_path / "own", GLOBAL + "seed: 1\n", name="mein")
     said.refused("train", *MINE)

@@ -112,6 +112,35 @@ def test_weights_of_another_network(said, run):
     said.refused("train", "experiment=debug", "init=run", "model.depth=3")
 
 
+def test_a_run_without_fitted_csv(said, run):
+    """An older covseg's: what it fitted itself is known from its protocol."""
+    remove(run / "fitted.csv")
+    said.warned(*EVALUATE, of="fitted.csv")
+
+
+def test_weights_of_a_run_without_fitted_csv(said, run):
+    remove(run / "fitted.csv")
+    said.refused("train", "experiment=debug", "init=run")
+
+
+# --- weights that know too much
+
+
+@pytest.fixture
+def fitted_on_val(verb):
+    words = ("experiment=debug", "protocol=paper", "callbacks=none", "trainer.max_epochs=1")
+    assert verb("train", *words, "hydra.run.dir=run").code == 0
+
+
+def test_weights_that_were_fitted_on_val(said, fitted_on_val):
+    said.refused("train", "experiment=debug", "init=run")
+
+
+def test_weights_that_were_fitted_on_all_that_is_reported(said, fitted_on_val):
+    words = ("protocol=paper", "protocol.fit=[Train]", "protocol.report=Val")
+    said.refused("train", "experiment=debug", *words, "init=run")
+
+
 # --- checkpoints
 
 
@@ -242,6 +271,16 @@ def test_a_run_of_an_older_covseg_where_a_key_lived_elsewhere(refused, run):
     refused()
 
 
+def test_a_learning_rate_edited_after_the_run(refused, run):
+    edit(run, change(optimizer__lr=0.01))
+    refused()
+
+
+def test_weights_of_a_run_whose_learning_rate_was_edited(said, run):
+    edit(run, change(optimizer__lr=0.01))
+    said.refused("train", "experiment=debug", "init=run")
+
+
 # --- config.yaml as a file
 
 
@@ -317,9 +356,10 @@ def test_baselines(spoil, said, run, tmp_path):
 # --- where it is used
 
 
-def test_data_that_is_not_on_this_machine(said, run, tmp_path):
-    place = {"name": "covid_qu_ex", "root": str(tmp_path / "gone" / "archive.zip"), "phantom": None}
-    edit(run, lambda config: config["data"].update(place))
+def test_data_that_is_not_on_this_machine(said, verb, archive):
+    words = ("experiment=debug", "data=covid_qu_ex", f"data.root={archive}")
+    assert verb("train", *words, "trainer.max_epochs=1", "hydra.run.dir=run").code == 0
+    remove(archive)
     said.refused(*EVALUATE)
 
 
@@ -370,6 +410,11 @@ GOING_ON = {
 @pytest.mark.parametrize("words", GOING_ON.values(), ids=GOING_ON)
 def test_going_on(words, said, run):
     said.refused("train", *words.split())
+
+
+def test_going_on_after_the_learning_rate_was_edited(said, run):
+    edit(run, change(optimizer__lr=0.01))
+    said.refused("train", "resume=run", "trainer.max_epochs=3")
 
 
 def test_going_on_with_a_checkpoint_that_is_torn(said, run):

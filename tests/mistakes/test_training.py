@@ -21,6 +21,10 @@ from covseg.measure.records import Records
 
 DEBUG = ("train", "experiment=debug", "hydra.run.dir=run")
 LONG = ("trainer.max_epochs=5000", "callbacks=none")
+IMPATIENT = (  # stops after two epochs
+    *("callbacks=early_stopping", "callbacks.early_stopping.monitor=train/loss"),
+    *("callbacks.early_stopping.patience=1", "+callbacks.early_stopping.min_delta=9"),
+)
 
 
 def check_whole(run: Path) -> None:
@@ -76,8 +80,9 @@ def test_a_learning_rate_that_breaks_the_weights(said, tmp_path):
     check_whole(tmp_path / "run")
 
 
-def test_no_validation_before_the_end(said, tmp_path):
-    said.refused(*DEBUG, "trainer.check_val_every_n_epoch=5", leaves="run")
+def test_early_stopping_before_the_first_validation(said, tmp_path):
+    words = ("trainer.max_epochs=9", "trainer.check_val_every_n_epoch=9")
+    said.refused(*DEBUG, *words, *IMPATIENT, leaves="run")
     check_whole(tmp_path / "run")
 
 
@@ -99,7 +104,7 @@ def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_p
     assert place["epoch"] == epochs  # the epoch that was cut short goes on one day
     noted = json.loads((run / "provenance.json").read_text())
     where = f"batch {place['batch']} of epoch {epochs + 1}" if place["batch"] else f"epoch {epochs}"
-    assert noted["interrupted"] == f"behind {where}"
+    assert noted["interrupted"] == f"after {where}"
     assert "finished" not in noted
     assert math.isfinite(
         json.loads((run / "summary.json").read_text())["scores"]["rmse_per_image"]["value"]

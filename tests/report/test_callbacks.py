@@ -282,7 +282,5 @@ def test_what_training_itself_measures_is_watched_when_an_epoch_of_it_is_over(fi
     assert stop.best_score.isfinite()
     for name, when in (("train/loss", "false"), ("val/mae", "true")):
         words = (STOP, f"{key}.monitor={name}", f"+{key}.check_on_train_epoch_end={when}")
-        with pytest.raises(
-            ConfigError, match=rf"{key}\.check_on_train_epoch_end={when} looks when"
-        ):
+        with pytest.raises(ConfigError, match=rf"{key}\.check_on_train_epoch_end={when} looks at"):
             build.callbacks(configured(*words))
