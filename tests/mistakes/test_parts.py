@@ -31,7 +31,7 @@ MISTAKES = {
     "early stopping that looks before Val is scored": (
         "callbacks=early_stopping +callbacks.early_stopping.check_on_train_epoch_end=true"
     ),
-    "the first validation behind the last batch": (
+    "the first validation after the last batch": (
         "trainer.val_check_interval=100 trainer.check_val_every_n_epoch=null"
     ),
     "fewer steps than until the first validation": "trainer.max_steps=3",

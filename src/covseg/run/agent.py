@@ -19,8 +19,8 @@ def _patient_close(
 ) -> None:
     """Give ranks that a signal ends the time for a checkpoint; after an error torch's own time.
 
-    torch before 2.12 has no setting for that, and ends them after 30 seconds. Ranks end together: one
-    that still waits for another that has ended hears no signal, and gets torch's own time.
+    torch before 2.12 has no setting for that, and ends them after 30 seconds. Ranks end together:
+    one that still waits for another that has ended hears no signal, and gets torch's own time.
     """
     if isinstance(sys.exc_info()[1], SignalException):
         ranks = [handler.proc for handler in context.subprocess_handlers.values()]
