@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 
 from torch.distributed.elastic.multiprocessing.api import SignalException, SubprocessContext
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -20,16 +22,23 @@ def _patient_close(
     """Give ranks that a signal ends the time for a checkpoint; after an error torch's own time.
 
     torch before 2.12 has no setting for that, and ends them after 30 seconds. Ranks end together:
-    one that still waits for another that has ended hears no signal, and gets torch's own time.
+    one that still waits for another that has ended hears no signal, and is killed.
     """
     if isinstance(sys.exc_info()[1], SignalException):
         ranks = [handler.proc for handler in context.subprocess_handlers.values()]
         for rank in ranks:
             rank.send_signal(death_sig or signal.SIGTERM)  # nothing, where it has ended
-        end = time.monotonic() + GRACE
-        while ranks and time.monotonic() < end and all(rank.poll() is None for rank in ranks):
-            time.sleep(0.1)
+        _wait_for(any, ranks, GRACE)
+        _wait_for(all, ranks, timeout)
+        death_sig = signal.SIGKILL
     _close(context, death_sig, timeout)
+
+
+def _wait_for(some: Callable[..., bool], ranks: list[Popen[bytes]], seconds: float) -> None:
+    """Wait until any or all of these processes have ended."""
+    end = time.monotonic() + seconds
+    while ranks and time.monotonic() < end and not some(r.poll() is not None for r in ranks):
+        time.sleep(0.1)
 
 
 _close = SubprocessContext.close
