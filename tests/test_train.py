@@ -281,3 +281,52 @@ def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None
     nothing = found["baselines"]["predict_nothing"]["scores"]["rmse_per_image"]
     assert found["scores"]["rmse_per_image"]["value"] < 0.75 * nothing
     assert found["scores"]["dice_positive"]["value"] > 0.5
+
+
+# --- what fails after the scores are written
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("covseg.run.scoring.save", "pictures"),
+        ("covseg.run.scoring.print_summary", "the table of the scores"),
+        (
+            "lightning.pytorch.loggers.TensorBoardLogger.log_metrics",
+            "the scores to the TensorBoardLogger",
+        ),
+    ],
+)
+def test_a_run_whose_scores_are_written_is_finished_whatever_fails_then(
+    place, what, verb, monkeypatch, tmp_path
+):
+    def fail(*arguments: object, **more: object) -> None:
+        logged = more.get("metrics") or [*arguments, {}][1]
+        if "log_metrics" not in place or "Test/mae" in logged:
+            raise OSError(28, "No space left on device")
+
+    words = ("experiment=debug", "callbacks=none", "logger=tensorboard", "hydra.run.dir=run")
+    with monkeypatch.context() as patched:
+        patched.setattr(place, fail)
+        done = verb("train", *words)
+    assert done.code == 0, done.err
+    assert "No space left on device); the scores are in summary.json" in done.err
+    assert f"{what} (" in done.err
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["finished"]
+    assert verb("train", "resume=run").err.endswith("is finished: nothing left to do\n")
+
+
+# --- a start with other outputs
+
+
+def test_outputs_are_not_exchanged_by_a_start_and_other_targets_are_told(verb):
+    words = ("experiment=debug", "callbacks=none", "trainer.max_epochs=1")
+    assert verb("train", *words, "data.targets=[infection,lung]", "hydra.run.dir=two").code == 0
+    done = verb("train", *words, "data.targets=[lung,infection]", "init=two", "hydra.run.dir=a")
+    assert done.code == 1
+    assert "data.targets=[lung,infection] is in another order than in init=" in done.err
+    assert "set data.targets=[infection,lung]" in done.err
+    assert verb("train", *words, "data.targets=[lung]", "hydra.run.dir=lung").code == 0
+    done = verb("train", *words, "init=lung", "hydra.run.dir=b")
+    assert done.code == 0, done.err
+    assert "lung segments lung: its last layer begins here with another meaning" in done.err

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -17,6 +18,7 @@ import torch
 
 from covseg.data.phantom_dataset import write
 from covseg.errors import Stopped
+from covseg.learn.keep import KeepProgress
 from covseg.run.folder import read_run
 from covseg.run.training import Training
 
@@ -348,3 +350,32 @@ def test_pictures_change_no_result(run, verb):
     done = verb("train", "resume=run", "trainer.max_epochs=3", "callbacks.pictures.n_images=2")
     assert done.code == 0, done.err
     assert read_run(run).callbacks.parts["pictures"].model_extra["n_images"] == 2
+
+
+# --- an end before the first step
+
+
+def test_a_time_that_is_over_before_the_first_step_is_named(verb):
+    done = verb("train", *DEBUG, "trainer.max_time={microseconds:1}", "hydra.run.dir=run")
+    assert done.code == 1
+    sentence = "trainer.max_time={microseconds:1} was over before the first step: give more time."
+    assert done.err.strip().endswith(sentence)
+    assert "the scores are of what was learnt" not in done.err
+
+
+def test_ctrl_c_before_the_first_step_has_nothing_to_score(verb, monkeypatch, tmp_path):
+    begin = KeepProgress.on_train_start
+
+    def pressed(self, trainer, pl_module) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        begin(self, trainer, pl_module)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeepProgress, "on_train_start", pressed)
+        done = verb("train", *DEBUG, "hydra.run.dir=run")
+    assert done.code == 130
+    assert done.err.strip().endswith("stopped by SIGINT")
+    assert not (tmp_path / "run" / "summary.json").exists()
+    done = verb("train", "resume=run")
+    assert done.code == 0, done.err
+    assert [f"epoch {n}:" in done.err for n in (1, 2)] == [True, True]
