@@ -295,6 +295,9 @@ def test_what_a_start_was_fitted_on_counts_as_fitted_along_a_chain_and_in_evalua
         assert scores == recomputed(folder, seen | copies)
         words = f"{len(seen)} image(s) of Test are among those that the weights were fitted on"
         assert words in log(folder)
+        n = len(copies - seen)  # each has one copy
+        assert n > 0
+        assert f"{n} image(s) of Test have a copy that is fitted on, in {n} pair(s)" in log(folder)
     assert "came out again" in log(tmp_path / "e")
 
 

@@ -147,9 +147,9 @@ def warn(data: XrayDataModule, part: str) -> None:
             words = "nothing says how many images of %s have a copy that is fitted on; %s finds out"
             log.warning(words, part, _explore(data.data))
         return
-    others = data.copies.akin(set(data.rows(part)) - seen, data.fitted)
-    if others:
-        n_pairs = data.copies.n_between(data.fitted - seen, data.rows(part))
+    rest = set(data.rows(part)) - seen
+    if others := data.copies.akin(rest, data.fitted):
+        n_pairs = data.copies.n_between(data.fitted, rest)
         words = "%d image(s) of %s have a copy that is fitted on, in %d pair(s); %s"
         log.warning(words, len(others), part, n_pairs, without)
 
