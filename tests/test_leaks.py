@@ -254,7 +254,9 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
 
 def fitted(run: Path) -> set[tuple[str, str, str]]:
     with (run / "fitted.csv").open() as file:
-        return {(row["split"], row["class"], row["name"]) for row in csv.DictReader(file)}
+        *rows, total = csv.DictReader(file)
+    assert total["content"] == str(len(rows))
+    return {(row["split"], row["class"], row["name"]) for row in rows}
 
 
 def recomputed(run: Path, without: set[tuple[str, str, str]]) -> dict[str, float | None]:

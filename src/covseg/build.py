@@ -1,6 +1,5 @@
 """Configuration -> objects: the one file that calls ``hydra.utils.instantiate``."""
 
-import importlib
 import inspect
 import sys
 from collections.abc import Mapping
@@ -165,7 +164,7 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if arguments.get("mode") not in (None, better):
         raise ConfigError(
             setting(f"{key}.mode", arguments["mode"]),
-            f"is the wrong direction: {which} {watched} is better",
+            f"is the wrong direction, because {which} {watched} is better",
             f"leave it out, or set {key}.mode={better}",
         )
     known: dict[str, Any] = {"mode": better}
@@ -285,13 +284,23 @@ def _validation_error(error: BaseException | None) -> ValidationError | None:
     return error
 
 
+# loggers that hand on what they do not know themselves, and to what
+_HANDS_ON = {
+    "lightning.pytorch.loggers.WandbLogger": "wandb.init",
+    "lightning.pytorch.loggers.TensorBoardLogger": "torch.utils.tensorboard.SummaryWriter",
+}
+
+
 def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     """Hold the arguments against the constructor's signature, and types where they are told."""
     target = arguments["_target_"]
     typed = target.startswith(("covseg.", "lightning.pytorch.callbacks."))
     known = dict(inspect.signature(get_object(target), eval_str=typed).parameters)
-    if target.endswith("WandbLogger"):  # hands on what it does not know itself
-        known |= inspect.signature(importlib.import_module("wandb").init).parameters
+    if target in _HANDS_ON:
+        try:
+            known |= inspect.signature(get_object(_HANDS_ON[target])).parameters
+        except ImportError:  # the constructor says what has to be installed
+            return
     elif any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return
     for name, value in arguments.items():

@@ -68,6 +68,9 @@ def test_a_chain_of_runs_knows_every_image_of_each():
         ("split,class,name\n", "has other columns"),
         ("split,class,name,content\nTrain,Normal,a\n", "has other columns"),
         (b"\xff\xfe", "cannot be read"),
+        ("split,class,name,content\n", "was cut off"),
+        ("split,class,name,content\nTrain,Normal,a,0\n", "was cut off"),
+        ("split,class,name,content\nTrain,Normal,a,0\ntotal,,,2\n", "was cut off"),
     ],
 )
 def test_a_file_that_does_not_say_it_is_refused_by_name(content, cause, tmp_path):
@@ -76,3 +79,14 @@ def test_a_file_that_does_not_say_it_is_refused_by_name(content, cause, tmp_path
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=f"fitted.csv {cause}"):
         Fitted.read(path)
+
+
+def test_a_part_of_a_file_is_never_believed(tmp_path):
+    path = tmp_path / "fitted.csv"
+    Fitted().with_rows(store({"a": 1, "b": 2, "c": 3}), [0, 1, 2]).write(path)
+    content = path.read_bytes()
+    whole = len(content.rstrip())  # the end of the last line says nothing
+    for length in range(whole):
+        path.write_bytes(content[:length])
+        with pytest.raises(DataError):
+            Fitted.read(path)

@@ -157,7 +157,7 @@ class Train(Node):
                 raise ConfigError(
                     f"callbacks.{name}",
                     "needs a logger",
-                    "set logger=tensorboard, or leave it out: metrics.csv has the learning rate",
+                    "set logger=tensorboard; metrics.csv has the learning rate without any",
                 )
             averages = node.target.endswith("StochasticWeightAveraging")
             if averages and self.protocol.checkpoint == "best":
@@ -165,7 +165,7 @@ class Train(Node):
                     f"callbacks.{name}",
                     "averages weights at the end of training, but protocol.checkpoint=best reports "
                     "an earlier checkpoint",
-                    "set protocol.checkpoint=last, or leave it out",
+                    "set protocol.checkpoint=last, or leave the callback out",
                 )
         if (self.optimizer.model_extra or {}).get("maximize"):
             raise ConfigError("optimizer.maximize=true", "would raise the loss", "leave it out")

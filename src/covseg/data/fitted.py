@@ -17,6 +17,7 @@ from covseg.files import write_whole
 
 NAME = "fitted.csv"
 _COLUMNS = ("split", "class", "name", "content")
+_TOTAL = "total"  # begins the last line
 Image = tuple[str, str, str, str]
 
 
@@ -38,6 +39,8 @@ class Fitted:
                 head, *lines = [*csv.reader(file)] or [[]]
             if tuple(head) != _COLUMNS or any(len(line) != len(_COLUMNS) for line in lines):
                 raise DataError(path, f"has other columns than {','.join(_COLUMNS)}", _WHOLE)
+            if not lines or lines.pop() != [_TOTAL, "", "", str(len(lines))]:
+                raise DataError(path, "was cut off, or lines of it are missing", _WHOLE)
         except FileNotFoundError as error:
             raise DataError(
                 path,
@@ -55,7 +58,8 @@ class Fitted:
             RunError: it cannot be written.
         """
         table = io.StringIO(newline="")
-        csv.writer(table).writerows([_COLUMNS, *sorted(self.images)])
+        last = (_TOTAL, "", "", str(len(self.images)))  # else a part of the file would be believed
+        csv.writer(table).writerows([_COLUMNS, *sorted(self.images), last])
         write_whole(path, table.getvalue())
 
     def with_rows(self, store: Store, rows: Iterable[int]) -> "Fitted":

@@ -80,10 +80,13 @@ def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
             f"cannot be written ({os.strerror(error.errno)})",
             "make room there, or let hydra.run.dir name another folder",
         )
-    if data.num_workers and (lost := _LOST.search(said)):
+    lost = _LOST.search(said)
+    # a process may be gone before torch has looked at it
+    if data.num_workers and (lost or isinstance(error, ConnectionError)):
+        reason = lost[1] if lost else said
         return TrainingError(
             f"data.num_workers={data.num_workers}",
-            f"lost one of its processes ({lost[1]}), most often for want of memory",
+            f"lost one of its processes ({reason}), most often for want of memory",
             f"say data.num_workers={data.num_workers // 2}",
         )
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(said):
