@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -330,3 +331,15 @@ def test_outputs_are_not_exchanged_by_a_start_and_other_targets_are_told(verb):
     done = verb("train", *words, "init=lung", "hydra.run.dir=b")
     assert done.code == 0, done.err
     assert "lung segments lung: its last layer begins here with another meaning" in done.err
+
+
+def test_a_path_means_what_it_meant_where_it_was_typed(finished_run, verb, tmp_path):
+    """Hydra changes into the run folder with ``hydra.job.chdir=true``."""
+    shutil.copytree(finished_run, tmp_path / "start")
+    words = ("experiment=debug", "callbacks=none", "init=start", "data.cache_dir=cache")
+    done = verb("train", *words, "hydra.job.chdir=true", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    assert Path.cwd() == tmp_path
+    assert list((tmp_path / "cache").glob("store*"))
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["init"] == str(tmp_path / "start")
