@@ -70,7 +70,7 @@ def test_a_file_that_the_last_composition_read_is_forgotten(tmp_path):
 
 @pytest.mark.parametrize("text", ["# @package _global_\nseed: 5\n", "seed: 5\n", ""])
 def test_a_mark_of_the_byte_order_is_told(text, tmp_path):
-    """Protects: Hydra would not see the first line behind it, nor the first key."""
+    """Protects: Hydra would not see the first line after it, nor the first key."""
     path = write(tmp_path / "experiment" / "mine.yaml", f"\ufeff{text}")
     with pytest.raises(ConfigError) as error:
         values(tmp_path, "experiment=mine")

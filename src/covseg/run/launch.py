@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 RANKS = "ranks"  # folder in the run folder while the processes live, or if they died wordless
 RESULT = "objective.json"
 AGENT = "COVSEG_AGENT"  # the environment variable that tells the ranks which process started them
-GRACE = 600  # seconds for the batch or the validation at hand; a cluster may have less patience
+GRACE = 600  # seconds to finish the current batch or validation; a cluster may have less patience
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 

@@ -158,10 +158,9 @@ def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
     """The images of a part that were fitted on, themselves or in a copy; None: nobody knows."""
     if part in data.fit:
         return None
-    seen = {data.index.rows[row].key for row in seen_rows(data, part)}
     if data.copies is None:
-        return seen or None
-    return seen | data.copies.akin(data.rows(part), data.fitted)
+        return {data.index.rows[row].key for row in seen_rows(data, part)} or None
+    return data.copies.akin(data.rows(part), data.fitted)  # an image is akin to itself
 
 
 def families(data: XrayDataModule) -> dict[Key, int] | None:
