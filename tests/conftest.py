@@ -17,7 +17,7 @@ from covseg import build
 from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
-from covseg.run.compose import composed
+from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 # the tests are about the CPU, whose numbers are the same again on every run; test_gpu.py starts

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from covseg import build
+from covseg.config import CONF
 from covseg.config.train import Train
-from covseg.run.compose import CONF, composed
+from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 OPTIONS = [

@@ -13,12 +13,13 @@ from hydra.utils import get_object
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from covseg.config import CONF
 from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
-from covseg.learn.unet import UNet
-from covseg.run.compose import CONF, composed
+from covseg.learn.networks.unet import UNet
+from covseg.run.command.hydra_errors import composed
 from covseg.validation import TARGETS, check, check_targets
 
 BASE = composed("train", ["data=phantom"])

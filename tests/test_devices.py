@@ -11,7 +11,7 @@ import torch
 from covseg import build, devices
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError
-from covseg.run.compose import composed
+from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 

@@ -20,14 +20,14 @@ import pytest
 import yaml
 from rich.console import Console
 
+from covseg.config import CONF
 from covseg.data import findings
-from covseg.data.audit import audit
-from covseg.data.phantom_dataset import write
-from covseg.data.source import locate
+from covseg.data.audit.files import audit
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import locate
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
-from covseg.run.command_line import jobs
-from covseg.run.compose import CONF
+from covseg.run.command.arguments import jobs
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -416,7 +416,7 @@ def test_the_configuration_travels_in_the_wheel(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert "base_channels: 8" in done.stdout
-    code = "import covseg.run.compose as c; print(c.CONF)"
+    code = "import covseg.config as c; print(c.CONF)"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )

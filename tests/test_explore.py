@@ -13,7 +13,7 @@ from rich.console import Console
 
 from covseg.data.findings import COPIES, KINDS, Finding, read
 from covseg.data.layout import PUBLISHED
-from covseg.data.phantom_dataset import write
+from covseg.data.phantom.dataset import write
 from covseg.report.findings_table import findings_tables
 from covseg.report.meaning import MEANINGS
 
@@ -120,7 +120,7 @@ def test_it_is_work_for_one_process(dataset, verb, monkeypatch):
         def tell(self, folder: object) -> None:
             assert folder is None
 
-    monkeypatch.setattr("covseg.run.start.outer", Others)
+    monkeypatch.setattr("covseg.run.command.main.outer", Others)
     done = verb("explore", "data.root=dataset")
     assert done.code == 1
     assert "python -m covseg.explore is work for one process" in done.err

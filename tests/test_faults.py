@@ -48,8 +48,8 @@ class Command:
         return found
 
     def ranks(self) -> list[int]:
-        agents = self.processes("covseg.run.agent")  # name the ranks' module as well
-        return [pid for pid in self.processes("covseg.run.worker") if pid not in agents]
+        agents = self.processes("covseg.run.processes.torchrun")  # name the ranks' module as well
+        return [pid for pid in self.processes("covseg.run.processes.rank") if pid not in agents]
 
     def end(self) -> tuple[int, str]:
         _, err = self.process.communicate(timeout=240)

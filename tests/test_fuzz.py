@@ -38,21 +38,22 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from covseg import build, evaluate, train
+from covseg.config import CONF
 from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.data.index import read_index
-from covseg.data.phantom_dataset import write
-from covseg.data.source import locate
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import locate
 from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import Statistics
-from covseg.run import repetition
-from covseg.run.compose import CONF, composed
-from covseg.run.evaluation import _statistics
-from covseg.run.folder import config_as_changed, read_run
-from covseg.run.start import _check_command_line
+from covseg.run.command.hydra_errors import composed
+from covseg.run.command.main import _check_command_line
+from covseg.run.folder.reading import config_as_changed, read_run
 from covseg.run.verb import Verb
+from covseg.run.verbs import reproduction
+from covseg.run.verbs.evaluation import _statistics
 from covseg.validation import check
 
 N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "300"))
@@ -713,7 +714,7 @@ def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finis
                 expected = getattr(Statistics.load(finished / "baselines.npz"), part)
                 np.testing.assert_array_equal(getattr(found[0], part), expected)
         caplog.clear()
-        repetition.compare(run, own, own, "Test", finished)
+        reproduction.compare(run, own, own, "Test", finished)
         if name == "summary.json" and not same_numbers(run / name, finished / name):
             assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert all(record.getMessage().isprintable() for record in caplog.records)

@@ -88,7 +88,7 @@ def test_no_step_waits_for_the_gpu(gpu):
 
 _STEPS = """
 import torch, lightning as L
-from covseg.run import start
+from covseg.run.command import main
 from covseg.learn.module import SegmentationModule
 import covseg.train, sys
 
@@ -119,7 +119,7 @@ def test_the_last_pictures_are_drawn_on_the_gpu(gpu):
 
 _PICTURES = """
 import sys, torch
-import covseg.run.scoring as scoring
+import covseg.run.verbs.scoring as scoring
 import covseg.train
 
 draw, devices = scoring.draw_rows, []

@@ -12,11 +12,11 @@ import yaml
 
 from covseg.data import findings
 from covseg.data.findings import Finding
-from covseg.data.phantom_dataset import write
+from covseg.data.phantom.dataset import write
 from covseg.errors import RunError
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
-from covseg.run.folds import report_folds
+from covseg.run.verbs.kfold import report_folds
 
 TREE = "Infection Segmentation Data/Infection Segmentation Data"
 TINY = (

@@ -17,9 +17,9 @@ import pytest
 
 from changes import Image, compress, crop, mirror, tone, turn
 from covseg.data import findings
+from covseg.data.audit.duplicates import duplicates
 from covseg.data.copies import families
-from covseg.data.duplicates import duplicates
-from covseg.data.phantom_dataset import write
+from covseg.data.phantom.dataset import write
 
 pytestmark = pytest.mark.long
 

@@ -290,8 +290,8 @@ def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("place", "what"),
     [
-        ("covseg.run.scoring.save", "pictures"),
-        ("covseg.run.scoring.print_summary", "the table of the scores"),
+        ("covseg.run.verbs.scoring.save", "pictures"),
+        ("covseg.run.verbs.scoring.print_summary", "the table of the scores"),
         (
             "lightning.pytorch.loggers.TensorBoardLogger.log_metrics",
             "the scores to the TensorBoardLogger",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from covseg.run.predictor import Predictor
+    from covseg.run.verbs.predictor import Predictor
 
 __all__ = ["load"]
 
@@ -27,6 +27,6 @@ def load(run: str | Path, checkpoint: str | None = None) -> "Predictor":
     Raises:
         covseg.errors.CovsegError: the folder or its checkpoint cannot be used.
     """
-    from covseg.run.predictor import Predictor  # torch comes in only where it is needed
+    from covseg.run.verbs.predictor import Predictor  # torch comes in only where it is needed
 
     return Predictor(run, checkpoint)

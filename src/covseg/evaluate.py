@@ -10,8 +10,8 @@ What is not named is as in the run. The result is a run folder: outputs/evaluate
 from pathlib import Path
 
 from covseg.config.evaluate import Evaluate
-from covseg.run import start
-from covseg.run.folder import config_as_changed
+from covseg.run.command.main import run_verb
+from covseg.run.folder.reading import config_as_changed
 from covseg.run.verb import Verb
 
 
@@ -22,8 +22,8 @@ def work(config: Evaluate, out: Path) -> float | None:
         the objective where the run's checkpoint was chosen on this split, else None.
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
-    from covseg.run.evaluation import evaluate
-    from covseg.run.interrupt import interruptible
+    from covseg.run.processes.signals import interruptible
+    from covseg.run.verbs.evaluation import evaluate
 
     with interruptible() as interruption:
         return evaluate(config, out, interruption)
@@ -34,7 +34,7 @@ VERB = Verb("evaluate", Evaluate, config_as_changed, work)
 
 def main() -> None:
     """The command line."""
-    start.main(VERB)
+    run_verb(VERB)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ outputs/explore/<date_time>/.
 from pathlib import Path
 
 from covseg.config.explore import Explore
-from covseg.run import start
+from covseg.run.command.main import run_verb
 from covseg.run.verb import Verb
 
 
 def work(config: Explore, out: Path) -> None:
     """Look at every file and every pair of images."""
     # OpenCV and matplotlib take seconds: they come in when the configuration is known to be right
-    from covseg.run.exploration import explore
+    from covseg.run.verbs.exploration import explore
 
     explore(config, out)
 
@@ -27,7 +27,7 @@ VERB = Verb("explore", Explore, lambda _: None, work)
 
 def main() -> None:
     """The command line."""
-    start.main(VERB)
+    run_verb(VERB)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from covseg.config.train import Train
 from covseg.errors import Stopped
-from covseg.run import start
+from covseg.run.command.main import run_verb
 from covseg.run.verb import Verb
 
 
@@ -28,9 +28,9 @@ def work(config: Train, out: Path) -> float | None:
         Stopped: by a signal; what was learnt until then is saved.
     """
     # torch and Lightning take seconds: they come in when the configuration is known to be right
-    from covseg.run.interrupt import interruptible
     from covseg.run.logs import finished_loggers
-    from covseg.run.training import Training
+    from covseg.run.processes.signals import interruptible
+    from covseg.run.verbs.training import Training
 
     with interruptible() as interruption, finished_loggers():
         training = Training(config, out, interruption)
@@ -44,7 +44,7 @@ def work(config: Train, out: Path) -> float | None:
 
 def sum_up(runs: Sequence[Path]) -> None:
     """One table for the folds of ``protocol=kfold``."""
-    from covseg.run.folds import report_folds
+    from covseg.run.verbs.kfold import report_folds
 
     report_folds(runs)
 
@@ -54,7 +54,7 @@ VERB = Verb("train", Train, lambda config: config, work, sum_up)
 
 def main() -> None:
     """The command line."""
-    start.main(VERB)
+    run_verb(VERB)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ TARGETS = frozenset(
     [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
     + [f"covseg.learn.schedules.{name}" for name in ("cosine", "one_cycle", "plateau")]
     + [f"covseg.learn.losses.{name}" for name in ("BCE", "BCEDice", "Focal", "Tversky")]
-    + ["covseg.learn.unet.UNet", "covseg.report.callbacks.Pictures"]
+    + ["covseg.learn.networks.unet.UNet", "covseg.report.callbacks.Pictures"]
     + [
         f"lightning.pytorch.callbacks.{name}"
         for name in ("EarlyStopping", "LearningRateMonitor", "StochasticWeightAveraging")

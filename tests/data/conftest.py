@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from covseg.data.index import read_index
-from covseg.data.phantom_dataset import write
-from covseg.data.source import locate
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 
 N_IMAGES = {"Train": 16, "Val": 8, "Test": 6}

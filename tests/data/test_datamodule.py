@@ -13,7 +13,7 @@ import torch
 from covseg.config.data import Data, PhantomData
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
-from covseg.data.download import KAGGLE_DATASET
+from covseg.data.source.download import KAGGLE_DATASET
 from covseg.errors import CovsegError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}

@@ -14,7 +14,7 @@ from covseg.data.dataset import (
     resize_mask,
     to_network,
 )
-from covseg.data.phantom import draw
+from covseg.data.phantom.drawing import draw
 
 SIZES = [16, 48, 64, 100]  # 64 on disk
 

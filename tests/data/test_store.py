@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from covseg.data.index import read_index
-from covseg.data.phantom_dataset import write
-from covseg.data.source import ZipSource, locate
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import ZipSource, locate
 from covseg.data.store import Store, open_store
 from covseg.errors import DataError
 

@@ -10,7 +10,7 @@ import torch
 
 from covseg.errors import RunError
 from covseg.learn.checkpoint import load_weights
-from covseg.learn.unet import UNet
+from covseg.learn.networks.unet import UNet
 
 
 def stored(network: torch.nn.Module, path: Path, **more: object) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from covseg.data.index import read_index
-from covseg.data.source import locate
+from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 from covseg.errors import RunError
 from covseg.measure import baselines

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from covseg.data.phantom_dataset import write
+from covseg.data.phantom.dataset import write
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
 SECONDS = 10  # of work until the configuration alone is refused

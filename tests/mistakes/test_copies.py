@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from covseg.data import findings
-from covseg.data.audit import audit
+from covseg.data.audit.files import audit
 from covseg.data.findings import Finding
-from covseg.data.source import locate
+from covseg.data.source.locate import locate
 
 TINY = ("train", "experiment=debug", "data=covid_qu_ex", "data.root=dataset")
 GONE = ("Test", "Normal", "gone.png")

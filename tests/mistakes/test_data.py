@@ -22,8 +22,8 @@ from PIL import Image
 
 from covseg.data.index import read_index
 from covseg.data.layout import TREES
-from covseg.data.phantom_dataset import write
-from covseg.data.source import locate
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import locate
 from covseg.data.store import open_store
 
 TREE = TREES["infection"]

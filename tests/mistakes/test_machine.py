@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from covseg.data.phantom_dataset import write
-from covseg.run.claim import free_folder
+from covseg.data.phantom.dataset import write
+from covseg.run.folder.creation import free_folder
 
 DEBUG = ("train", "experiment=debug", "hydra.run.dir=run")
 LOADERS = (*DEBUG, "data.num_workers=2", "trainer.max_epochs=200", "callbacks=none")

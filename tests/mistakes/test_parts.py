@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from covseg.errors import ConfigError
-from covseg.run.job import _settle_protocol
+from covseg.run.command.job import _settle_protocol
 
 MISTAKES = {
     "an argument that an optimizer lacks": "+optimizer.lrr=3",

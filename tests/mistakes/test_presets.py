@@ -129,7 +129,7 @@ def test_two_presets_that_choose_each_other(said, tmp_path):
 
 def test_a_value_that_cannot_be_in_an_option_of_your_own(said, tmp_path):
     (tmp_path / "own" / "model").mkdir(parents=True)
-    text = "_target_: covseg.learn.unet.UNet\ndepth: 3\nbase_channels: 0\nnorm: none\n"
+    text = "_target_: covseg.learn.networks.unet.UNet\ndepth: 3\nbase_channels: 0\nnorm: none\n"
     (tmp_path / "own" / "model" / "tiny.yaml").write_text(f"{text}compile: false\n")
     said.refused("train", "--config-dir=own", "model=tiny")
 

@@ -20,7 +20,7 @@ import yaml
 
 import covseg
 from covseg.errors import CovsegError
-from covseg.learn.unet import UNet
+from covseg.learn.networks.unet import UNet
 
 EVALUATE = ("evaluate", "run=run", "hydra.run.dir=again")
 BEST = "checkpoints/best.ckpt"

@@ -22,7 +22,7 @@ def contrast(one: str, other: str) -> float:
 
 def themes() -> list[dict[str, str]]:
     """The variables of a light and of a dark page."""
-    sheet = (files("covseg.report.exploration") / "templates" / "style.css").read_text()
+    sheet = (files("covseg.report.html") / "templates" / "style.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
     return [dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in blocks]
 

@@ -14,7 +14,7 @@ from covseg.errors import ConfigError, setting
 class Model(Node):
     """The network."""
 
-    target: Literal["covseg.learn.unet.UNet"] = Field(alias="_target_")
+    target: Literal["covseg.learn.networks.unet.UNet"] = Field(alias="_target_")
     depth: Annotated[int, Field(ge=1, le=8)]  # down- and up-samplings
     base_channels: Annotated[int, Field(ge=1, le=1024)]  # of the first level, doubled each level
     norm: Literal["none", "batch", "group"]

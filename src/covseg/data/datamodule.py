@@ -15,7 +15,7 @@ from covseg.data.dataset import Sample, XrayDataset
 from covseg.data.division import Division
 from covseg.data.index import Index, read_index
 from covseg.data.sampler import FitSampler, ScoreSampler
-from covseg.data.source import source_of
+from covseg.data.source.locate import source_of
 from covseg.data.store import Store, open_store
 from covseg.errors import ConfigError, DataError, setting
 

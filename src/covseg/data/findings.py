@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from covseg.config.data import Split
-from covseg.data.duplicates import Pair
-from covseg.data.index import Key, Row
+from covseg.data.index import Key
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.errors import DataError
 from covseg.files import write_whole
@@ -48,19 +47,6 @@ class Finding:
     def is_leak(self) -> bool:
         """Whether one radiograph stands in two splits."""
         return self.kind in COPIES and self.b is not None and self.a[0] != self.b[0]
-
-
-def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
-    """A finding for each pair of copies."""
-    return [
-        Finding(
-            f"{pair.kind}_duplicate{'_mirrored' if pair.mirrored else ''}",
-            rows[pair.first].key,
-            rows[pair.second].key,
-            pair.correlation,
-        )
-        for pair in pairs
-    ]
 
 
 def cached(cache_dir: str | Path, fingerprint: str) -> Path:

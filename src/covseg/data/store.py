@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from covseg.data.build_once import built_once, progress_bar
 from covseg.data.image import Pixels, decode, decode_mask
 from covseg.data.index import Index, Row
-from covseg.data.once import built_once, progress_bar
-from covseg.data.source import Source, fingerprint
+from covseg.data.source.locate import Source, fingerprint
 from covseg.errors import DataError
 
 _VERSION = 1  # of the store's own format: part of its key

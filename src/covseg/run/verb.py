@@ -50,10 +50,10 @@ class Verb:
         training = self.as_training(config)
         if training is None:
             return self.work(config, out)
-        from covseg.run import faults  # Lightning comes in here: exploring does without
+        from covseg.run import machine_errors  # Lightning comes in here: exploring does without
 
         logs.quiet_lightning()
-        with faults.worded(training.data, out):
+        with machine_errors.worded(training.data, out):
             return self.work(config, out)
 
 

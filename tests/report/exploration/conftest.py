@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from covseg.data.border import borders
+from covseg.data.audit.border import borders
+from covseg.data.audit.mean_masks import mean_mask
+from covseg.data.audit.statistics import statistics
 from covseg.data.copies import Copies
 from covseg.data.division import folds
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.index import read_index
 from covseg.data.layout import SPLITS
-from covseg.data.mean_masks import mean_mask
-from covseg.data.phantom_dataset import write
-from covseg.data.source import locate
-from covseg.data.statistics import statistics
+from covseg.data.phantom.dataset import write
+from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 from covseg.measure.shortcuts import shortcut
-from covseg.report.exploration.found import Card, Exploration
+from covseg.report.exploration.result import Card, Exploration
 
 PAIRS = (*COPIES, "masks_disagree")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from covseg.data.mean_masks import MeanMask
+from covseg.data.audit.mean_masks import MeanMask
 from covseg.report.exploration import figures
 from covseg.report.exploration.distributions import Quantiles
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from covseg.data.alignment import Fit
-from covseg.data.duplicates import Lookalike
+from covseg.data.audit.alignment import Fit
+from covseg.data.audit.duplicates import Lookalike
 from covseg.data.findings import KINDS, Finding
 from covseg.report.exploration import finding_cards as module
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
+from covseg.data.audit.statistics import NAMES
 from covseg.data.layout import PUBLISHED_LUNG
-from covseg.data.statistics import NAMES
 from covseg.report.exploration.tables import write_csv, write_tables
 
 

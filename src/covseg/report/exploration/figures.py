@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.layout import SPLITS
-from covseg.data.mean_masks import MeanMask
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
 from covseg.report.exploration.distributions import Quantiles
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from covseg.data.duplicates import Lookalike
+from covseg.data.audit.duplicates import Lookalike
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.image import Pixels
 from covseg.data.index import Key
 from covseg.data.store import Store
 from covseg.report.colours import OTHER_TRUTH, TRUTH
-from covseg.report.exploration.gallery import embedded, outlined, outlines, side_by_side
+from covseg.report.html.thumbnails import embedded, outlined, outlines, side_by_side
 from covseg.report.meaning import MEANINGS, Meaning
 
 _PICTURES = 6  # of a kind, at most

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covseg.report.exploration.found import Exploration
+from covseg.report.exploration.result import Exploration
+from covseg.report.html.environment import percent
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,3 @@ def _damage(found: Exploration) -> Iterator[str]:
     left_out = ("unreadable", "wrong_mode", "wrong_size", "wrong_values")
     if n_files := sum(finding.kind in left_out for finding in found.findings):
         yield f"{n_files:,} files are damaged or of another kind; their images are left out."
-
-
-def percent(share: float) -> str:
-    """A share with one digit behind the point."""
-    return f"{share:.1%}".replace("%", " %")

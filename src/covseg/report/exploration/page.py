@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from covseg.data.audit.statistics import GLOBAL, OTHERS
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
-from covseg.data.statistics import GLOBAL, OTHERS
 from covseg.files import write_whole
-from covseg.report.exploration.drawn import Drawn, drawn
-from covseg.report.exploration.figure_files import png, svg
+from covseg.report.exploration.figure_list import Drawn, drawn
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
-from covseg.report.exploration.found import OF_BORDER, Card, Counts, Exploration
-from covseg.report.exploration.gallery import embedded
-from covseg.report.exploration.headlines import facts, headlines, percent
+from covseg.report.exploration.headlines import facts, headlines
+from covseg.report.exploration.result import OF_BORDER, Card, Counts, Exploration
+from covseg.report.html.environment import environment
+from covseg.report.html.figure_export import png, svg
+from covseg.report.html.thumbnails import embedded
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,8 @@ def write_page(found: Exploration, card: Card, out: Path) -> None:
 
 def page(found: Exploration, card: Card, all_drawn: list[Drawn]) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("covseg.report.exploration"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": lambda number: f"{number:,}", "percent": percent}
-    return environment.get_template("exploration.html").render(
+    template = environment("covseg.report.exploration").get_template("exploration.html")
+    return template.render(
         card=card,
         fingerprint=found.store.fingerprint,
         size=found.store.images.shape[:0:-1],

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
 from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
-from covseg.data.statistics import NAMES
 from covseg.files import write_whole
 from covseg.report.exploration.distributions import by_group
-from covseg.report.exploration.found import Counts, Exploration
+from covseg.report.exploration.result import Counts, Exploration
 from covseg.report.meaning import MEANINGS
 
 Cells = Sequence[object]

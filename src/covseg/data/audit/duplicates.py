@@ -1,0 +1,202 @@
+"""Radiographs that stand in a dataset more than once: as they are, re-toned, mirrored, re-cropped.
+
+A network that has seen one copy while it was fitted knows the other: across splits that is a leak.
+COVID-QU-Ex has no patients' names; near duplicates stand in for them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import nlargest
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from covseg.data.audit.alignment import Fit, aligned
+from covseg.data.audit.hog import Floats, hog, mirrored
+from covseg.data.build_once import progress_bar
+from covseg.data.image import Pixels
+
+NEAR = 0.97  # Pearson correlation from which two images are one radiograph
+_CANDIDATE = 0.93  # between the two some are
+_SAME_DETAIL = 0.75  # copies have 0.79 and more; another radiograph of a person 0.3 to 0.8
+_THUMBNAIL = 64  # pixels a side, where they are compared
+_NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
+_NEAREST = 6  # pairs that are no copies, to be looked at
+_BLOCK = 512  # rows of the matrix of all pairs in memory at a time
+_THREADS = 2  # OpenCV works without the interpreter's lock
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two copies of a radiograph.
+
+    Attributes:
+        first: number of a row.
+        second: of a later one.
+        kind: every pixel the same; correlated as they are; correlated once they are aligned.
+        mirrored: whether left and right are swapped.
+        correlation: Pearson's, of the images at 64 pixels a side.
+    """
+
+    first: int
+    second: int
+    kind: Literal["exact", "near", "aligned"]
+    mirrored: bool
+    correlation: float
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Both numbers."""
+        return self.first, self.second
+
+
+class Lookalike(NamedTuple):
+    """Two images that are laid over each other and are not called copies.
+
+    Attributes:
+        likeness: of the two conditions on a copy the one that is met less, below 1.
+        first: number of a row.
+        second: of a later one.
+        mirrored: whether left and right are swapped.
+        fit: how well one lies over the other.
+    """
+
+    likeness: float
+    first: int
+    second: int
+    mirrored: bool
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """All pairs of images, compared.
+
+    Attributes:
+        pairs: of copies, sorted.
+        nearest: the few others that come closest to being one, the closest first.
+    """
+
+    pairs: list[Pair]
+    nearest: list[Lookalike]
+
+
+def duplicates(images: Pixels) -> Duplicates:
+    """Look for copies among all pairs.
+
+    Args:
+        images: uint8 [n, height, width], which may be mapped from disk.
+    """
+    content = [blake2b(image.tobytes()).digest() for image in images]
+    found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
+    candidates = set[tuple[int, int, bool]]()
+    for a, b, swapped, value in _alike(images):
+        if value < NEAR:
+            candidates.add((a, b, swapped))
+        elif content[a] == content[b]:
+            found.setdefault((a, b), Pair(a, b, "exact", False, 1.0))
+        else:
+            found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
+    others: list[Lookalike] = []
+    open_pairs = sorted(pair for pair in candidates if pair[:2] not in found)
+    for (a, b, swapped), fit in _fits(images, open_pairs):
+        likeness = min(fit.correlation / NEAR, fit.detail / _SAME_DETAIL)
+        if likeness >= 1:
+            found.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
+        else:
+            others.append(Lookalike(likeness, a, b, swapped, fit))
+    rest = (other for other in others if (other.first, other.second) not in found)
+    return Duplicates(sorted(found.values()), nlargest(_NEAREST, rest))
+
+
+def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
+    """Pairs, directly or mirrored, with their correlation; 0 for likeness of another kind."""
+    thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
+    for swapped in (False, True):
+        for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
+            yield a, b, swapped, value
+        for a, b in _neighbours(gradients, mirrored if swapped else _as_it_is):
+            yield a, b, swapped, 0.0
+
+
+def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Rows with the same content, each with the first of its kind."""
+    seen: dict[bytes, int] = {}
+    for row, digest in enumerate(content):
+        first = seen.setdefault(digest, row)
+        if first != row:
+            yield first, row
+
+
+def _thumbnail(image: Pixels) -> Floats:
+    """Such that a dot product is a correlation; zero for an image of one grey."""
+    small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+    values = small.astype(np.float32).ravel()
+    values -= values.mean()
+    length = float(np.linalg.norm(values))
+    return values / length if length > 0 else values
+
+
+def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
+    found = np.empty((len(images), len(describe(images[0]))), np.float32)
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        progress_bar("describing", len(images)) as advance,
+    ):
+        for start in range(0, len(images), _BLOCK):
+            block = images[start : start + _BLOCK]
+            for row, values in enumerate(pool.map(describe, block), start):
+                found[row] = values
+                advance()
+    return found
+
+
+def _as_it_is(vectors: Floats) -> Floats:
+    return vectors
+
+
+def _mirrored(thumbnails: Floats) -> Floats:
+    swapped = thumbnails.reshape(-1, _THUMBNAIL, _THUMBNAIL)[:, :, ::-1]
+    return swapped.reshape(thumbnails.shape)
+
+
+def _above(
+    vectors: Floats, change: Callable[[Floats], Floats], least: float
+) -> Iterator[tuple[int, int, float]]:
+    """Every pair (a, b), a < b, with a dot product of at least ``least`` once a is changed."""
+    for start in range(0, len(vectors), _BLOCK):
+        products = change(vectors[start : start + _BLOCK]) @ vectors[start:].T
+        for a, b in zip(*np.nonzero(np.triu(products >= least, 1)), strict=True):
+            yield start + int(a), start + int(b), float(products[a, b])
+
+
+def _neighbours(vectors: Floats, change: Callable[[Floats], Floats]) -> Iterator[tuple[int, int]]:
+    """Each row, changed, with the few that are most like it, itself left out."""
+    n_near = min(_NEIGHBOURS, len(vectors) - 1)
+    if n_near == 0:
+        return
+    for start in range(0, len(vectors), _BLOCK):
+        products = change(vectors[start : start + _BLOCK]) @ vectors.T
+        rows = np.arange(len(products))
+        products[rows, start + rows] = -np.inf
+        nearest = np.argpartition(products, -n_near, axis=1)[:, -n_near:]
+        for a, of_row in enumerate(nearest):
+            for b in of_row[products[a, of_row] >= _LIKE]:
+                yield min(start + a, int(b)), max(start + a, int(b))
+
+
+def _fits(
+    images: Pixels, pairs: Sequence[tuple[int, int, bool]]
+) -> Iterator[tuple[tuple[int, int, bool], Fit]]:
+    def fit(pair: tuple[int, int, bool]) -> Fit:
+        a, b, swapped = pair
+        other = images[b][:, ::-1] if swapped else images[b]
+        return aligned(images[a], np.ascontiguousarray(other))
+
+    with ThreadPoolExecutor(_THREADS) as pool, progress_bar("aligning", len(pairs)) as advance:
+        for pair, found in zip(pairs, pool.map(fit, pairs), strict=True):
+            yield pair, found
+            advance()

@@ -1,0 +1,1 @@
+"""A run folder: making, reading, locking, its history."""

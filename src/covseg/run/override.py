@@ -1,0 +1,35 @@
+"""One override of the command line: whether Hydra can read it, and how to quote its value."""
+
+import re
+import shlex
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+# what Hydra and OmegaConf raise over an override, at the latest when its value is put in
+REFUSALS = (
+    *(HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError),
+    *(RecursionError, AssertionError),
+)
+
+
+def written(key: str, value: str) -> str:
+    """An override as it is typed into a shell."""
+    plain = f"{key}={value}"
+    return shlex.quote(plain if readable(plain) else f"{key}={in_quotes(value)}")
+
+
+def in_quotes(value: str) -> str:
+    """As Hydra reads it back: a backslash means itself, unless a quote follows."""
+    inside = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", inside) + '"'
+
+
+def readable(override: str) -> bool:
+    """Whether Hydra's grammar accepts an override."""
+    try:
+        OverridesParser.create().parse_override(override)
+    except REFUSALS:
+        return False
+    return True

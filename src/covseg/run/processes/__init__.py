@@ -1,0 +1,1 @@
+"""Several processes for one job, and the signals that end them."""

@@ -1,0 +1,105 @@
+"""One look at a dataset: its counts, its findings, what leaks, and what gives classes away."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+
+from covseg.config.explore import Explore
+from covseg.data import findings
+from covseg.data.audit.border import borders
+from covseg.data.audit.duplicates import Lookalike, duplicates
+from covseg.data.audit.files import audit, lung_tree_counts
+from covseg.data.audit.mean_masks import mean_mask
+from covseg.data.audit.pairs import disagreements, of_pairs
+from covseg.data.audit.statistics import Statistics, statistics
+from covseg.data.copies import Copies
+from covseg.data.division import folds
+from covseg.data.findings import COPIES, Finding
+from covseg.data.layout import SPLITS
+from covseg.data.source.locate import Source, source_of
+from covseg.data.store import Store
+from covseg.errors import DataError
+from covseg.measure.shortcuts import Shortcut, shortcut
+from covseg.report.exploration.page import write_page
+from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
+from covseg.report.exploration.tables import write_tables
+from covseg.report.findings_table import print_findings
+from covseg.run.folder.provenance import provenance, write_provenance
+
+log = logging.getLogger(__name__)
+
+
+def explore(config: Explore, out: Path) -> None:
+    """Write ``findings.csv``, tables, figures and a page, and print what they say.
+
+    Raises:
+        CovsegError: the data is not there, nothing of it can be used, or ``out`` is full.
+    """
+    began = time.monotonic()
+    source = source_of(config.data)
+    result = audit(source, config.data.cache_dir)
+    store = result.store
+    log.info("%d images of %s", len(store.index.rows), source.path)
+    compared = duplicates(store.images)
+    pairs = compared.pairs
+    found = [
+        *result.findings,
+        *of_pairs(pairs, store.index.rows),
+        *disagreements(pairs, store),
+    ]
+    findings.write(found, out / "findings.csv")
+    findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
+    notes = provenance("explore", 0, 1)
+    exploration = _looked_at(source, store, found, compared.nearest)
+    write_tables(exploration, out / "tables")
+    made_up = config.data.root is None and config.data.phantom is not None
+    version, command = notes["versions"]["covseg"], notes["command"]
+    write_page(
+        exploration, Card(made_up, source.path.name, command, version, notes["started"]), out
+    )
+    notes |= {
+        "data": {"root": str(config.data.root), **store.facts()},
+        "families": len(exploration.families),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    write_provenance(notes, out / "provenance.json")
+    print_findings(store.index.counts(), found, len(exploration.families), out)
+
+
+def _looked_at(
+    source: Source, store: Store, found: list[Finding], nearest: list[Lookalike]
+) -> Exploration:
+    described = statistics(store)
+    copies = Copies(store.index, tuple(one for one in found if one.kind in COPIES))
+    return Exploration(
+        store=store,
+        findings=found,
+        families=copies.families(),
+        nearest=nearest,
+        lung_tree=_lung_tree(source),
+        statistics=described,
+        mean_masks={split: mean_mask(store, store.index.of_split(split)) for split in SPLITS},
+        shortcuts=_shortcuts(store, described, copies),
+    )
+
+
+def _lung_tree(source: Source) -> Counts | None:
+    try:
+        return lung_tree_counts(source)
+    except DataError as error:  # explore is about the other tree
+        log.warning("the lung tree is not counted: %s", error)
+        return None
+
+
+def _shortcuts(store: Store, described: Statistics, copies: Copies) -> dict[str, Shortcut | None]:
+    rows = store.index.rows
+    classes = np.array([row.patient_class for row in rows])
+    fold = np.array(folds(copies))
+    masked = np.array([row.lung is not None for row in rows])  # else nothing can be blanked
+    of_border = shortcut(borders(store)[masked], classes[masked].tolist(), fold[masked].tolist())
+    return {
+        OF_IMAGE: shortcut(described.of_image, classes.tolist(), fold.tolist()),
+        OF_BORDER: of_border,
+    }

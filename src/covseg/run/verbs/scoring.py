@@ -1,0 +1,160 @@
+"""From a trained network to what a reader believes: records, summary, table, pictures.
+
+Train and evaluate share it, so that they cannot differ.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+
+from covseg.config.protocol import Protocol
+from covseg.data.datamodule import XrayDataModule
+from covseg.learn.module import SegmentationModule
+from covseg.measure import baselines
+from covseg.measure.counts import Numbers
+from covseg.measure.records import Records
+from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each
+from covseg.measure.summary import Summary, flat_scores, summarise, write_summary
+from covseg.report.callbacks import draw_rows
+from covseg.report.pictures import save
+from covseg.report.table import print_summary
+from covseg.run.verbs import leaks
+
+log = logging.getLogger(__name__)
+
+
+class Scorer:
+    """A network with the data, and the Trainer that spreads it over the devices.
+
+    Args:
+        trainer: of the run.
+        module: with the weights that are scored.
+        data: set up.
+    """
+
+    def __init__(
+        self, trainer: L.Trainer, module: SegmentationModule, data: XrayDataModule
+    ) -> None:
+        self.trainer, self.module, self.data = trainer, module, data
+        self._gathered: dict[str, Numbers] = {}
+        self._shown: tuple[Summary, Records]
+
+    def records(self, split: str) -> Records:
+        """Score every image of a part once, over all processes; the same in each of them.
+
+        ``trainer.limit_test_batches`` leaves some out.
+        """
+        if split not in self._gathered:
+            self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
+            assert self.module.collected is not None
+            self._gathered[split] = self.module.collected.numpy()
+        return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
+
+    def objective(self, split: str) -> float | None:
+        """What a search minimises: over all images and targets of Val, whatever the limit."""
+        trainer, limit = self.trainer, self.trainer.limit_test_batches
+        if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
+            return SCORES[OBJECTIVE](self.records(split).counts())
+        trainer.limit_test_batches = 1.0
+        try:
+            whole = Scorer(trainer, self.module, self.data).records(split)
+        finally:
+            trainer.limit_test_batches = limit
+        return SCORES[OBJECTIVE](whole.counts())
+
+    def score(
+        self,
+        split: str,
+        protocol: Protocol,
+        statistics: baselines.Statistics,
+        out: Path,
+        objective: float | None,
+    ) -> None:
+        """Score a split; write ``per_image.csv`` and ``summary.json``."""
+        records = self.records(split)
+        if not self.trainer.is_global_zero:
+            return
+        records.write(out / "per_image.csv")
+        rows = sorted(int(row) for row in self._gathered[split][:, 0])
+        data = self.data
+        summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
+        summary |= summarise(
+            records,
+            baselines.records(statistics, data.store, rows, data.data.targets),
+            threshold=protocol.threshold,
+            detection_min_pixels=protocol.detection_min_pixels,
+            objective=objective,
+            families=leaks.families(data),
+            leaks=leaks.leaking(data, split),
+        )
+        if seen := leaks.seen_rows(data, split):
+            summary["fitted_before"] = len(seen)
+        write_summary(summary, out / "summary.json")
+        if absent := data.division.absent_classes(split):
+            log.warning("%s has no image of the class %s", split, " and ".join(absent))
+        if len(rows) < (n_images := len(data.rows(split))):
+            log.warning("only %d of the %d images of %s are scored", len(rows), n_images, split)
+        self._shown = summary, records
+
+    def show(self, out: Path, step: int) -> None:
+        """Hand the scores to the loggers, draw ``pictures/``, print; in the first process.
+
+        The scores are on disk by now: what fails here is a warning, and costs nothing else.
+
+        Args:
+            out: the run folder.
+            step: the place of the scores in the loggers, in optimizer steps of the run.
+        """
+        summary, records = self._shown
+        threshold, values = summary["threshold"], flat_scores(summary)
+        for logger in self.trainer.loggers:
+            with _no_more_than_a_warning(f"the scores to the {type(logger).__name__}"):
+                logger.log_metrics(values, step)
+        with _no_more_than_a_warning(f"{out / 'pictures'}"):
+            self._draw(records, threshold, out / "pictures")
+        with _no_more_than_a_warning("the table of the scores"):
+            print_summary(summary, out)
+
+    def _draw(self, records: Records, threshold: float, folder: Path) -> None:
+        """Draw the telling images of the first target."""
+        numbers = self.data.index.numbers()
+        records = records.where(records.target == self.data.data.targets[0])
+        keys = records.keys
+        for name, (place, caption) in telling_images(records).items():
+            row = numbers[keys[place]]
+            picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
+            save(picture, folder / f"{name}.png")
+
+
+@contextlib.contextmanager
+def _no_more_than_a_warning(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.warning("could not write %s (%s); the scores are in summary.json", what, reason)
+
+
+def telling_images(records: Records) -> dict[str, tuple[int, str]]:
+    """Best, median and worst positive image by Dice, and the largest false alarm.
+
+    Returns:
+        name -> place in ``records`` and caption, for those that there are.
+    """
+    counts = records.counts()
+    dice, positive = dice_of_each(counts), counts.positive
+    by_dice = np.flatnonzero(positive)[np.argsort(dice[positive], kind="stable")]
+    found = {}
+    if len(by_dice):
+        places = {"best": -1, "median": len(by_dice) // 2, "worst": 0}
+        for name, rank in places.items():
+            place = int(by_dice[rank])
+            found[name] = place, f"{records.name[place]}: Dice {dice[place]:.3f}"
+    if not positive.all():
+        place = int(np.where(positive, -1, counts.fp).argmax())
+        found["false_alarm"] = place, f"{records.name[place]}: {counts.fp[place]:.0f} px"
+    return found

@@ -1,0 +1,310 @@
+"""One training run: everything is built and checked first, then data, then fitting, then scores."""
+
+import contextlib
+import dataclasses
+import logging
+import math
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from covseg import build, devices
+from covseg.config.train import Train
+from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
+from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
+from covseg.learn.keep import KeepBest, KeepProgress
+from covseg.learn.progress import KEY, Halted, Progress, progress_of
+from covseg.learn.restore import go_on_from
+from covseg.measure import baselines
+from covseg.report.callbacks import EpochTable
+from covseg.run.folder.agreement import load_run_weights
+from covseg.run.folder.history import Notes
+from covseg.run.folder.provenance import provenance
+from covseg.run.folder.reading import read_run, reported_checkpoint
+from covseg.run.processes.signal_callback import Listener
+from covseg.run.processes.signals import Interruption
+from covseg.run.verbs import leaks
+from covseg.run.verbs.plan import Plan
+from covseg.run.verbs.scoring import Scorer
+
+log = logging.getLogger(__name__)
+
+
+class Training:
+    """A run of ``covseg.train`` in its folder; it goes on from the checkpoint that is there.
+
+    Args:
+        config: checked.
+        out: the run folder, with ``config.yaml`` in it.
+        interruption: whether somebody has asked this process to end.
+
+    Raises:
+        CovsegError: an argument that a part refuses, before any data is read.
+    """
+
+    def __init__(self, config: Train, out: Path, interruption: Interruption) -> None:
+        self.config, self.out, self._began = config, out, time.monotonic()
+        self.checkpoints, self._interruption = out / "checkpoints", interruption
+        self._last = self.checkpoints / "last.ckpt"
+        self._keeps = config.trainer.enable_checkpointing is not False
+        self._keeps &= not config.trainer.fast_dev_run
+        stored = self._stored()
+        self.progress = progress_of(stored, self._last) if stored else Progress()
+        L.seed_everything(config.seed, workers=True, verbose=False)
+        self.network = build.network(config)
+        self.module = build.module(config, self.network)
+        protocol = config.protocol
+        assert protocol.report != "auto"
+        self.data = build.datamodule(
+            config.data,
+            protocol,
+            report=protocol.report,
+            seed=config.seed,
+            transforms=build.augment(config),
+        )
+        self._notes = Notes(out)
+        self.trainer = build.trainer(
+            # a checkpoint comes first when the time is over: ``KeepProgress`` looks at the clock
+            config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
+            out,
+            [*self._callbacks(), *build.callbacks(config)],
+            build.loggers(config, out, self._notes.id),
+        )
+        # in its own precision before the weights come in: nothing is rounded on the way
+        self.trainer.precision_plugin.convert_module(self.network)
+        self._load_weights(stored)
+        now = provenance("train", config.seed, self.trainer.world_size)
+        self._notes.begin(now, self.progress)
+        self.data.trainer = self.trainer
+        if stored:
+            self._check_processes(len(stored[KEY]["processes"]))
+            go_on_from(stored, self.progress, self.trainer)
+
+    def prepare(self) -> None:
+        """Read the data, and refuse what cannot be fitted."""
+        config = self.config
+        self.data.setup("fit")
+        self._notes.check_data(self.data.facts())
+        leaks.divide(self.data, self.out)
+        rows = self.data.rows(*config.protocol.fit)
+        self.data.check()
+        plan = Plan(self.trainer, self.data.n_train_batches)
+        self._check_validated(plan)
+        before = leaks.know_fitted(self.data, self.out, config.init)
+        leaks.check_start(self.data, config.init)
+        compiled = self._compile(plan)
+        if self.trainer.is_global_zero:
+            baselines.fit(self.data.store, rows, config.data.targets).save(
+                self.out / "baselines.npz"
+            )
+            leaks.keep(self.data, self.out, before)
+            self._notes.write(data=self.data.facts(), compiled=compiled)
+            self._announce(len(rows), plan)
+            leaks.warn(self.data, self.data.report)
+
+    def _check_validated(self, plan: Plan) -> None:
+        """Refuse what waits for a score on Val that would never be taken.
+
+        Raises:
+            ConfigError: training ends before the first validation.
+        """
+        if (waiting := self.config.waiting_for_val) and not plan.validates:
+            raise ConfigError(
+                waiting[0],
+                f"waits for a score on Val, and training ends after {plan.total_batches:.0f} "
+                f"batches, before the first validation (after {plan.first_validation:.0f})",
+                "train longer, or validate earlier (trainer.check_val_every_n_epoch, "
+                "trainer.val_check_interval)",
+            )
+
+    def _compile(self, plan: Plan) -> bool:
+        wish = self.config.model.compile
+        if wish == "auto":  # a run that goes on rounds as it began
+            before = self._notes["compiled"]
+            wish = wish if before is None else before
+        return devices.compile_network(self.network, wish, plan.total_batches)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to fit."""
+        limits, now = self.config.trainer, self.progress
+        epochs = limits.max_epochs not in {None, -1} and now.epoch >= (limits.max_epochs or 0)
+        return epochs or now.stop or (limits.max_steps > 0 and now.step >= limits.max_steps)
+
+    def fit(self) -> None:
+        """Fit to the end, or until somebody asks to end.
+
+        Raises:
+            Stopped: asked to, by a cluster, or with other processes around.
+        """
+        self.data.resume_at = self.progress.epoch, self.progress.batch
+        if self.complete:
+            return
+        waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
+        try:
+            with waiting:
+                self.trainer.fit(self.module, datamodule=self.data)
+        except Halted as halted:
+            self.progress = halted.progress
+            self._halt()
+        else:
+            self.progress = dataclasses.replace(self.progress, stop=True)
+
+    def _halt(self) -> None:
+        number, now = self._interruption.number, self.progress
+        where = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
+        # another process may have got the signal, or have the clock that is ahead
+        decided = self.trainer.strategy.reduce_boolean_decision
+        signalled = decided(number is not None, all=False)
+        if not signalled and self.complete:
+            return  # the time was over with the last epoch
+        limit = setting("trainer.max_time", self.config.trainer.max_time)
+        if now == Progress():  # nothing is learnt, and no checkpoint written
+            if signalled:
+                raise Stopped(number or signal.SIGTERM)
+            raise TrainingError(limit, "was over before the first step", "give more time")
+        if self.trainer.is_global_zero:
+            self._notes.write(interrupted=f"after {where}")
+            why = "stopped" if signalled else f"{limit} was reached"
+            log.warning("%s after %s; resume=%s goes on from there", why, where, self.out)
+        if signalled and (number != signal.SIGINT or self.trainer.world_size > 1):
+            raise Stopped(number or signal.SIGTERM)
+        log.warning("the scores are of what was learnt until then")
+
+    def report(self) -> float | None:
+        """Score the checkpoint that the protocol reports, on the split that it reports."""
+        protocol = self.config.protocol
+        chosen = self._reported_checkpoint()
+        load_weights(self.network, chosen)
+        scorer = Scorer(self.trainer, self.module, self.data)
+        objective = scorer.objective(protocol.select) if protocol.select else None
+        statistics = baselines.Statistics.load(self.out / "baselines.npz")
+        scorer.score(self.data.report, protocol, statistics, self.out, objective)
+        if self.trainer.is_global_zero:
+            seconds = round(time.monotonic() - self._began, 1)
+            tried = self.config.trainer.fast_dev_run
+            done = {"finished": True, "interrupted": None} if self.complete and not tried else {}
+            if tried:
+                log.warning("trainer.fast_dev_run tries the program out: its scores mean nothing")
+            self._notes.write(checkpoint=chosen.name, seconds=seconds, **done)
+            scorer.show(self.out, self.trainer.global_step)
+        return objective
+
+    def _reported_checkpoint(self) -> Path:
+        """The file that the protocol reports, the last state saved first where nothing was.
+
+        Raises:
+            TrainingError: the best is wanted, and no epoch was ever scored on Val.
+        """
+        chosen = self.checkpoints / f"{self.config.protocol.checkpoint}.ckpt"
+        last = self._last
+        # fast_dev_run makes Lightning keep none; all processes save together
+        if not self._keeps:
+            for path in {last, chosen}:
+                self.trainer.save_checkpoint(path)
+        self.trainer.strategy.barrier()
+        if not chosen.exists() and not self.complete:
+            return last  # asked to end before any score on Val
+        if not chosen.exists():
+            raise TrainingError(
+                chosen,
+                "was never written, because training ended before any score on Val",
+                "train longer or validate earlier (trainer.val_check_interval), or score last.ckpt "
+                "with covseg.evaluate checkpoint=last",
+            )
+        return chosen
+
+    def _callbacks(self) -> list[L.Callback]:
+        """What every run has: checkpoints and ``metrics.csv``."""
+        callbacks: list[L.Callback] = [Listener(self._interruption)]
+        callbacks += [EpochTable(self.out / "metrics.csv")]
+        if self._keeps and self.config.protocol.select:
+            callbacks.append(KeepBest(self.checkpoints, build.MONITOR))
+        if self._keeps:
+            limit = self.config.trainer.time_limit
+            callbacks.append(
+                KeepProgress(
+                    self._last,
+                    self.config.callbacks.checkpoint_every_n_steps,
+                    self.config.trainer.whole_epochs,
+                    self.progress,
+                    asked_to_end=lambda: bool(self._interruption),
+                    seconds=math.inf if limit is None else limit.total_seconds(),
+                )
+            )
+        return callbacks
+
+    def _stored(self) -> dict[str, Any] | None:
+        """The checkpoint to go on from, if there is one."""
+        try:
+            return read_checkpoint(self._last) if self._last.exists() else None
+        except RunError as error:
+            where, cause, _ = error.args
+            raise RunError(where, cause, "remove it, and the run begins again") from error
+
+    def _check_processes(self, before: int) -> None:
+        now, devices = self.trainer.world_size, self.config.trainer.devices
+        if before != now:
+            raise ConfigError(
+                f"trainer.devices={devices}",
+                f"means {now} process(es) here, and {self.out} was begun with {before}",
+                "go on where there are as many",
+            )
+
+    def _load_weights(self, stored: dict[str, Any] | None) -> None:
+        if stored is not None:
+            put_weights(self.network, stored, self._last)
+        elif self.config.init is not None:
+            start = Path(self.config.init)
+            self._check_targets(read_run(start).data.targets)
+            load_run_weights(self.network, start, reported_checkpoint(start))
+
+    def _check_targets(self, before: Sequence[str]) -> None:
+        """Refuse outputs in another order than the start's, and warn of those of other targets.
+
+        Raises:
+            ConfigError: the weights of one output would become another's.
+        """
+        now = list(self.config.data.targets)
+        if before != now and sorted(before) == sorted(now):
+            raise ConfigError(
+                setting("data.targets", now),
+                f"is in another order than in init={self.config.init}, whose outputs would be "
+                "exchanged",
+                f"set data.targets=[{','.join(before)}]",
+            )
+        if before != now:
+            words = "init=%s segments %s: its last layer begins here with another meaning"
+            log.warning(words, self.config.init, " and ".join(before))
+
+    def _announce(self, n_images: int, plan: Plan) -> None:
+        """Log what is fitted, by how much at once, and on what."""
+        config, processes = self.config, self.trainer.world_size
+        per_batch = config.data.batch_size * processes
+        full, last = (n_batches * per_batch for n_batches in plan.step_sizes)
+        used = plan.n_batches * per_batch
+        # a rest smaller than a batch has its turn in another epoch
+        some = f"{used} of " if used <= n_images - per_batch else ""
+        log.info(
+            "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
+            "per step%s",
+            f"{sum(p.numel() for p in self.network.parameters()):,}",
+            some,
+            n_images,
+            " and ".join(config.protocol.fit),
+            config.data.batch_size,
+            processes,
+            full,
+            f", {last} in the last step of an epoch" if last < full else "",
+        )
+        log.info("on %s", devices.described(config.trainer))
+        if processes > 1 and config.model.norm == "batch" and not config.trainer.sync_batchnorm:
+            remedy = ": trainer.sync_batchnorm=true shares them"
+            log.info(
+                "batch norm's statistics are each process's own%s",
+                remedy if devices.on_gpu(config.trainer) else "",
+            )
