@@ -13,11 +13,11 @@ import lightning as L
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from configurations import composed
 from covseg import build
 from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
-from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 # the tests are about the CPU, whose numbers are the same again on every run; test_gpu.py starts
@@ -30,7 +30,7 @@ Fitted = tuple[L.Trainer, SegmentationModule, XrayDataModule]
 TINY = (
     *("data=phantom", "data.phantom.seed=0", "data.phantom.n_images={Train:8,Val:4,Test:4}"),
     *("data.image_size=32", "data.batch_size=4", "augment=none", "callbacks=none"),
-    *("model.depth=2", "model.base_channels=4", "model.compile=false", "protocol.report=Test"),
+    *("model.depth=2", "model.base_channels=4", "compile=false", "protocol.report=Test"),
     *("trainer=cpu", "trainer.max_epochs=2", "trainer.enable_progress_bar=false"),
     *("trainer.enable_checkpointing=false", "protocol.checkpoint=last"),
 )

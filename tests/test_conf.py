@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from configurations import composed
 from covseg import build
-from covseg.config import CONF
+from covseg.config.conf import CONF, flatten
 from covseg.config.train import Train
-from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 OPTIONS = [
@@ -81,9 +81,8 @@ def test_a_preset_states_only_differences() -> None:
     for preset in (CONF / "experiment").glob("*.yaml"):
         stated = yaml.safe_load(preset.read_text())
         stated.pop("defaults")
-        for group, values in stated.items():
-            for key, value in values.items():
-                assert plain[group].get(key) != value, f"{preset.name}: {group}.{key}"
+        for key, value in flatten(stated).items():
+            assert flatten(plain).get(key) != value, f"{preset.name}: {key}"
 
 
 def test_help_shows_groups_keys_with_units_and_three_commands(command: Callable) -> None:

@@ -8,10 +8,10 @@ from unittest.mock import patch
 import pytest
 import torch
 
+from configurations import composed
 from covseg import build, devices
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError
-from covseg.run.command.hydra_errors import composed
 from covseg.validation import check
 
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from covseg.config import CONF
+from covseg.config.conf import CONF
 from covseg.data import findings
 from covseg.data.audit.files import audit
 from covseg.data.phantom.dataset import write
@@ -416,7 +416,7 @@ def test_the_configuration_travels_in_the_wheel(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert "base_channels: 8" in done.stdout
-    code = "import covseg.config as c; print(c.CONF)"
+    code = "import covseg.config.conf as c; print(c.CONF)"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )

@@ -37,8 +37,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from configurations import composed
 from covseg import build, evaluate, train
-from covseg.config import CONF
+from covseg.config.conf import CONF
 from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
 from covseg.data.index import read_index
@@ -48,12 +49,13 @@ from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import Statistics
-from covseg.run.command.hydra_errors import composed
-from covseg.run.command.main import _check_command_line
-from covseg.run.folder.reading import config_as_changed, read_run
+from covseg.run.command.arguments import jobs, parse
+from covseg.run.command.compose import compose_config, composer, plain
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verb import Verb
 from covseg.run.verbs import reproduction
 from covseg.run.verbs.evaluation import _statistics
+from covseg.run.verbs.request import Request, read_request
 from covseg.validation import check
 
 N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "300"))
@@ -300,10 +302,17 @@ def line(*words: str) -> list[Override]:
 
 
 def accepted(verb: Verb, words: list[str]) -> bool:
-    """Whether a command line passes; the exits of --help and --version count as no."""
-    sys.argv = [verb.name, *words]
+    """Whether every run of a command line is composed and checked without a refusal."""
+
+    def check_all() -> None:
+        arguments = parse(words)
+        with composer(verb.name, arguments.config_dir) as own:
+            overrides = [*arguments.overrides, *own]
+            for job in jobs(overrides) if arguments.multirun else [overrides]:
+                verb.request(check(verb.schema, plain(compose_config(verb.name, job))))
+
     try:
-        return refused(lambda: _check_command_line(verb)) is None
+        return refused(check_all) is None
     except SystemExit as stop:  # --version
         if stop.code:
             raise
@@ -427,7 +436,7 @@ def test_an_evaluation_is_refused_or_is_what_was_written(overrides, home, finish
     words = [f"run={finished}", *(one.word for one in overrides)]
     if accepted(evaluate.VERB, words):
         values = check_arrived("evaluate", [*line(words[0]), *overrides])
-        config = config_as_changed(check(Evaluate, values))
+        config = read_request(check(Evaluate, values)).config
         if config.trainer.accelerator in {"auto", "cpu"}:
             refused(lambda: build.trainer(config.trainer, home, [], []))
 
@@ -435,7 +444,7 @@ def test_an_evaluation_is_refused_or_is_what_was_written(overrides, home, finish
 # other processes and other machines are not waited for here, and an end is set to training
 ELSEWHERE = {"trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accelerator"}
 ELSEWHERE |= {"trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "data.cache_dir"}
-ELSEWHERE |= {"trainer.min_epochs", "trainer.min_steps", "data.phantom.n_images", "model.compile"}
+ELSEWHERE |= {"trainer.min_epochs", "trainer.min_steps", "data.phantom.n_images", "compile"}
 ELSEWHERE |= {"data.num_workers", "model.depth", "model.base_channels", "data.image_size"}
 ELSEWHERE |= {"data.download"}
 NEAR = [key for key in KEYS if key.name not in ELSEWHERE]
@@ -693,7 +702,7 @@ def same_weights(network: torch.nn.Module, other: torch.nn.Module) -> bool:
 @given(name=st.sampled_from(FILES), wounds=WOUNDS)
 @cases(15)
 def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finished, caplog):
-    own = read_run(finished)
+    own = RunFolder(finished).config
     with tempfile.TemporaryDirectory(dir=home) as place:
         run = Path(shutil.copytree(finished, Path(place, "run")))
         data = (run / name).read_bytes()
@@ -701,7 +710,7 @@ def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finis
             data = BYTES[what](data, random.Random(number))
         (run / name).write_bytes(data)
         configs: list[Train] = []
-        if refused(lambda: configs.append(read_run(run))) is None:
+        if refused(lambda: configs.append(RunFolder(run).config)) is None:
             text = (run / "config.yaml").read_text(encoding="utf-8")
             assert configs == [check(Train, yaml.safe_load(text))]
         network, right = build.network(own), build.network(own)
@@ -714,7 +723,10 @@ def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finis
                 expected = getattr(Statistics.load(finished / "baselines.npz"), part)
                 np.testing.assert_array_equal(getattr(found[0], part), expected)
         caplog.clear()
-        reproduction.compare(run, own, own, "Test", finished)
+        folder = RunFolder(run)
+        folder.__dict__["config"] = own  # read before the damage
+        request = Request(folder, own, "Test", folder.best, other_place=False)
+        reproduction.compare(request, RunFolder(finished))
         if name == "summary.json" and not same_numbers(run / name, finished / name):
             assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert all(record.getMessage().isprintable() for record in caplog.records)
@@ -730,7 +742,7 @@ def test_a_flipped_bit_in_a_weight_is_seen(home, finished):
         content = archive.read(largest)
     data[data.index(content) + len(content) // 2] ^= 1
     path.write_bytes(data)
-    network = build.network(read_run(finished))
+    network = build.network(RunFolder(finished).config)
     assert "checksum" in (refused(lambda: load_weights(network, path)) or "")
 
 

@@ -265,7 +265,7 @@ def test_compiling_is_possible_and_never_needed(
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda net: compiled.append(net))
     monkeypatch.setattr("shutil.which", lambda name: name if compiler else None)
-    words = ["experiment=debug", "model.compile=true", "trainer.max_epochs=1"]
+    words = ["experiment=debug", "compile=true", "trainer.max_epochs=1"]
     done = verb("train", *words, "hydra.run.dir=run")
     assert done.code == 0, done.err
     assert bool(compiled) == compiler

@@ -8,6 +8,7 @@ From Python::
     prediction = probability > model.threshold
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(run: str | Path, checkpoint: str | None = None) -> "Predictor":
+def load(run: str | Path, checkpoint: str | None = None, trust: Sequence[str] = ()) -> "Predictor":
     """The network of a run folder with its preprocessing and threshold.
 
     Args:
         run: the run folder.
         checkpoint: ``best`` or ``last``; None takes the one that the run reported.
+        trust: packages whose code the run may name, such as that of its network.
 
     Raises:
         covseg.errors.CovsegError: the folder or its checkpoint cannot be used.
     """
-    from covseg.run.verbs.predictor import Predictor  # torch comes in only where it is needed
+    from covseg.run.verbs.predictor import Predictor  # imports torch
 
-    return Predictor(run, checkpoint)
+    return Predictor(run, checkpoint, trust)

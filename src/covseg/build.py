@@ -1,26 +1,22 @@
-"""Configuration -> objects: the one file that calls ``hydra.utils.instantiate``."""
+"""Configuration -> objects: what each part is given beside its own arguments."""
 
-import inspect
+import contextlib
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 from torch.optim import Optimizer
 
 from covseg import devices
 from covseg.config.data import Data
-from covseg.config.node import Buildable, Node
+from covseg.config.model import OtherNetwork
 from covseg.config.protocol import Protocol
 from covseg.config.train import Train
 from covseg.config.trainer import Trainer
@@ -28,48 +24,100 @@ from covseg.data.augment import Augment
 from covseg.data.augment import check as check_transform
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest, setting
+from covseg.instantiate import arguments_of, make, parameters_of
 from covseg.learn.checkpoint import WholeCheckpoints
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, WATCHED
 from covseg.report.callbacks import ProgressBar
-from covseg.validation import check_targets, wish
 
 MONITOR = f"val/{OBJECTIVE}"
-_ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
 
 
 def network(config: Train) -> nn.Module:
-    """The network, with one logit a target.
+    """The network, with one logit per target.
 
     Raises:
-        ConfigError: its weights do not fit into this machine's memory.
+        ConfigError: it cannot be built, does not fit into memory, or is not from images to logits.
     """
-    arguments = _plain(config.model)
-    del arguments["compile"]
-    n_targets = len(config.data.targets)
+    if isinstance(config.model, OtherNetwork):
+        return _other_network(config, config.model)
+    arguments, n_targets = arguments_of(config.model), len(config.data.targets)
     with torch.device("meta"):  # shapes without memory
-        sketch: nn.Module = _make("model", arguments, out_channels=n_targets)
+        sketch: nn.Module = make("model", arguments, out_channels=n_targets)
     devices.check_memory(
         sketch, f"model.base_channels={config.model.base_channels}", config.trainer
     )
-    built: nn.Module = _make("model", arguments, out_channels=n_targets)
+    unet: nn.Module = make("model", arguments, out_channels=n_targets)
+    return unet
+
+
+def _other_network(config: Train, model: OtherNetwork) -> nn.Module:
+    arguments, n_targets = arguments_of(model), len(config.data.targets)
+    del arguments["size_multiple"]
+    given = {}
+    with contextlib.suppress(Exception):  # which ``make`` reports
+        if "out_channels" in parameters_of(model.target) and "out_channels" not in arguments:
+            given["out_channels"] = n_targets
+    built = make("model", arguments, **given)
+    if not isinstance(built, nn.Module):
+        raise ConfigError(
+            setting("model._target_", model.target), "is not an nn.Module", "name a network"
+        )
+    devices.check_memory(built, setting("model._target_", model.target), config.trainer)
+    size, multiple = config.data.image_size, getattr(built, "size_multiple", None) or 1
+    if size % multiple:
+        raise ConfigError(
+            f"data.image_size={size}",
+            f"is not a multiple of {multiple}, which {model.target} needs",
+            f"set data.image_size={(size // multiple + 1) * multiple}",
+        )
+    _check_shape(built, model.target, size, n_targets)
     return built
+
+
+def _check_shape(network: nn.Module, target: str, size: int, n_targets: int) -> None:
+    """Try a network on one image.
+
+    Raises:
+        ConfigError: it refuses the image, or its output has another shape than the masks.
+    """
+    key, expected = setting("model._target_", target), (1, n_targets, size, size)
+    was_training = network.training
+    try:
+        with torch.random.fork_rng(), torch.inference_mode():
+            output = network.eval()(torch.zeros(1, 1, size, size))
+    except Exception as error:  # the network's own, of any kind
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(
+            key,
+            f"cannot take images of [1, 1, {size}, {size}] ({reason})",
+            "set data.image_size to a size that it takes, or change its arguments",
+        ) from error
+    finally:
+        network.train(was_training)
+    shape = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if shape != list(expected):
+        raise ConfigError(
+            key,
+            f"gives {shape} for images of [1, 1, {size}, {size}], expected {list(expected)}",
+            "change its arguments so that it gives one logit per pixel and target",
+        )
 
 
 def module(config: Train, net: nn.Module) -> SegmentationModule:
     """The LightningModule around a network; every argument of its parts is tried out here."""
-    make_optimizer = partial(_make, "optimizer", _plain(config.optimizer))
+    make_optimizer = partial(make, "optimizer", arguments_of(config.optimizer))
     trial = make_optimizer([nn.Parameter(torch.zeros(1))])
     _try_out(trial)
     make_scheduler = None
     if config.scheduler is not None:
-        make_scheduler = partial(_make, "scheduler", _plain(config.scheduler))
+        make_scheduler = partial(make, "scheduler", arguments_of(config.scheduler))
         make_scheduler(optimizer=trial, total_steps=10)
     threshold, min_pixels = config.protocol.threshold, config.protocol.detection_min_pixels
     return SegmentationModule(
         net,
-        _make("loss", _plain(config.loss)),
+        make("loss", arguments_of(config.loss)),
         all_scores(threshold, min_pixels),
         ImageRecords(threshold),
         threshold,
@@ -77,7 +125,7 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
         make_scheduler=make_scheduler,
         monitor=MONITOR,
         channels_last=devices.channels_last(config.trainer),
-        hparams=_plain(config),
+        hparams=arguments_of(config),
     )
 
 
@@ -87,7 +135,9 @@ def augment(config: Train) -> Augment | None:
     Raises:
         ConfigError: a transform that cannot be built, or whose results cannot be fitted.
     """
-    transforms = _made("augment", config.augment)
+    transforms = {
+        key: make(f"augment.{key}", arguments_of(node)) for key, node in config.augment.items()
+    }
     if not transforms:
         return None
     for key, transform in transforms.items():
@@ -142,7 +192,7 @@ def callbacks(config: Train) -> list[L.Callback]:
             or in the wrong direction.
     """
     return [
-        _make(f"callbacks.{key}", _watching(f"callbacks.{key}", _plain(node)))
+        make(f"callbacks.{key}", _watching(f"callbacks.{key}", arguments_of(node)))
         for key, node in config.callbacks.parts.items()
     ]
 
@@ -183,27 +233,19 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:
     """The loggers of the group ``logger``, writing into the run folder.
 
-    ``run_id`` lets W&B go on with a run that goes on.
+    ``run_id`` lets W&B continue its run where a run goes on.
     """
-    known: dict[str, dict[str, Any]] = {
-        "TensorBoardLogger": {
-            "save_dir": str(out),
-            "name": "",
-            "version": "tensorboard",
-            "default_hp_metric": False,  # it would stand there as -1
-        },
-        "WandbLogger": {
-            "save_dir": str(out),
-            "name": config.name,
-            "tags": config.tags,
-            "id": run_id,
-            "resume": "allow",
-        },
-    }
-    return [
-        _make(f"logger.{key}", {**known[node.target.rpartition(".")[2]], **_plain(node)})
-        for key, node in config.logger.items()
-    ]
+    of_wandb = {"name": config.name, "tags": config.tags, "id": run_id, "resume": "allow"}
+    made = []
+    for key, node in config.logger.items():
+        arguments = arguments_of(node)
+        with contextlib.suppress(Exception):  # which ``make`` reports
+            if "save_dir" in parameters_of(node.target):
+                arguments.setdefault("save_dir", str(out))
+        if node.target == "lightning.pytorch.loggers.WandbLogger":
+            arguments = of_wandb | arguments
+        made.append(make(f"logger.{key}", arguments))
+    return made
 
 
 def trainer(
@@ -249,72 +291,3 @@ def trainer(
         raise ConfigError(
             "trainer", f"is refused by Lightning ({reason})", "change what it names"
         ) from error
-
-
-def _made(group: str, nodes: Mapping[str, Buildable]) -> dict[str, Any]:
-    return {key: _make(f"{group}.{key}", _plain(node)) for key, node in nodes.items()}
-
-
-def _plain(node: Node) -> dict[str, Any]:
-    return node.model_dump(by_alias=True)
-
-
-def _make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> Any:
-    """Build what ``_target_`` names, or refuse with the key and the constructor's own reason."""
-    check_targets(arguments)
-    _check_arguments(key, arguments)
-    try:
-        return instantiate(arguments, *positional, **more, _convert_="all")
-    except InstantiationException as error:
-        if invalid := _validation_error(
-            error
-        ):  # albumentations checks its arguments as covseg does
-            first = invalid.errors()[0]
-            where = ".".join(map(str, (key, *first["loc"][:1])))
-            raise ConfigError(
-                setting(where, first["input"]), "is not possible", wish(first)
-            ) from error
-        reason = str(error.__cause__ or error).strip().splitlines()[-1]
-        raise ConfigError(key, f"cannot be built ({reason})", "change its arguments") from error
-
-
-def _validation_error(error: BaseException | None) -> ValidationError | None:
-    while error is not None and not isinstance(error, ValidationError):
-        error = error.__cause__
-    return error
-
-
-# loggers that hand on what they do not know themselves, and to what
-_HANDS_ON = {
-    "lightning.pytorch.loggers.WandbLogger": "wandb.init",
-    "lightning.pytorch.loggers.TensorBoardLogger": "torch.utils.tensorboard.SummaryWriter",
-}
-
-
-def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
-    """Hold the arguments against the constructor's signature, and types where they are told."""
-    target = arguments["_target_"]
-    typed = target.startswith(("covseg.", "lightning.pytorch.callbacks."))
-    known = dict(inspect.signature(get_object(target), eval_str=typed).parameters)
-    if target in _HANDS_ON:
-        try:
-            known |= inspect.signature(get_object(_HANDS_ON[target])).parameters
-        except ImportError:  # the constructor says what has to be installed
-            return
-    elif any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return
-    for name, value in arguments.items():
-        if name == "_target_":
-            continue
-        if name not in known:
-            raise ConfigError(
-                setting(f"{key}.{name}", value), f"is no argument of {target}", nearest(name, known)
-            )
-        if typed:
-            try:
-                adapter = TypeAdapter(known[name].annotation, config=_ANY_TYPE)
-                adapter.validate_python(value, strict=True)
-            except ValidationError as error:
-                raise ConfigError(
-                    setting(f"{key}.{name}", value), "is not possible", wish(error.errors()[0])
-                ) from error

@@ -1,6 +1,7 @@
-"""What the machine offers, and what a run makes of it: processes, memory format, compiler."""
+"""What the machine has, and how a run uses it: processes, memory format, compiler."""
 
 import logging
+import math
 import os
 import shutil
 import sysconfig
@@ -14,7 +15,7 @@ from covseg.errors import ConfigError, setting
 
 log = logging.getLogger(__name__)
 
-_PROCESSES = 8  # on a CPU with fewer cores: slow, but good for trying out what many would do
+_PROCESSES = 8  # on a CPU with fewer cores: slow, but a test of what many processes would do
 _STEPS_THAT_PAY_FOR_COMPILING = 1000  # compiling takes 10-30 s and saves about a tenth of a step
 
 
@@ -35,13 +36,13 @@ def processes(settings: Trainer) -> int:
     key = setting("trainer.devices", devices)
     if not on_gpu(settings):
         if isinstance(devices, list):
-            raise ConfigError(key, "lists GPUs, and this run is on a CPU", "say a number")
+            raise ConfigError(key, "lists GPUs, and this run is on a CPU", "set a number")
         gpus = 1  # what auto means
     elif gpus == 0:
         raise ConfigError(
             f"trainer.accelerator={settings.accelerator}",
             "finds no GPU on this machine",
-            "say trainer.accelerator=cpu",
+            "set trainer.accelerator=cpu",
         )
     if isinstance(devices, list):
         wanted = len(devices)
@@ -50,22 +51,22 @@ def processes(settings: Trainer) -> int:
     elif str(devices).isdecimal():
         wanted = int(devices)
     else:
-        raise ConfigError(key, "is no number of devices", "say a number, a list of GPUs or auto")
+        raise ConfigError(key, "is no number of devices", "set a number, a list of GPUs or auto")
     if on_gpu(settings) and wanted > gpus:
         raise ConfigError(
             key,
             f"asks for more than the {gpus} GPUs of this machine",
-            f"say trainer.devices={gpus} or less",
+            f"set trainer.devices={gpus} or less",
         )
     cores = os.cpu_count() or 1
     if not on_gpu(settings) and wanted > max(cores, _PROCESSES):
         raise ConfigError(
             key,
             f"asks for more processes than the {cores} cores of this machine",
-            f"say trainer.devices={cores} or less",
+            f"set trainer.devices={cores} or less",
         )
     if wanted < 1:
-        raise ConfigError(key, "is no device at all", "say 1 or more")
+        raise ConfigError(key, "is no device", "set 1 or more")
     return wanted
 
 
@@ -116,7 +117,7 @@ def check_synchronised(settings: Trainer) -> None:
         raise ConfigError(
             "trainer.sync_batchnorm=true",
             "is for GPUs alone",
-            "leave it out, or say model.norm=group",
+            "leave it out, or set model.norm=group",
         )
 
 
@@ -149,10 +150,12 @@ def _gpus(settings: Trainer) -> list[int]:
     return listed or list(range(torch.cuda.device_count()))
 
 
-def _memory(settings: Trainer) -> int:
-    """Bytes of the smallest GPU, or of this machine."""
+def _memory(settings: Trainer) -> float:
+    """Bytes of the smallest GPU, or of this machine; infinite where the system does not say."""
     if on_gpu(settings) and (gpus := _gpus(settings)):
         return min(torch.cuda.get_device_properties(n).total_memory for n in gpus)
+    if not hasattr(os, "sysconf"):  # Windows
+        return math.inf
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -161,20 +164,20 @@ def channels_last(settings: Trainer) -> bool:
     return not on_gpu(settings) or "16" in str(settings.precision)
 
 
-def compile_network(network: nn.Module, wish: bool | str, steps: float) -> bool:
-    """Compile in place (which keeps the checkpoint's names) where it is wished for and pays.
+def compile_network(network: nn.Module, wanted: bool | str, steps: float) -> bool:
+    """Compile in place, which keeps the names of the weights, where it is wanted and pays.
 
     Returns:
         whether it was.
     """
-    if wish is False or (wish == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
+    if wanted is False or (wanted == "auto" and steps < _STEPS_THAT_PAY_FOR_COMPILING):
         return False
     compilers = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
     headers = Path(sysconfig.get_path("include"), "Python.h")
     if not headers.is_file() or not any(name and shutil.which(name) for name in compilers):
         log.warning(
-            "no C++ compiler with Python's headers found: the network is not compiled, "
-            "training takes longer"
+            "no C++ compiler with Python's headers: the network is not compiled, and training "
+            "takes longer"
         )
         return False
     network.compile()

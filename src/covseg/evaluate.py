@@ -11,25 +11,25 @@ from pathlib import Path
 
 from covseg.config.evaluate import Evaluate
 from covseg.run.command.main import run_verb
-from covseg.run.folder.reading import config_as_changed
 from covseg.run.verb import Verb
+from covseg.run.verbs.request import Request, read_request
 
 
-def work(config: Evaluate, out: Path) -> float | None:
+def work(request: Request, out: Path, command: str) -> float | None:
     """Score and report; in every process of the run.
 
     Returns:
         the objective where the run's checkpoint was chosen on this split, else None.
     """
-    # torch and Lightning take seconds: they come in when the configuration is known to be right
+    # torch and Lightning take seconds to import: not before the configuration is checked
     from covseg.run.processes.signals import interruptible
     from covseg.run.verbs.evaluation import evaluate
 
     with interruptible() as interruption:
-        return evaluate(config, out, interruption)
+        return evaluate(request, out, command, interruption)
 
 
-VERB = Verb("evaluate", Evaluate, config_as_changed, work)
+VERB = Verb("evaluate", Evaluate, read_request, lambda request: request.config, work)
 
 
 def main() -> None:

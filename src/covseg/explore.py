@@ -14,15 +14,15 @@ from covseg.run.command.main import run_verb
 from covseg.run.verb import Verb
 
 
-def work(config: Explore, out: Path) -> None:
+def work(config: Explore, out: Path, command: str) -> None:
     """Look at every file and every pair of images."""
-    # OpenCV and matplotlib take seconds: they come in when the configuration is known to be right
+    # OpenCV and matplotlib take seconds to import: not before the configuration is checked
     from covseg.run.verbs.exploration import explore
 
-    explore(config, out)
+    explore(config, out, command)
 
 
-VERB = Verb("explore", Explore, lambda _: None, work)
+VERB = Verb("explore", Explore, lambda config: config, lambda _: None, work)
 
 
 def main() -> None:

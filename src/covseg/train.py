@@ -18,22 +18,22 @@ from covseg.run.command.main import run_verb
 from covseg.run.verb import Verb
 
 
-def work(config: Train, out: Path) -> float | None:
+def work(config: Train, out: Path, command: str) -> float | None:
     """Fit, choose the checkpoint, report; in every process of the run.
 
     Returns:
         the objective: ``rmse_per_image`` on Val, None where nothing may be chosen by it.
 
     Raises:
-        Stopped: by a signal; what was learnt until then is saved.
+        Stopped: by a signal; what was learned until then is saved.
     """
-    # torch and Lightning take seconds: they come in when the configuration is known to be right
+    # torch and Lightning take seconds to import: not before the configuration is checked
     from covseg.run.logs import finished_loggers
     from covseg.run.processes.signals import interruptible
     from covseg.run.verbs.training import Training
 
     with interruptible() as interruption, finished_loggers():
-        training = Training(config, out, interruption)
+        training = Training(config, out, command, interruption)
         training.prepare()
         training.fit()
         objective = training.report()
@@ -42,14 +42,14 @@ def work(config: Train, out: Path) -> float | None:
     return objective
 
 
-def sum_up(runs: Sequence[Path]) -> None:
-    """One table for the folds of ``protocol=kfold``."""
+def summarize(runs: Sequence[Path], command: str) -> None:
+    """Print one table for the folds of ``protocol=kfold``."""
     from covseg.run.verbs.kfold import report_folds
 
-    report_folds(runs)
+    report_folds(runs, command)
 
 
-VERB = Verb("train", Train, lambda config: config, work, sum_up)
+VERB = Verb("train", Train, lambda config: config, lambda config: config, work, summarize)
 
 
 def main() -> None:

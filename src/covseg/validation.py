@@ -1,29 +1,28 @@
 """From a mapping to a checked configuration, or one sentence.
 
-A configuration can come from a command line or from a folder that came by mail: whatever is built
-from a ``_target_`` must stand in ``TARGETS``.
+A configuration can come from a command line or from a folder that came by mail: every ``_target_``
+in it must be one of covseg's own ``conf/``, stand in ``LIBRARY``, or be of a package that the user
+of this command trusts.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from covseg.config import conf
+from covseg.config.conf import flatten
 from covseg.config.node import Node
 from covseg.errors import ConfigError, nearest, nearest_key, setting
 
-TARGETS = frozenset(
-    [f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop")]
-    + [f"covseg.learn.schedules.{name}" for name in ("cosine", "one_cycle", "plateau")]
-    + [f"covseg.learn.losses.{name}" for name in ("BCE", "BCEDice", "Focal", "Tversky")]
-    + ["covseg.learn.networks.unet.UNet", "covseg.report.callbacks.Pictures"]
-    + [
+# parts of libraries that may be built, beside those that an option of conf/ names
+LIBRARY = frozenset(
+    [
         f"lightning.pytorch.callbacks.{name}"
         for name in ("EarlyStopping", "LearningRateMonitor", "StochasticWeightAveraging")
     ]
-    + [f"lightning.pytorch.loggers.{name}" for name in ("TensorBoardLogger", "WandbLogger")]
     + [
         f"albumentations.{name}"
         for name in (
@@ -36,79 +35,79 @@ TARGETS = frozenset(
 Schema = TypeVar("Schema", bound=Node)
 
 
-def check(schema: type[Schema], config: Mapping[str, Any]) -> Schema:
+def check(schema: type[Schema], config: Mapping[str, Any], trust: Sequence[str] = ()) -> Schema:
     """Turn a composed configuration into its model.
+
+    Args:
+        schema: of the verb.
+        config: plain values.
+        trust: packages that a ``_target_`` may name beside covseg's own list.
 
     Raises:
         ConfigError: names the key, its value, and what is possible instead.
     """
-    check_targets(config)
+    check_targets(config, trust)
     try:
         return schema.model_validate(dict(config))
     except ValidationError as error:
         raise _sentence(error, config) from error
 
 
-def check_targets(config: Any) -> None:
+def targets() -> frozenset[str]:
+    """Everything that a ``_target_`` may name."""
+    return conf.targets() | LIBRARY
+
+
+def check_targets(config: Any, trust: Sequence[str] = ()) -> None:
     """Refuse every ``_target_`` in ``config`` that covseg does not build, used or not.
 
-    An interpolation is refused as well: Hydra would resolve it while it builds, and what comes out
-    could be another ``_target_``. Those of covseg's own ``conf/`` are resolved by then.
+    An interpolation is refused as well: Hydra would resolve it while it builds, and the result
+    could be another ``_target_``. Those of covseg's own ``conf/`` are resolved before.
 
     Raises:
         ConfigError: names the key and the target.
     """
-    for key, target in _leaves(config, ""):
-        if isinstance(target, str) and "${" in target:
-            raise ConfigError(setting(key, target), "is an interpolation", "write its value")
-        if hydras := [part for part in key.split(".") if part[:1] == "_" and part != "_target_"]:
+    for key, value in flatten(config, lists=True).items():
+        if isinstance(value, str) and "${" in value:
+            raise ConfigError(setting(key, value), "is an interpolation", "write its value")
+        parts = key.split(".")
+        if hydras := [part for part in parts if part[:1] == "_" and part != "_target_"]:
             raise ConfigError(
-                setting(key, target), f"has a key of Hydra's own ({hydras[0]})", "remove it"
+                setting(key, value), f"has a key of Hydra's own ({hydras[0]})", "remove it"
             )
-        if key.rpartition(".")[2] != "_target_":
+        if "_target_" not in parts:
             continue
-        if not isinstance(target, str) or target not in TARGETS:
-            names = {name.rpartition(".")[2]: name for name in TARGETS}
-            close = nearest(str(target).rpartition(".")[2], names)
+        allowed, own = targets(), tuple(f"{package}." for package in trust)
+        known = isinstance(value, str) and (value in allowed or value.startswith(own))
+        if parts[-1] != "_target_" or not known:
+            names = {name.rpartition(".")[2]: name for name in allowed}
+            close = nearest(str(value).rpartition(".")[2], names)
             raise ConfigError(
-                setting(key, target),
+                setting(key, value),
                 "is not among what covseg builds",
-                close if isinstance(target, str) and close.startswith("did") else "remove it",
+                close
+                if close.startswith("did")
+                else "remove it, or set trust=[<package>] if you trust its code",
             )
-
-
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted key; what stands under ``_target_`` is one, whatever it is."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node)
-    for key, value in items:
-        below = f"{path}.{key}" if path else str(key)
-        if key != "_target_" and isinstance(value, Mapping | list | tuple):
-            yield from _leaves(value, below)
-        else:
-            yield below, value
-
-
-def _keys(config: Mapping[str, Any]) -> set[str]:
-    """Every dotted key, groups included."""
-    leaves = (key.split(".") for key, _ in _leaves(config, ""))
-    return {".".join(parts[:n]) for parts in leaves for n in range(1, len(parts) + 1)}
 
 
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
     errors = error.errors()
     first = errors[0]
     top = _place(config, first)
-    # a union has one error a branch: the deepest knows best what was meant
+    # a union has one error per branch: the deepest knows best what was meant
     same = [e for e in errors if _place(config, e)[: len(top)] == top]
     first = max(same, key=lambda e: len(_place(config, e)))
     place = _place(config, first)
     key, value = ".".join(map(str, place)), first["input"]
-    if first["loc"][-1] == "[key]":  # a key is what is wrong, and stands there as the value
+    if first["loc"][-1] == "[key]":  # a key is wrong, and pydantic gives it as the value
         value = _at(config, place)
     if first["type"] == "missing":
-        return ConfigError(key, "is not set", f"say {key}=<value>")
+        return ConfigError(key, "is not set", f"set {key}=<value>")
     if first["type"] == "extra_forbidden":
-        known = {name for name in _keys(config) if name != key and not name.startswith(f"{key}.")}
+        leaves = [leaf.split(".") for leaf in flatten(config)]
+        known = {".".join(leaf[:n]) for leaf in leaves for n in range(1, len(leaf) + 1)}
+        known = {name for name in known if name != key and not name.startswith(f"{key}.")}
         return ConfigError(setting(key, value), "is not a key of covseg", nearest_key(key, known))
     wanted = dict.fromkeys(wish(e) for e in same if _place(config, e) == place)
     possible = ", or ".join(filter(None, wanted)) or "leave it out"
@@ -120,8 +119,8 @@ _WISHES = {
     "int_from_float": "give a whole number",
     "float_type": "give a number",
     "finite_number": "give a finite number",
-    "bool_type": "say true or false",
-    "string_type": "give a word",
+    "bool_type": "set true or false",
+    "string_type": "give a string",
     "string_too_short": "give a path",
     "list_type": "give a list, such as [a,b]",
     "dict_type": "give keys with values, such as {{a:1}}",
@@ -131,7 +130,8 @@ _WISHES = {
     "less_than": "give less than {lt:.12g}",
     "less_than_equal": "give {le:.12g} or less",
     "too_short": "name at least {min_length}",
-    "none_required": "",  # null is what one leaves out
+    "value_error": "{error}",
+    "none_required": "",  # leaving the key out gives null
 }
 
 

@@ -76,7 +76,7 @@ def test_a_loader_process_killed(said, tmp_path, phantom_cache):
 
 
 def test_no_compiler(said):
-    words = (*DEBUG, "model.compile=true", "trainer.max_epochs=1")
+    words = (*DEBUG, "compile=true", "trainer.max_epochs=1")
     said.warned(*words, of="compile", shell='PATH=/nowhere; exec "$@"', CXX="")
 
 

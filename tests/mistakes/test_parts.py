@@ -7,8 +7,12 @@ import shlex
 
 import pytest
 
+from configurations import composed
+from covseg.config.train import Train
 from covseg.errors import ConfigError
-from covseg.run.command.job import _settle_protocol
+from covseg.run.command.job import Job
+from covseg.train import VERB
+from covseg.validation import check
 
 MISTAKES = {
     "an argument that an optimizer lacks": "+optimizer.lrr=3",
@@ -76,9 +80,12 @@ def test_other_peoples_files_in_a_run_folder_stay(said, tmp_path):
     said.refused("train", "experiment=debug", "init=nowhere", "hydra.run.dir=run")
 
 
-def test_a_search_refuses_a_protocol_without_an_objective():
-    protocol = {"name": "paper", "select": None, "report": "Test"}
-    with pytest.raises(ConfigError, match="nothing to go by: search with protocol=holdout"):
-        _settle_protocol(protocol, "hydra_plugins.optuna.Sweeper")
-    _settle_protocol(protocol, "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
-    assert protocol["report"] == "Test"
+@pytest.mark.parametrize("sweeper", ["hydra_plugins.optuna.Sweeper", "core.BasicSweeper"])
+def test_a_search_refuses_a_protocol_without_an_objective(sweeper, tmp_path):
+    config = check(Train, composed("train", ["protocol=paper"]))
+    job = Job(VERB, "", config, [], tmp_path, sweeper)
+    if sweeper == "core.BasicSweeper":
+        assert job._settled().protocol.report == "Test"
+        return
+    with pytest.raises(ConfigError, match="a search needs one: search with protocol=holdout"):
+        job.run()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covseg.run.terminal import show_what_it_can
+from covseg.run.terminal import replace_unprintable
 
 
 def printed(text: str, encoding: str) -> str:
@@ -16,7 +16,7 @@ def printed(text: str, encoding: str) -> str:
     with pytest.MonkeyPatch.context() as patched:
         terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
         patched.setattr(sys, "stdout", terminal)
-        show_what_it_can()
+        replace_unprintable()
         sys.stdout.write(text)
         sys.stdout.flush()
         return terminal.buffer.getvalue().decode(encoding)
@@ -52,7 +52,7 @@ def test_any_text_is_as_long_as_it_was_and_what_the_terminal_knows_is_unchanged(
 @pytest.mark.parametrize("stdout", [None, io.BytesIO(), object()])
 def test_a_replacement_that_cannot_be_told_is_left_alone(stdout, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stdout)
-    show_what_it_can()
+    replace_unprintable()
     assert sys.stdout is stdout
 
 

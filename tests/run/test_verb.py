@@ -21,7 +21,7 @@ def test_others_that_do_not_answer_are_left_all_the_same(among_others, monkeypat
     monkeypatch.setattr(verb, "_PATIENCE", 0.2)
     began = time.monotonic()
     try:
-        verb._leave_others()
+        verb._leave_process_group()
         assert 0.2 <= time.monotonic() - began < 5
         waiting = [thread for thread in threading.enumerate() if thread.name.endswith("(wait)")]
         assert [thread.daemon for thread in waiting] == [True]  # or the interpreter waits for it
@@ -37,12 +37,12 @@ def test_others_that_answer_are_left_in_order(among_others, monkeypatch):
         left.append(True)
 
     monkeypatch.setattr(torch.distributed, "destroy_process_group", leave)
-    verb._leave_others()
+    verb._leave_process_group()
     assert left == [True]
 
 
 def test_alone_there_is_nobody_to_leave(monkeypatch):
     left = []
     monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: left.append(True))
-    verb._leave_others()
+    verb._leave_process_group()
     assert not left

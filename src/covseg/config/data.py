@@ -30,8 +30,8 @@ class Dataset(Node):
 
     @field_validator("phantom", mode="before")
     @classmethod
-    def _in_use(cls, phantom: Any, info: ValidationInfo) -> Any:
-        """Presets for made-up data serve for the real data as well."""
+    def _drop_unused(cls, phantom: Any, info: ValidationInfo) -> Any:
+        """A preset for made-up data also works with the real data."""
         return phantom if info.data.get("name") == "phantom" else None
 
 
@@ -40,14 +40,14 @@ class Data(Dataset):
 
     targets: Annotated[list[Target], Field(min_length=1)]
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
-    batch_size: Positive  # images a step and process
-    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes a process; 0: none
+    batch_size: Positive  # images per step and process
+    num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes per process; 0: none
     exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
     fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
 
     @field_validator("targets")
     @classmethod
-    def _once(cls, targets: list[Target]) -> list[Target]:
+    def _check_targets(cls, targets: list[Target]) -> list[Target]:
         if len(set(targets)) < len(targets):
             raise ConfigError(
                 setting("data.targets", targets), "names a target twice", "name each once"

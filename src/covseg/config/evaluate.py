@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from covseg.config.node import Node, Place, Positive, Share
+from covseg.config.node import Node, Place, Positive, Share, Trust
 
 
 class OtherData(Node):
@@ -23,6 +23,7 @@ class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
     run: Place  # the run folder
+    trust: Trust = Field(default_factory=list)  # packages whose code the run may name
     split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
     checkpoint: Literal["best", "last"] | None = None
     threshold: Share | None = None

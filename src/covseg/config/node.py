@@ -1,13 +1,25 @@
 """What every part of the configuration is made of."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _absolute(path: str) -> str:
+    """A path that means the same from another working directory: a run folder is read elsewhere."""
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError as error:
+        raise ValueError("write the folder out, because ~ names no home folder here") from error
+
 
 Positive = Annotated[int, Field(ge=1)]
 # name=2024 is a name; 1e3 would become another one
 Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
-Place = Annotated[str, Field(min_length=1)]  # a folder or a file
+# packages whose code a configuration may name
+Trust = list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]]
+Place = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]  # a folder or a file
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 

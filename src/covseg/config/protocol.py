@@ -21,7 +21,7 @@ class Protocol(Node):
     detection_min_pixels: Positive  # predicted pixels that call an image infected
 
     @model_validator(mode="after")
-    def _honest(self) -> "Protocol":
+    def _check_splits(self) -> "Protocol":
         if len(set(self.fit)) < len(self.fit):
             raise ConfigError(
                 f"protocol.fit=[{','.join(self.fit)}]", "names a split twice", "name each once"
@@ -30,13 +30,13 @@ class Protocol(Node):
             raise ConfigError(
                 f"protocol.select={self.select}",
                 "is fitted on as well (protocol.fit), so it cannot choose",
-                "take it out of protocol.fit, or say protocol.select=null protocol.checkpoint=last",
+                "take it out of protocol.fit, or set protocol.select=null protocol.checkpoint=last",
             )
         if self.checkpoint == "best" and self.select is None:
             raise ConfigError(
                 "protocol.checkpoint=best",
                 f"needs a split to choose on, and protocol={self.name} has none (protocol.select)",
-                "say protocol.checkpoint=last, or protocol=holdout",
+                "set protocol.checkpoint=last, or protocol=holdout",
             )
         if self.report in self.fit:
             raise ConfigError(
@@ -47,12 +47,12 @@ class Protocol(Node):
         if (self.report == "fold") != (self.fit == ["others"]) or (self.folds and self.select):
             raise ConfigError(
                 f"protocol.report={self.report}",
-                f"does not go together with protocol.fit=[{','.join(self.fit)}]",
-                "say protocol=kfold, or leave protocol.fit and protocol.report out",
+                f"cannot be combined with protocol.fit=[{','.join(self.fit)}]",
+                "set protocol=kfold, or leave protocol.fit and protocol.report out",
             )
         return self
 
     @property
     def folds(self) -> bool:
-        """Whether the splits do not count, but ``data.fold`` is reported and the others fitted."""
+        """Whether ``data.fold`` is reported and the other folds are fitted, whatever the splits."""
         return self.report == "fold"

@@ -5,20 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from covseg.config.data import Data
-from covseg.config.node import Buildable, Name, Node, Place, Positive
+from covseg.config.model import Model, UNet
+from covseg.config.node import Buildable, Name, Node, Place, Positive, Trust
 from covseg.config.protocol import Protocol
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
-
-
-class Model(Node):
-    """The network."""
-
-    target: Literal["covseg.learn.networks.unet.UNet"] = Field(alias="_target_")
-    depth: Annotated[int, Field(ge=1, le=8)]  # down- and up-samplings
-    base_channels: Annotated[int, Field(ge=1, le=1024)]  # of the first level, doubled each level
-    norm: Literal["none", "batch", "group"]
-    compile: bool | Literal["auto"]  # auto: when the run is long enough to pay for it
 
 
 class Optimizer(Buildable):
@@ -55,37 +46,44 @@ class Train(Node):
     trainer: Trainer
     callbacks: Callbacks = Callbacks()
     logger: dict[str, Buildable] = Field(default_factory=dict)
+    compile: bool | Literal["auto"]  # the network; auto: when the run is long enough to pay for it
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     name: Name | None = None  # of the run, for loggers
     tags: list[Name] = Field(default_factory=list)
+    trust: Trust = Field(default_factory=list)  # packages that _target_ may name
     init: Place | None = None  # a run folder whose weights are the start
-    resume: Place | None = None  # a run folder that goes on, or auto: the newest unfinished one
+    # a run folder that goes on, or auto: the newest unfinished one
+    resume: Annotated[Literal["auto"] | Place | None, Field(union_mode="left_to_right")] = None
 
     @field_validator("scheduler", mode="before")
     @classmethod
-    def _none_is_empty(cls, value: Any) -> Any:
+    def _no_scheduler(cls, value: Any) -> Any:
         return value or None  # scheduler=none has no keys
 
     @model_validator(mode="after")
-    def _fits(self) -> "Train":
-        size, multiple = self.data.image_size, 2**self.model.depth
+    def _check_image_size(self) -> "Train":
+        size, multiple = self.data.image_size, self.model.size_multiple or 1
         if size % multiple:
             smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
             raise ConfigError(
                 f"data.image_size={size}",
-                f"cannot be halved {self.model.depth} times (model.depth)",
+                f"cannot be halved {self.model.depth} times (model.depth)"
+                if isinstance(self.model, UNet)
+                else f"is not a multiple of {multiple} (model.size_multiple)",
                 f"use {f'{smaller} or {larger}' if smaller else larger}",
             )
         return self
 
     @model_validator(mode="after")
-    def _normalises(self) -> "Train":
-        side = self.data.image_size // 2**self.model.depth
-        if self.model.norm == "batch" and self.data.batch_size * side**2 == 1:
+    def _check_batch_norm(self) -> "Train":
+        model, data = self.model, self.data
+        if not isinstance(model, UNet) or model.norm != "batch":
+            return self
+        if data.batch_size * (data.image_size // model.size_multiple) ** 2 == 1:
             raise ConfigError(
-                f"data.batch_size={self.data.batch_size}",
-                f"with data.image_size={self.data.image_size} and model.depth={self.model.depth} "
-                "leaves one value per channel at the lowest level, which batch norm cannot use",
+                f"data.batch_size={data.batch_size}",
+                f"with data.image_size={data.image_size} and model.depth={model.depth} leaves one "
+                "value per channel at the lowest level, which batch norm cannot use",
                 "set data.batch_size=2, model.norm=group, or a smaller model.depth",
             )
         return self
@@ -103,7 +101,7 @@ class Train(Node):
         return waiting
 
     @model_validator(mode="after")
-    def _validates(self) -> "Train":
+    def _check_val(self) -> "Train":
         if not (waiting := self.waiting_for_val):
             return self
         if self.protocol.select is None:
@@ -126,7 +124,7 @@ class Train(Node):
                 f"leaves no score on Val for {' and '.join(waiting)}",
                 "leave it out, or set protocol.checkpoint=last"
                 if waiting == ["protocol.checkpoint=best"]
-                else "leave one or the other out",
+                else f"leave it out, or remove {' and '.join(waiting)}",
             )
         epochs = self.trainer.max_epochs
         if epochs not in {None, -1} and (often or 0) > (epochs or 0):
@@ -139,19 +137,19 @@ class Train(Node):
         return self
 
     @model_validator(mode="after")
-    def _plans(self) -> "Train":
+    def _check_length(self) -> "Train":
         endless = self.trainer.max_epochs in {None, -1} and self.trainer.max_steps == -1
         if endless and self.scheduler is not None and "plateau" not in self.scheduler.target:
             raise ConfigError(
                 setting("trainer.max_epochs", self.trainer.max_epochs),
-                "leaves the length open that the schedule needs",
+                "leaves the length open, which the schedule needs",
                 "set trainer.max_epochs or trainer.max_steps, or scheduler=none",
             )
         return self
 
     @model_validator(mode="after")
-    def _takes(self) -> "Train":
-        """What a library would refuse in the middle, or not use at all."""
+    def _check_parts(self) -> "Train":
+        """Refuse what a library would refuse in the middle, or not use at all."""
         for name, node in self.callbacks.parts.items():
             if node.target.endswith("LearningRateMonitor") and not self.logger:
                 raise ConfigError(
@@ -174,24 +172,24 @@ class Train(Node):
         if fused and clip is not None and self.trainer.mixes_precisions:
             raise ConfigError(
                 "optimizer.fused=true",
-                f"does not go together with trainer.gradient_clip_val={clip} and "
+                f"cannot be combined with trainer.gradient_clip_val={clip} and "
                 f"trainer.precision={self.trainer.precision}",
                 "leave one of them out",
             )
         return self
 
     @model_validator(mode="after")
-    def _divides(self) -> "Train":
+    def _check_folds(self) -> "Train":
         folds, data = self.protocol.folds, self.data
         if folds and data.fold is None:
             raise ConfigError(
-                "data.fold", "is not given", "say data.fold=0, or -m data.fold=0,1,2,3,4"
+                "data.fold", "is not given", "set data.fold=0, or -m data.fold=0,1,2,3,4"
             )
         if not folds and data.fold is not None:
             raise ConfigError(
                 f"data.fold={data.fold}",
-                f"is of no use, because protocol={self.protocol.name} has no folds",
-                "say protocol=kfold, or leave it out",
+                f"has no effect, because protocol={self.protocol.name} has no folds",
+                "set protocol=kfold, or leave it out",
             )
         if folds and data.exclude is not None:
             raise ConfigError(
@@ -202,12 +200,12 @@ class Train(Node):
         return self
 
     @model_validator(mode="after")
-    def _keeps(self) -> "Train":
+    def _check_checkpoints(self) -> "Train":
         steps = self.callbacks.checkpoint_every_n_steps
         if steps is not None and not self.trainer.whole_epochs:
             raise ConfigError(
                 setting("callbacks.checkpoint_every_n_steps", steps),
-                "is for epochs that are all images once, with validation behind them",
+                "needs epochs that are all images once, with validation after them",
                 "leave it out, or trainer.limit_train_batches, .overfit_batches, "
                 ".val_check_interval and .check_val_every_n_epoch=null",
             )
@@ -220,7 +218,7 @@ class Train(Node):
         if self.trainer.enable_checkpointing is False and self.protocol.checkpoint == "best":
             raise ConfigError(
                 "trainer.enable_checkpointing=false",
-                "keeps no checkpoint of which protocol.checkpoint=best could be chosen",
-                "leave it out, or say protocol.checkpoint=last",
+                "keeps no checkpoint that protocol.checkpoint=best could choose",
+                "leave it out, or set protocol.checkpoint=last",
             )
         return self

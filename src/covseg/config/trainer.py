@@ -29,7 +29,7 @@ class Trainer(Node):
     min_epochs: Positive | None
     max_steps: Annotated[int, Field(ge=-1)]
     min_steps: Positive | None
-    max_time: str | dict[str, int] | None  # of one command: resume goes on
+    max_time: str | dict[str, int] | None  # of one command: resume continues
     limit_train_batches: Positive | PositiveShare | None
     limit_val_batches: Annotated[int, Field(ge=0)] | Share | None
     limit_test_batches: Positive | PositiveShare | None
@@ -52,7 +52,7 @@ class Trainer(Node):
     profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
     detect_anomaly: bool
     barebones: bool
-    plugins: None  # one is covseg's: it writes checkpoints whole
+    plugins: None  # covseg's own writes checkpoints atomically
     sync_batchnorm: bool
     reload_dataloaders_every_n_epochs: Annotated[int, Field(ge=0)]
     model_registry: str | None
@@ -60,11 +60,11 @@ class Trainer(Node):
 
     @property
     def whole_epochs(self) -> bool:
-        """Whether an epoch is all images once, then validation: else no run goes on within one."""
+        """Whether an epoch is all images once, then validation; else no run resumes within one."""
         often = self.val_check_interval
-        behind = often is None or (isinstance(often, float) and often == 1.0)  # 1 is every batch
+        after = often is None or (isinstance(often, float) and often == 1.0)  # 1 is every batch
         whole = self.limit_train_batches is None and not self.overfit_batches
-        return bool(behind and whole and self.check_val_every_n_epoch)
+        return bool(after and whole and self.check_val_every_n_epoch)
 
     @property
     def mixes_precisions(self) -> bool:
@@ -80,7 +80,7 @@ class Trainer(Node):
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
     @model_validator(mode="after")
-    def _used(self) -> "Trainer":
+    def _check_limits(self) -> "Trainer":
         """Refuse what Lightning would take and ignore."""
         if self.gradient_clip_algorithm is not None and self.gradient_clip_val is None:
             raise ConfigError(
@@ -99,7 +99,7 @@ class Trainer(Node):
         return self
 
     @model_validator(mode="after")
-    def _ends(self) -> "Trainer":
+    def _check_length(self) -> "Trainer":
         for name in ("max_epochs", "max_steps"):
             if getattr(self, name) == 0:
                 raise ConfigError(
@@ -125,17 +125,17 @@ class Trainer(Node):
 
     @field_validator("strategy")
     @classmethod
-    def _one_of_ours(cls, strategy: str) -> str:
+    def _check_strategy(cls, strategy: str) -> str:
         if strategy.endswith(("spawn", "fork", "notebook")):
             raise ConfigError(
                 setting("trainer.strategy", strategy),
-                "starts processes by itself, which covseg does",
+                "starts processes by itself, as covseg does",
                 "set trainer.strategy=ddp",
             )
         if strategy != "auto" and not strategy.startswith("ddp"):
             raise ConfigError(
                 setting("trainer.strategy", strategy),
-                "is not one whose checkpoints covseg can go on from",
+                "is not one whose checkpoints covseg can resume",
                 "set trainer.strategy=auto or ddp",
             )
         return strategy

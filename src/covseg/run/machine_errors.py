@@ -1,4 +1,4 @@
-"""What a machine refuses while a run works: memory, loader processes, open files, room on a disk.
+"""Errors of the machine during a run: memory, loader processes, open files, room on a disk.
 
 torch tells these apart by their messages alone.
 """
@@ -27,8 +27,8 @@ _FILES = re.compile(r"Too many open files|ancdata")
 
 
 @contextlib.contextmanager
-def worded(data: Data, out: Path) -> Iterator[None]:
-    """Turn the machine's refusals into sentences; every other error passes as it is.
+def in_one_sentence(data: Data, out: Path) -> Iterator[None]:
+    """Turn errors of the machine into sentences; every other error passes unchanged.
 
     Raises:
         CovsegError: what to change.
@@ -47,7 +47,7 @@ def worded(data: Data, out: Path) -> Iterator[None]:
 
 
 def _refused_by_lightning(error: Exception) -> ConfigError:
-    """What Lightning finds only when it sees the data, such as a tenth of one batch."""
+    """What Lightning checks only when it sees the data."""
     reason = str(error).strip().partition(". ")[0]
     return ConfigError("trainer", f"is refused by Lightning ({reason})", "change what it names")
 
@@ -60,36 +60,36 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
-    """The refusal that stands behind an error of torch or the system, None for any other."""
-    said = str(error)
-    if data.num_workers and (_FILES.search(said) or getattr(error, "errno", 0) == errno.EMFILE):
+    """The sentence for an error of torch or the system, None for any other error."""
+    message = str(error)
+    if data.num_workers and (_FILES.search(message) or getattr(error, "errno", 0) == errno.EMFILE):
         return TrainingError(
             f"data.num_workers={data.num_workers}",
             "opens more files than this user may",
-            "say data.num_workers=0, or raise the limit with ulimit -n 65536",
+            "set data.num_workers=0, or raise the limit with ulimit -n 65536",
         )
-    if data.num_workers and (_SHARED.search(said) or _by_loaders(error)):
+    if data.num_workers and (_SHARED.search(message) or _by_loaders(error)):
         return TrainingError(
             f"data.num_workers={data.num_workers}",
             "needs shared memory (/dev/shm), and there is too little of it",
-            "say data.num_workers=0, or give /dev/shm more room",
+            "set data.num_workers=0, or give /dev/shm more room",
         )
     if isinstance(error, OSError) and error.errno in _FULL:
         return RunError(
             error.filename or out,
             f"cannot be written ({os.strerror(error.errno)})",
-            "make room there, or let hydra.run.dir name another folder",
+            "make room there, or set hydra.run.dir to another folder",
         )
-    lost = _LOST.search(said)
-    # a process may be gone before torch has looked at it
+    lost = _LOST.search(message)
+    # a process may have ended before torch looks at it
     if data.num_workers and (lost or isinstance(error, ConnectionError)):
-        reason = lost[1] if lost else said
+        reason = lost[1] if lost else message
         return TrainingError(
             f"data.num_workers={data.num_workers}",
-            f"lost one of its processes ({reason}), most often for want of memory",
-            f"say data.num_workers={data.num_workers // 2}",
+            f"lost one of its processes ({reason}), most often for lack of memory",
+            f"set data.num_workers={data.num_workers // 2}",
         )
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(said):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(message):
         return _too_large(data)
     return None
 
@@ -106,7 +106,7 @@ def _too_large(data: Data) -> TrainingError:
         return TrainingError(
             f"data.batch_size={data.batch_size}",
             "needs more memory than there is",
-            f"say data.batch_size={data.batch_size // 2}",
+            f"set data.batch_size={data.batch_size // 2}",
         )
     return TrainingError(
         f"data.image_size={data.image_size}",

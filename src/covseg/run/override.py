@@ -3,14 +3,15 @@
 import re
 import shlex
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-# what Hydra and OmegaConf raise over an override, at the latest when its value is put in
+# what Hydra and OmegaConf raise while they compose
 REFUSALS = (
-    *(HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError),
-    *(RecursionError, AssertionError),
+    *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError),
+    *(AttributeError, KeyError, RecursionError, AssertionError),
 )
 
 
@@ -21,7 +22,7 @@ def written(key: str, value: str) -> str:
 
 
 def in_quotes(value: str) -> str:
-    """As Hydra reads it back: a backslash means itself, unless a quote follows."""
+    """A value as Hydra reads it back: a backslash means itself, unless a quote follows."""
     inside = re.sub(r'(\\*)"', r'\1\1\\"', value)
     return '"' + re.sub(r"(\\+)\Z", r"\1\1", inside) + '"'
 

@@ -1,4 +1,4 @@
-"""Standard output that never fails over a letter: a terminal may know ASCII alone."""
+"""Standard output that never fails over a character: a terminal may know ASCII alone."""
 
 import codecs
 import sys
@@ -8,10 +8,10 @@ _NAME = "covseg.nearest"
 _NEAREST = {"\u2193": "v", "\u2191": "^", "\u2013": "-", "\u2014": "-", "\u00d7": "x"}
 
 
-def show_what_it_can() -> None:
-    """Print the nearest letter, or a question mark, where the terminal has no such letter."""
+def replace_unprintable() -> None:
+    """Print the nearest character, or a question mark, where the encoding lacks one."""
     codecs.register_error(_NAME, _nearest)
-    reconfigure = getattr(sys.stdout, "reconfigure", None)  # not of every replacement of stdout
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a replacement of stdout may lack it
     if reconfigure is not None:
         reconfigure(errors=_NAME)
 
@@ -20,10 +20,9 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(_NEAREST.get(sign) or _plain(sign) for sign in text), error.end
+    return "".join(_NEAREST.get(sign) or _without_accent(sign) for sign in text), error.end
 
 
-def _plain(sign: str) -> str:
-    """A letter without its accent."""
+def _without_accent(sign: str) -> str:
     apart = unicodedata.normalize("NFKD", sign)
     return apart[0] if apart[0].isascii() and all(map(unicodedata.combining, apart[1:])) else "?"

@@ -1,19 +1,20 @@
-"""A verb of the command line: what it hands to the engine, which therefore imports no verb."""
+"""A verb of the command line, as the engine sees it: the engine therefore imports no verb."""
 
 import atexit
+import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from covseg.config.node import Node
 from covseg.config.train import Train
 from covseg.run import logs
 from covseg.validation import check
+
+_PATIENCE = 10  # seconds: after an error others may be in a collective for half an hour
 
 
 @dataclass(frozen=True)
@@ -23,47 +24,53 @@ class Verb:
     Attributes:
         name: ``train`` for ``covseg.train``.
         schema: of its configuration.
-        as_training: its configuration -> that of the training run that it is about, if any.
-        work: (configuration, run folder) -> objective; called in every process.
-        sum_up: called with the run folders of a sweep behind its last job.
+        request: checked configuration -> what ``work`` takes; reads a run folder that is named.
+        training: a request -> configuration of the training run that it is about, if any.
+        work: (request, run folder, command) -> objective; called in every process.
+        summarize: called with the run folders of a sweep, and its command, after its last job.
     """
 
     name: str
     schema: type[Node]
-    as_training: Callable[[Any], Train | None]
-    work: Callable[[Any, Path], float | None]
-    sum_up: Callable[[Sequence[Path]], None] = lambda _: None
+    request: Callable[[Any], Any]
+    training: Callable[[Any], Train | None]
+    work: Callable[[Any, Path, str], float | None]
+    summarize: Callable[[Sequence[Path], str], None] = lambda _runs, _command: None
 
-    def read_config(self, out: Path) -> Node:
-        """The checked configuration of a run folder."""
-        text = (out / "config.yaml").read_text(encoding="utf-8")
-        return check(self.schema, yaml.safe_load(text))
+    def check(self, values: Mapping[str, Any]) -> Any:
+        """The checked configuration of this command, which says itself what it trusts."""
+        if isinstance(trust := values.get("trust"), list):
+            words = os.environ.get("COVSEG_TRUST", "").split(",")
+            trust = sorted({*map(str, trust), *(word.strip() for word in words if word.strip())})
+            return check(self.schema, {**values, "trust": trust}, trust)
+        return check(self.schema, values)
 
-    def do(self, out: Path) -> float | None:
-        """The work of a claimed run folder, in this process.
+    def run(self, request: Any, out: Path, command: str) -> float | None:
+        """Do the work in this process.
+
+        Args:
+            request: made by ``request``.
+            out: the run folder, with its ``config.yaml``.
+            command: as it was typed, for the provenance.
 
         Raises:
-            CovsegError: the configuration, the data, the training or the machine refuses.
+            CovsegError: the data, the training or the machine refuses.
             Stopped: by a signal.
         """
-        config = self.read_config(out)
-        training = self.as_training(config)
+        training = self.training(request)
         if training is None:
-            return self.work(config, out)
-        from covseg.run import machine_errors  # Lightning comes in here: exploring does without
+            return self.work(request, out, command)
+        from covseg.run.machine_errors import in_one_sentence  # imports Lightning: not for explore
 
         logs.quiet_lightning()
-        with machine_errors.worded(training.data, out):
-            return self.work(config, out)
+        with in_one_sentence(training.data, out):
+            return self.work(request, out, command)
 
 
 @atexit.register  # at the very end, or torch's threads die with the interpreter, loudly
-def _leave_others() -> None:
-    distributed = sys.modules.get("torch.distributed")  # no torch, no others
+def _leave_process_group() -> None:
+    distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_initialized():
         leaving = threading.Thread(target=distributed.destroy_process_group, daemon=True)
         leaving.start()
         leaving.join(_PATIENCE)
-
-
-_PATIENCE = 10  # seconds: after an error the others may be in a collective, for half an hour

@@ -10,18 +10,23 @@ import pytest
 
 from covseg.errors import ConfigError, RunError
 from covseg.run.command.sweep import Sweep
+from covseg.train import VERB
+
+
+def sweep_of_nothing() -> Sweep:
+    return Sweep(VERB, "")
 
 
 def test_nothing_is_said_of_a_sweep_that_went_well(capsys):
-    sweep = Sweep()
-    with sweep.noted(Path("0"), ["seed=0"]):
+    sweep = sweep_of_nothing()
+    with sweep._recorded(Path("0"), ["seed=0"]):
         pass
     sweep.check()
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_table_fits_80_columns_and_has_every_reason_whole(capsys):
-    sweep = Sweep()
+    sweep = sweep_of_nothing()
     errors = [
         ConfigError("data.batch_size=64", "is " + "very " * 30 + "large", "say less"),
         None,
@@ -30,11 +35,11 @@ def test_the_table_fits_80_columns_and_has_every_reason_whole(capsys):
     for number, error in enumerate(errors):
         with (
             contextlib.suppress(ConfigError, ValueError),
-            sweep.noted(Path(f"sweep/{number}"), [f"seed={number}", "data.batch_size=64"]),
+            sweep._recorded(Path(f"sweep/{number}"), [f"seed={number}", "data.batch_size=64"]),
         ):
             if error:
                 raise error
-    with pytest.raises(RunError, match=r"2 of 3 jobs failed, the others are done: mend"):
+    with pytest.raises(RunError, match=r"2 of 3 jobs failed, the others are done: correct"):
         sweep.check()
     shown = capsys.readouterr().err
     assert max(map(len, shown.splitlines())) <= 80
@@ -55,7 +60,7 @@ def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):
     assert "Traceback" not in done.err
     assert done.err.strip().splitlines()[-1].startswith("1 of 3 jobs failed, the others are done")
     assert "Error executing job" not in done.err  # Hydra's own words
-    assert "images of Train: say" in done.err
+    assert "images of Train: s" in done.err
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {"0", "2", "multirun.yaml"}
     for job in ("0", "2"):
         assert json.loads((tmp_path / "sweep" / job / "provenance.json").read_text())["finished"]
@@ -66,8 +71,8 @@ WRITTEN = ["tags=[mytag]", "tags=[/b]", "name=[red]x", "trainer.max_time=00:100:
 
 @pytest.mark.parametrize("word", WRITTEN)
 def test_overrides_and_reasons_stand_in_the_table_as_they_were_written(word, capsys):
-    sweep = Sweep()
-    with contextlib.suppress(ConfigError), sweep.noted(Path("sweep/0"), [word]):
+    sweep = sweep_of_nothing()
+    with contextlib.suppress(ConfigError), sweep._recorded(Path("sweep/0"), [word]):
         raise ConfigError(word, "is not possible", "mend it")
     with pytest.raises(RunError):
         sweep.check()
@@ -107,8 +112,8 @@ def context(kept: list[weakref.ref[Memory]]) -> None:
 
 
 def test_an_error_that_is_kept_keeps_nothing_of_what_its_job_worked_with():
-    sweep, kept = Sweep(), list[weakref.ref[Memory]]()
-    with contextlib.suppress(ValueError), sweep.noted(Path("sweep/0"), ["seed=0"]):
+    sweep, kept = sweep_of_nothing(), list[weakref.ref[Memory]]()
+    with contextlib.suppress(ValueError), sweep._recorded(Path("sweep/0"), ["seed=0"]):
         fail(kept)
     gc.collect()
     assert [found() for found in kept] == [None, None, None]
@@ -118,9 +123,9 @@ def test_an_error_that_is_kept_keeps_nothing_of_what_its_job_worked_with():
 
 
 def test_an_error_that_leads_back_to_itself_ends():
-    sweep, error = Sweep(), ValueError("broke")
+    sweep, error = sweep_of_nothing(), ValueError("broke")
     error.__context__ = KeyError("x")
     error.__context__.__cause__ = error
-    with contextlib.suppress(ValueError), sweep.noted(Path("sweep/0"), []):
+    with contextlib.suppress(ValueError), sweep._recorded(Path("sweep/0"), []):
         raise error
     assert sweep.error is error

@@ -16,7 +16,7 @@ import covseg
 from covseg.errors import CovsegError, RunError, setting
 from covseg.learn.checkpoint import read_checkpoint
 from covseg.run.folder.agreement import check_agreement
-from covseg.run.folder.reading import read_run
+from covseg.run.folder.run_folder import RunFolder
 
 GONE = object()
 
@@ -48,7 +48,8 @@ def edit(run: Path, key: str, value: Any) -> Any:
 
 
 def agree(run: Path, stored: dict[str, Any]) -> None:
-    check_agreement(stored, run / "checkpoints" / "best.ckpt", run, read_run(run))
+    folder = RunFolder(run)
+    check_agreement(stored, folder.best, folder, folder.config)
 
 
 def sentence(run: Path, key: str, before: Any, now: Any, checkpoint: str = "best") -> str:
@@ -85,7 +86,11 @@ def test_what_changes_the_result_is_refused_with_both_values(key, value, run, st
     before = edit(run, key, value)
     with pytest.raises(RunError) as error:
         agree(run, stored)
-    assert str(error.value).startswith(sentence(run, key, before, None if value is GONE else value))
+    now = None if value is GONE else value
+    if isinstance(before, dict) or isinstance(now, dict):  # a whole part: its first key is named
+        key = f"{key}._target_"
+        before, now = (part and part["_target_"] for part in (before, now))
+    assert str(error.value).startswith(sentence(run, key, before, now))
 
 
 TENSORBOARD = {"tensorboard": {"_target_": "lightning.pytorch.loggers.TensorBoardLogger"}}
@@ -152,7 +157,8 @@ def test_a_longer_run_and_its_own_configuration_agree(run, verb):
     assert verb("train", "resume=run", "trainer.max_epochs=3").code == 0
     for name in ("best", "last"):
         path = run / "checkpoints" / f"{name}.ckpt"
-        check_agreement(read_checkpoint(path), path, run, read_run(run))
+        folder = RunFolder(run)
+        check_agreement(read_checkpoint(path), path, folder, folder.config)
 
 
 UNREADABLE = {
@@ -191,7 +197,7 @@ def test_a_checkpoint_that_does_not_say_how_it_was_made_is_used_with_a_warning(
         model = covseg.load(run)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith(f"{path} does not say in this covseg's words")
+    assert record.getMessage().startswith(f"{path} has no configuration that this covseg can read")
     assert str(run / "config.yaml") in record.getMessage()
     image = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
     assert np.array_equal(model.predict(image), covseg.load(finished_run).predict(image))
@@ -214,4 +220,4 @@ def test_the_warning_stands_once_in_the_log_of_an_evaluation(run, verb, tmp_path
     done = verb("evaluate", "run=run", "hydra.run.dir=out")
     assert done.code == 0, done.err
     text = (tmp_path / "out" / "evaluate.log").read_text()
-    assert text.count(f"{path} does not say in this covseg's words what it was made with") == 1
+    assert text.count(f"{path} has no configuration that this covseg can read") == 1

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from covseg.run.folder import provenance as module
-from covseg.run.folder.provenance import provenance, write_provenance
+from covseg.run.folder.history import write_provenance
+from covseg.run.folder.provenance import provenance
 
 HERE = Path(__file__).parent
 
@@ -72,14 +73,6 @@ def test_it_started_now_in_universal_time():
     started = datetime.fromisoformat(provenance("train", 0, 1)["started"])
     assert abs((datetime.now(started.tzinfo) - started).total_seconds()) < 60
     assert started.utcoffset().total_seconds() == 0
-
-
-def test_the_command_can_be_pasted_again(monkeypatch):
-    monkeypatch.setenv("COVSEG_COMMAND", "python -m covseg.train name='a b'")
-    assert provenance("train", 0, 1)["command"] == "python -m covseg.train name='a b'"
-    monkeypatch.delenv("COVSEG_COMMAND")
-    monkeypatch.setattr("sys.argv", ["x", "name=a b"])
-    assert provenance("train", 0, 1)["command"] == "covseg.train 'name=a b'"
 
 
 def test_the_commit_is_that_of_this_checkout():

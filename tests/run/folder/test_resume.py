@@ -19,7 +19,7 @@ import torch
 from covseg.data.phantom.dataset import write
 from covseg.errors import Stopped
 from covseg.learn.keep import KeepProgress
-from covseg.run.folder.reading import read_run
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.training import Training
 
 DEBUG = ("experiment=debug", "callbacks=none")
@@ -84,7 +84,7 @@ def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_pat
     done = verb("train", "experiment=debug", "trainer.max_epochs=3", "hydra.run.dir=long")
     for name in ("summary.json", "per_image.csv", "metrics.csv"):
         assert (run / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
-    assert read_run(run) == read_run(tmp_path / "long")
+    assert RunFolder(run).config == RunFolder(tmp_path / "long").config
 
 
 def test_a_longer_run_that_is_stopped_is_not_finished(run, verb, monkeypatch):
@@ -230,13 +230,13 @@ def test_other_data_is_refused(verb, tmp_path):
 
 def test_a_run_that_goes_on_may_get_a_logger_tags_and_a_name(run, verb):
     unfinish(run)
-    before = read_run(run).model_dump(by_alias=True)
+    before = RunFolder(run).config.model_dump(by_alias=True)
     done = verb("train", "resume=run", "logger=tensorboard", "tags=[a]", "name=b")
     assert done.code == 0, done.err
     assert provenance(run)["finished"]
     logger = {"tensorboard": {"_target_": "lightning.pytorch.loggers.TensorBoardLogger"}}
     expected = before | {"logger": logger, "tags": ["a"], "name": "b"}
-    assert read_run(run).model_dump(by_alias=True) == expected
+    assert RunFolder(run).config.model_dump(by_alias=True) == expected
 
 
 def test_a_run_that_goes_on_may_lose_its_logger(verb, tmp_path):
@@ -245,7 +245,7 @@ def test_a_run_that_goes_on_may_lose_its_logger(verb, tmp_path):
     unfinish(tmp_path / "run")
     done = verb("train", "resume=run", "logger=none")
     assert done.code == 0, done.err
-    assert read_run(tmp_path / "run").logger == {}
+    assert RunFolder(tmp_path / "run").config.logger == {}
 
 
 def epochs(run: Path) -> list[int]:
@@ -349,7 +349,7 @@ def test_more_epochs_are_refused_where_something_else_has_ended_the_run(words, e
 def test_pictures_change_no_result(run, verb):
     done = verb("train", "resume=run", "trainer.max_epochs=3", "callbacks.pictures.n_images=2")
     assert done.code == 0, done.err
-    assert read_run(run).callbacks.parts["pictures"].model_extra["n_images"] == 2
+    assert RunFolder(run).config.callbacks.parts["pictures"].model_extra["n_images"] == 2
 
 
 # --- an end before the first step

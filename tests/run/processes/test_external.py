@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from covseg.errors import ConfigError
-from covseg.run.processes.external import Outer, outer
+from covseg.run.processes.external import ExternalProcess, external_process
 
 pytestmark = pytest.mark.long
 
@@ -97,30 +97,30 @@ def test_a_refusal_is_said_once_and_ends_all(words, tmp_path, phantom_cache):
 def test_alone_is_alone(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)
-    assert outer() is None
+    assert external_process() is None
     # of a batch script, which is no task of srun
     monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_NTASKS", "2")
-    assert outer() is None
+    assert external_process() is None
 
 
 @pytest.mark.parametrize(("devices", "nodes"), [(1, 1), ("auto", 1), (2, 3), (None, None)])
 def test_the_number_of_processes_is_that_of_the_launcher(devices, nodes):
-    settled = Outer(0, 6, 2).settled({"devices": devices, "num_nodes": nodes})
+    settled = ExternalProcess(0, 6, 2).counts({"devices": devices, "num_nodes": nodes})
     assert settled == {"devices": 2, "num_nodes": 3}
 
 
 @pytest.mark.parametrize(("devices", "nodes"), [(4, 1), (2, 2), ([0, 1], 1)])
 def test_another_number_is_refused(devices, nodes):
     with pytest.raises(ConfigError, match=r"is not what torchrun or srun has started, 2 process"):
-        Outer(0, 6, 2).settled({"devices": devices, "num_nodes": nodes})
+        ExternalProcess(0, 6, 2).counts({"devices": devices, "num_nodes": nodes})
 
 
 @pytest.fixture
 def task():
-    """Make this process a task of srun; what ``outer`` sets for it is taken back at the end."""
+    """Make this process a task of srun; what is set for it is restored at the end."""
 
-    def be(n: int, size: int, nodes: int, gpus: str | None) -> Outer:
+    def be(n: int, size: int, nodes: int, gpus: str | None) -> ExternalProcess:
         for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
             del os.environ[name]
         os.environ.pop("CUDA_VISIBLE_DEVICES", None)
@@ -130,7 +130,7 @@ def task():
         os.environ |= {f"SLURM_{key}": str(value) for key, value in known.items()}
         if gpus is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-        found = outer()
+        found = external_process()
         assert found is not None
         return found
 
@@ -151,40 +151,40 @@ def ask(devices: object, nodes: object = 1) -> dict[str, object]:
 @pytest.mark.parametrize("n", [0, 1])
 def test_tasks_that_are_shown_one_gpu_each_have_a_machine_each(n, task):
     found = task(n, size=2, nodes=1, gpus=str(n))
-    assert found == Outer(n, 2, 1)
+    assert found == ExternalProcess(n, 2, 1)
     assert in_torchs_words() == (n, 0, n, 2, 1)
 
 
 @pytest.mark.parametrize("devices", [2, "2", 1, "auto", None])
 def test_tasks_that_are_shown_one_gpu_each_may_be_asked_for_as_devices(devices, task):
     found = task(0, size=2, nodes=1, gpus="0")
-    assert found.settled(ask(devices)) == ask(1, 2)
+    assert found.counts(ask(devices)) == ask(1, 2)
 
 
 @pytest.mark.parametrize("devices", [3, "3", [0, 1]])
 def test_tasks_that_are_shown_one_gpu_each_are_no_other_number_of_devices(devices, task):
     found = task(0, size=2, nodes=1, gpus="0")
     with pytest.raises(ConfigError, match="is not what torchrun or srun has started"):
-        found.settled(ask(devices))
+        found.counts(ask(devices))
 
 
 @pytest.mark.parametrize("gpus", ["0,1", "", None])
 @pytest.mark.parametrize("n", [0, 1])
 def test_tasks_that_are_shown_all_gpus_or_none_share_a_machine(n, gpus, task):
     found = task(n, size=2, nodes=1, gpus=gpus)
-    assert found == Outer(n, 2, 2)
+    assert found == ExternalProcess(n, 2, 2)
     assert in_torchs_words() == (n, n, 0, 2, 2)
-    assert found.settled(ask(2)) == ask(2)
+    assert found.counts(ask(2)) == ask(2)
     with pytest.raises(ConfigError, match="2 process"):
-        found.settled(ask(3))
+        found.counts(ask(3))
 
 
 @pytest.mark.parametrize("n", [0, 1])
 @pytest.mark.parametrize("gpus", ["0", "0,1", None])
 def test_two_machines_with_a_task_each_are_not_two_devices(n, gpus, task):
     found = task(n, size=2, nodes=2, gpus=gpus)
-    assert found == Outer(n, 2, 1)
+    assert found == ExternalProcess(n, 2, 1)
     assert in_torchs_words() == (n, 0, n, 2, 1)
-    assert found.settled(ask(1, 2)) == ask(1, 2)
+    assert found.counts(ask(1, 2)) == ask(1, 2)
     with pytest.raises(ConfigError, match=r"trainer\.devices=2 is not what torchrun or srun"):
-        found.settled(ask(2))
+        found.counts(ask(2))

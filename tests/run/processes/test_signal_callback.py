@@ -9,7 +9,7 @@ import lightning as L
 import pytest
 
 from covseg.errors import Stopped
-from covseg.run.processes.signal_callback import Listener
+from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import interruptible
 
 
@@ -28,7 +28,7 @@ class Signalled(L.Callback):
 def work(stage: str, number: int, module: Any, data: Any, home: Path) -> None:
     with interruptible() as interruption:
         trainer = L.Trainer(
-            callbacks=[Listener(interruption), Signalled(number)],
+            callbacks=[SignalCallback(interruption), Signalled(number)],
             max_epochs=5,
             accelerator="cpu",
             logger=False,

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from covseg.run.folder.reading import read_run
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs import reproduction
+from covseg.run.verbs.request import Request
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class Pair:
         (self.run / name).write_text(json.dumps(found))
 
     def said(self, split: str = "Test", **changes: dict[str, object]) -> tuple[int, str] | None:
-        own = read_run(self.run)
+        run = RunFolder(self.run)
+        own = run.config
         parts = {
             name: getattr(own, name).model_copy(update=update) for name, update in changes.items()
         }
         with self.caplog.at_level(logging.INFO, "covseg.run.verbs.reproduction"):
-            reproduction.compare(self.run, own, own.model_copy(update=parts), split, self.out)
+            changed = own.model_copy(update=parts)
+            request = Request(run, changed, split, run.best, other_place=False)
+            reproduction.compare(request, RunFolder(self.out))
         if not self.caplog.records:
             return None
         [record] = self.caplog.records
@@ -62,7 +66,7 @@ def move(amount: float) -> Callable[[Any], object]:
 def test_the_same_numbers_are_said_to_be_the_same(pair):
     level, text = pair.said()
     assert level == logging.INFO
-    assert text.endswith("summary.json came out again; largest difference 0")
+    assert text.endswith("summary.json were reproduced; largest difference 0")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_another_machine_may_round_otherwise(amount, elsewhere, warned, pair):
         other_machine(pair)
     level, text = pair.said()
     assert level == (logging.WARNING if warned else logging.INFO)
-    assert not warned or "summary.json says mae " in text
+    assert not warned or "summary.json has mae " in text
 
 
 def test_the_largest_difference_is_named_and_all_are_counted(pair):
@@ -90,7 +94,7 @@ def test_the_largest_difference_is_named_and_all_are_counted(pair):
     pair.edit("summary.json", lambda s: s["baselines"]["mean_mask"]["scores"].update(mae=5.0))
     pair.edit("summary.json", lambda s: s["by_class"]["Normal"]["mae"].update(low=0.5))
     _, text = pair.said()
-    assert "says mean_mask/mae 5.0000 where its checkpoint gives 0." in text
+    assert "has mean_mask/mae 5.0000 where its checkpoint gives 0." in text
     assert text.endswith(": 3 numbers differ; trust this evaluation")
 
 
@@ -106,7 +110,7 @@ def test_an_undefined_score_is_a_value_of_its_own(before, after, pair):
     pair.edit("summary.json", lambda s: s["by_class"][place[0]][place[1]].update(value=before))
     level, text = pair.said()
     assert level == logging.WARNING
-    assert f"says {'/'.join(place)} {after} where its checkpoint gives" in text
+    assert f"has {'/'.join(place)} {after} where its checkpoint gives" in text
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -144,7 +148,9 @@ def test_a_summary_of_another_shape_is_not_compared(apply, pair):
     pair.edit("summary.json", apply)
     level, text = pair.said()
     assert level == logging.WARNING
-    assert "is missing or not as covseg writes it, so this evaluation stands alone" in text
+    assert (
+        "is missing or not as covseg writes it, so this evaluation is compared with nothing" in text
+    )
 
 
 OTHER: dict[str, dict[str, Any]] = {

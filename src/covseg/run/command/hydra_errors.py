@@ -2,131 +2,66 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
-from covseg.config import CONF
+from covseg.config import conf
 from covseg.errors import ConfigError, nearest, nearest_key
-from covseg.run.command.compose import compose_config, plain
-from covseg.run.override import REFUSALS, in_quotes, readable
+from covseg.run.folder.yaml_file import not_yaml
+from covseg.run.override import in_quotes, readable
 
 _HELP = "see --help"
-_PATHS = (  # may hold a comma
-    *("data.root", "data.cache_dir", "data.exclude"),
-    *("init", "run", "hydra.run.dir"),
-)
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _GRAMMAR = "[](){}'\",=:\\"
-
-
-def composed(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The configuration of one run, resolved.
-
-    Raises:
-        ConfigError: an override that Hydra refuses, with the nearest one that it would take.
-    """
-    try:
-        return plain(compose_config(verb, overrides))
-    except REFUSALS as error:
-        raise refusal(verb, overrides, error) from error
+# groups whose options list some of the arguments of what they build
+_OPEN_GROUPS = {"loss", "optimizer", "scheduler", "augment", "callbacks", "logger"}
 
 
 def refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
     """The sentence for what Hydra raised over a command line."""
     if isinstance(error, MissingConfigException):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = [Path(name).stem for name in error.options or []]
+        names = [Path(name).stem for name in error.options or []]
         return ConfigError(
-            f"{group.lstrip('/')}={option}", "is not there to choose", nearest(option, options)
+            f"{group.lstrip('/')}={option}", "does not exist", nearest(option, names)
         )
     if isinstance(error, InterpolationKeyError):
         key = error.full_key or "the command line"
-        return ConfigError(key, "refers to something that is not there", "write its value")
-    return _refusal(verb, overrides, error)
-
-
-def _refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
-    for override in overrides:
-        group, _, option = override.partition("=")
-        if option == "null" and group in _groups():
-            options = [file.stem for file in (CONF / group).glob("*.yaml")]
-            return ConfigError(override, "chooses nothing", nearest("", options))
-    message = f"{error}\n{error.__cause__}"
-    unknown = re.search(r"(?:Could not override|delete from config\.) '([^'@]+)", message)
-    if unknown is None:
-        return _refused_as_a_whole(verb, overrides, error)
-    key = unknown[1]
-    deeper = re.search(rf"full_key: ({re.escape(key)}\.\S+)", message)  # inside a {dict}
-    same = (o for o in overrides if o.lstrip("+~").partition("=")[0] == key)
-    given = next(same, next((o for o in overrides if o.lstrip("+~").startswith(key)), key))
-    key = deeper[1] if deeper else key
-    if (verb == "train" or key.startswith("data.")) and (options := _options_with(key)):
+        return ConfigError(key, "refers to a key that does not exist", "write its value")
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark):
+        return not_yaml(Path(mark.name), error)
+    if isinstance(error, RecursionError):
         return ConfigError(
-            given,
-            f"belongs to {' or '.join(options)}",
-            f"say {options[0]} as well, or leave it out",
+            "--config-dir", "has an option whose defaults choose itself", "remove it from them"
         )
-    groups = [o for o in overrides if o != given and o.partition("=")[0] in _groups()]
-    try:
-        config = compose_config(verb, groups)
-    except REFUSALS:
-        return ConfigError(given, "is not a key of covseg", nearest_key(key, _groups()))
-    close = nearest_key(key, [*_groups(), *_dotted(config, "")])
-    above = OmegaConf.select(config, key.rpartition(".")[0])
-    takes_more = isinstance(above, DictConfig) and "_target_" in above and key[:6] != "model."
-    if takes_more and not close.startswith("did you mean"):
-        return ConfigError(
-            given,
-            f"is not in the preset of {above._target_}, and may be an argument of it",
-            f"add it with a plus sign, as in {shlex.quote(f'+{given}')}",
-        )
-    return ConfigError(given, "is not a key of covseg", close)
-
-
-def _refused_as_a_whole(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError:
-    """Name the override without which Hydra would compose, or the key that it names."""
-    if named := unreadable(overrides) or _several(overrides):
-        return named
-    for number, override in enumerate(overrides):
-        others = [*overrides[:number], *overrides[number + 1 :]]
-        if not _composes(verb, others) or _composes(verb, overrides):
-            continue
-        if override.startswith("+") and not override.startswith("++"):
-            written = override.removeprefix("+")
-            return ConfigError(override, "adds what is there", f"write {written}")
-        return ConfigError(override, f"is not possible ({_reason(error)})", _HELP)
-    return misunderstood(error)
-
-
-def misunderstood(error: Exception) -> ConfigError:
-    """What is said where no override alone is to blame."""
-    where = re.search(r"full_key: (\S+)", str(error))
-    return ConfigError(
-        where[1] if where else "the command line", f"cannot be understood ({_reason(error)})", _HELP
+    return (
+        unreadable(overrides)
+        or _several(overrides)
+        or _chooses_nothing(overrides)
+        or _unknown_key(verb, overrides, error)
+        or not_understood(overrides, error)
     )
 
 
-def _composes(verb: str, overrides: Sequence[str]) -> bool:
-    try:
-        plain(compose_config(verb, overrides))
-    except (*REFUSALS, ConfigError):
-        return False
-    return True
-
-
-def _reason(error: BaseException) -> str:
-    error = error.__cause__ or error
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def not_understood(overrides: Sequence[str], error: Exception) -> ConfigError:
+    """The sentence for any other refusal, with Hydra's own reason and the override it names."""
+    message = f"{error}\n{error.__cause__}"
+    if exists := re.search(r"An item is already at '([^'@]+)", message):
+        given = _given(overrides, exists[1])
+        return ConfigError(given, "adds a key that exists", f"write {given.lstrip('+')}")
+    where = re.search(r"full_key: (\S+)", message)
+    reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
+    place = _given(overrides, where[1]) if where else "the command line"
+    return ConfigError(place, f"cannot be understood ({reason})", _HELP)
 
 
 def unreadable(overrides: Sequence[str]) -> ConfigError | None:
-    """Name the override that Hydra cannot read, and write it as it can."""
+    """Name the override that Hydra cannot read, and write it so that it can."""
     for override in overrides:
         key, sign, value = override.partition("=")
         if readable(override):
@@ -145,28 +80,55 @@ def unreadable(overrides: Sequence[str]) -> ConfigError | None:
 
 
 def _several(overrides: Sequence[str]) -> ConfigError | None:
-    """Name the override that is several values, where one is wanted."""
+    """Name the override that has several values, where one is wanted."""
     for override in overrides:
         if OverridesParser.create().parse_override(override).is_sweep_override():
             key, _, value = override.partition("=")
-            more = f", or write {shlex.quote(f'{key}={in_quotes(value)}')}" if key in _PATHS else ""
-            return ConfigError(override, "is several values", f"add -m to run all of them{more}")
+            quoted = shlex.quote(f"{key}={in_quotes(value)}")
+            more = f", or write {quoted}" if Path(value).expanduser().exists() else ""
+            return ConfigError(override, "has several values", f"add -m to run all of them{more}")
     return None
 
 
-def _options_with(key: str) -> list[str]:
-    """The options of a group that have this key; the chosen one has not."""
-    group, _, rest = key.partition(".")
-    options = [(file.stem, OmegaConf.load(file)) for file in sorted((CONF / group).glob("*.yaml"))]
-    return [f"{group}={name}" for name, node in options if rest and rest in set(_dotted(node, ""))]
+def _chooses_nothing(overrides: Sequence[str]) -> ConfigError | None:
+    for override in overrides:
+        group, _, option = override.partition("=")
+        if option == "null" and group in conf.groups():
+            return ConfigError(override, "chooses nothing", nearest("", conf.options(group)))
+    return None
 
 
-def _groups() -> list[str]:
-    return [folder.name for folder in CONF.iterdir() if folder.is_dir()]
+def _unknown_key(verb: str, overrides: Sequence[str], error: Exception) -> ConfigError | None:
+    message = f"{error}\n{error.__cause__}"
+    unknown = re.search(r"(?:Could not override|delete from config\.) '([^'@]+)", message)
+    if unknown is None:
+        return None
+    given = _given(overrides, unknown[1])
+    deeper = re.search(rf"full_key: ({re.escape(unknown[1])}\.\S+)", message)  # inside a {dict}
+    key = deeper[1] if deeper else unknown[1]
+    group = key.partition(".")[0]
+    if verb == "train" or group == "data":
+        has_it = [o for o, keys in conf.option_keys(group).items() if key in keys]
+        if chosen := [f"{group}={option}" for option in has_it]:
+            return ConfigError(
+                given,
+                f"belongs to {' or '.join(chosen)}",
+                f"set {chosen[0]} as well, or leave it out",
+            )
+    close = nearest_key(key, conf.keys(verb))
+    if group in _OPEN_GROUPS and "." in key and not close.startswith("did you mean"):
+        return ConfigError(
+            given,
+            f"is not set by the chosen option of {group}, and may be an argument of what it builds",
+            f"add it with a plus sign, as in {shlex.quote(f'+{given}')}",
+        )
+    return ConfigError(given, "is not a key of covseg", close)
 
 
-def _dotted(node: Any, path: str) -> Iterator[str]:
-    for key in map(str, node):
-        yield f"{path}{key}"
-        if isinstance(child := node._get_node(key), DictConfig):
-            yield from _dotted(child, f"{path}{key}.")
+def _given(overrides: Sequence[str], key: str) -> str:
+    """The override that sets a key or something in it, else the key itself."""
+    named = [(override, override.lstrip("+~").partition("=")[0]) for override in overrides]
+    exact = (override for override, own in named if own == key)
+    inside = (override for override, own in named if own.startswith(f"{key}."))
+    around = (override for override, own in named if key.startswith(f"{own}."))
+    return next(exact, next(inside, next(around, key)))

@@ -1,4 +1,4 @@
-"""A run folder is taken, and given back where a run was refused before it began."""
+"""A run folder is created, reopened for a run that goes on, or discarded if nothing was done."""
 
 import contextlib
 import os
@@ -6,16 +6,16 @@ import shutil
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
+from covseg.config.node import Node
 from covseg.errors import CovsegError, RunError
 from covseg.files import write_whole
 from covseg.run import logs
-from covseg.run.folder.yaml_file import dumped
-
-_BEGUN = {"baselines.npz", "checkpoints", "per_image.csv"}  # what only work leaves
+from covseg.run.folder.history import RunHistory
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.yaml_file import dump_yaml
 
 
 def free_folder(wanted: str) -> str:
@@ -29,7 +29,7 @@ def free_folder(wanted: str) -> str:
         except FileExistsError:
             continue
         except OSError:
-            pass  # ``claim`` says so
+            pass  # ``create`` says so
         return name
     raise AssertionError
 
@@ -38,76 +38,80 @@ def free_folder(wanted: str) -> str:
 OmegaConf.register_new_resolver("free_folder", free_folder, use_cache=True, replace=True)
 
 
-def claim(out: Path, verb: str, values: dict[str, Any]) -> None:
-    """Make ``out`` the folder of this run: ``config.yaml`` and the log.
+def create(run: RunFolder, verb: str, config: Node) -> None:
+    """Make the folder of a new run, with ``config.yaml`` and the log.
 
     Raises:
         RunError: the folder cannot be written or already holds a run.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (out / "config.yaml").open("x", encoding="utf-8") as file:
-            file.write(dumped(values))
-        logs.configure(out / f"{verb}.log")
+        run.path.mkdir(parents=True, exist_ok=True)
+        with run.config_file.open("x", encoding="utf-8") as file:
+            file.write(_text(config))
+        logs.configure(run.log(verb))
     except FileExistsError as error:
         raise RunError(
-            out, "already holds a run", "say hydra.run.dir=<another folder>, or remove that one"
+            run, "already holds a run", "set hydra.run.dir=<another folder>, or remove that one"
         ) from error
     except OSError as error:
         with contextlib.suppress(OSError):
-            (out / "config.yaml").unlink()
-        raise unwritable(out, error) from error
-
-
-def claim_again(run: Path, verb: str, values: dict[str, Any]) -> None:
-    """Take a run folder that goes on: its configuration may have changed where that is allowed.
-
-    Raises:
-        RunError: the folder cannot be written.
-    """
-    write_whole(run / "config.yaml", dumped(values))
-    try:
-        logs.configure(run / f"{verb}.log")
-    except OSError as error:
-        raise unwritable(run, error) from error
+            run.config_file.unlink()
+        raise not_writable(run, error) from error
 
 
 @contextlib.contextmanager
-def put_back(run: Path) -> Iterator[None]:
-    """Give a run folder its configuration and notes back, if going on is refused before any work.
+def reopened(run: RunFolder, verb: str, config: Node) -> Iterator[None]:
+    """Write the configuration with which a run goes on; a refusal before any work takes it back.
 
     Raises:
+        RunError: the folder cannot be written.
         CovsegError: the refusal.
     """
-    last = run / "checkpoints" / "last.ckpt"
-    names = ("config.yaml", "provenance.json")
-    before = {path: path.read_bytes() for name in names if (path := run / name).exists()}
-    age = last.stat().st_mtime_ns if last.exists() else None
+    before = {
+        path: path.read_bytes() for path in (run.config_file, run.provenance) if path.exists()
+    }
+    age = _age(run.last)
     try:
+        if run.finished:  # not before it has what its configuration asks for now
+            RunHistory(run).write(finished=None)
+        write_whole(run.config_file, _text(config))
+        try:
+            logs.configure(run.log(verb))
+        except OSError as error:
+            raise not_writable(run, error) from error
         yield
     except CovsegError:
-        if age == (last.stat().st_mtime_ns if last.exists() else None):
+        if age == _age(run.last):
             for path, content in before.items():
                 write_whole(path, content)
         raise
 
 
-def unwritable(out: object, error: OSError) -> RunError:
-    """What is said where the run folder cannot be made."""
+def discard(run: RunFolder, verb: str) -> None:
+    """Leave nothing half-made where a run ended before there was any work in its folder."""
+    begun = (run.baselines, run.checkpoints, run.per_image)
+    with contextlib.suppress(OSError):  # such as too many open files, which the run reports then
+        if any(path.exists() for path in begun):
+            return
+        logs.configure(None)
+        for path in (run.config_file, run.log(verb), run.provenance, run.lock):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(run.ranks, ignore_errors=True)
+        run.path.rmdir()  # unless somebody keeps other files in it
+
+
+def not_writable(run: object, error: OSError) -> RunError:
+    """The sentence for a run folder that cannot be made."""
     return RunError(
-        f"hydra.run.dir={out}",
+        f"hydra.run.dir={run}",
         f"cannot be written ({os.strerror(error.errno or 0)})",
         "name a folder that you may write to",
     )
 
 
-def give_up(out: Path, verb: str) -> None:
-    """Leave nothing half-made where a run ended before there was any work in its folder."""
-    with contextlib.suppress(OSError):  # such as too many open files, which the run then says
-        if not out.is_dir() or not _BEGUN.isdisjoint(path.name for path in out.iterdir()):
-            return
-        logs.configure(None)
-        for name in ("config.yaml", f"{verb}.log", "provenance.json"):
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / "ranks", ignore_errors=True)
-        out.rmdir()  # unless somebody keeps other files in it
+def _text(config: Node) -> str:
+    return dump_yaml(config.model_dump(by_alias=True))
+
+
+def _age(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None

@@ -1,20 +1,27 @@
-"""What a run says of itself, ``provenance.json``: how it began, went on and ended."""
+"""``provenance.json``: how a run began, went on and ended."""
 
+import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from covseg.errors import RunError
+from covseg.files import write_whole
 from covseg.learn.progress import Progress
-from covseg.run.folder.provenance import write_provenance
-from covseg.run.folder.reading import read_json
+from covseg.run.folder.run_folder import RunFolder, read_json
 
 
-class Notes:
-    """The notes of a run folder; those of a run that goes on are read first.
+def write_provenance(values: Mapping[str, Any], path: Path) -> None:
+    """Write as JSON."""
+    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+class RunHistory:
+    """The history of a run, read first where the run goes on.
 
     Args:
-        out: the run folder.
+        run: its folder.
 
     Attributes:
         id: of the run, the same when it goes on.
@@ -23,22 +30,22 @@ class Notes:
         RunError: the file is damaged.
     """
 
-    def __init__(self, out: Path) -> None:
-        self._path = out / "provenance.json"
+    def __init__(self, run: RunFolder) -> None:
+        self._path = run.provenance
         try:
-            found = read_json(self._path) if self._path.exists() else {}
+            values = read_json(self._path) if self._path.exists() else {}
         except (OSError, ValueError) as error:
             raise RunError(
                 self._path, f"cannot be read ({error})", "remove it, to go on without it"
             ) from error
-        self._values: dict[str, Any] = found if isinstance(found, dict) else {}
+        self._values: dict[str, Any] = values if isinstance(values, dict) else {}
         self.id = str(self._values.get("id") or secrets.token_hex(4))
 
     def __getitem__(self, key: str) -> Any:
         return self._values.get(key)
 
     def begin(self, now: dict[str, Any], progress: Progress) -> None:
-        """Note the start, or that the run goes on: what was said of the start stays.
+        """Add that the run starts or goes on; the entries of its start stay.
 
         Args:
             now: the provenance of this process.
@@ -61,11 +68,11 @@ class Notes:
             raise RunError(
                 f"data.root={facts['root']}",
                 f"holds other images than those that the run began with ({before[:8]})",
-                "let data.root name those, or start another run without resume",
+                "set data.root to the place of those, or start another run without resume",
             )
 
     def write(self, **more: object) -> None:
-        """Add to the notes; None takes one away."""
+        """Add entries; None removes one."""
         self._values |= more
         self._values = {key: value for key, value in self._values.items() if value is not None}
         write_provenance(self._values, self._path)

@@ -1,18 +1,14 @@
-"""A run folder belongs to one process at a time; what a dead one held is free."""
+"""One process at a time works in a run folder; the lock of a dead process is free."""
 
 import contextlib
-import errno
-import fcntl
 import logging
-import os
-import socket
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from covseg.errors import RunError
-from covseg.run.folder.creation import unwritable
+from covseg.run.folder.creation import not_writable
+from covseg.run.folder.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -20,58 +16,24 @@ _PATIENCE = 8.0  # seconds: loader processes of a killed run hold its lock until
 
 
 @contextlib.contextmanager
-def locked(run: Path, patience: float = _PATIENCE) -> Iterator[None]:
+def locked(run: RunFolder, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock of a run folder.
 
-    The system itself takes a lock away from a process that died.
-
     Raises:
-        RunError: another process has it.
+        RunError: another process holds it.
     """
-    path = run / ".lock"
-    deadline = time.monotonic() + patience
-    while (file := _taken(path, run)) is None:
-        if time.monotonic() > deadline:
-            raise RunError(run, f"is in use by {_owner(path)}", "wait for it, or stop it")
-        time.sleep(0.1)
+    lock = FileLock(run.lock)
     try:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+        lock.acquire(timeout=patience)
+    except Timeout as error:
+        raise RunError(run, "is in use by another process", "wait for it, or stop it") from error
+    except NotImplementedError as error:  # a network's file system
+        log.warning("%s cannot be locked (%s): let one process at a time use it", run, error)
+    except OSError as error:
+        raise not_writable(run, error) from error
+    try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _owner(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip() or "another process"
-    except OSError:
-        return "another process"
-
-
-def _lock(file: TextIO, run: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}:
-            raise
-        log.warning("%s cannot be locked (%s): let one process at a time use it", run, error)
-
-
-def _taken(path: Path, run: Path) -> TextIO | None:
-    """The lock's file, if this process is the one that has it now."""
-    try:
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(run, error) from error
-    try:
-        _lock(file, run)
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # and not one just removed
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    file.close()
-    return None
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            run.lock.unlink()
+        lock.release()

@@ -1,19 +1,15 @@
 """Where a number comes from: code, versions, machine, data, command."""
 
-import json
 import os
 import platform
-import shlex
 import subprocess
-import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
-
-from covseg.files import write_whole
 
 _PACKAGES = (
     *("covseg", "torch", "lightning", "hydra-core", "omegaconf", "torchmetrics"),
@@ -22,18 +18,20 @@ _PACKAGES = (
 )
 
 
-def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
+def provenance(command: str, seed: int, devices: int, trust: Sequence[str] = ()) -> dict[str, Any]:
     """What is known when a run starts.
 
     Args:
-        verb: of the command line.
+        command: that started it.
         seed: of the run.
         devices: number of processes.
+        trust: packages of the user's whose code runs.
     """
     return {
-        "command": os.environ.get("COVSEG_COMMAND", shlex.join([f"covseg.{verb}", *sys.argv[1:]])),
+        "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
+        "trust": list(trust),
         "git": _git(),
         "versions": _versions(),
         "hardware": {
@@ -48,23 +46,18 @@ def provenance(verb: str, seed: int, devices: int) -> dict[str, Any]:
 
 def _versions() -> dict[str, str | None]:
     """Of Python, packages, CUDA and cuDNN; None for what is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    versions: dict[str, str | None] = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
+            versions[name] = None
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
-    return found | {"cuda": torch.version.cuda, "cudnn": None if cudnn is None else str(cudnn)}
-
-
-def write_provenance(found: dict[str, Any], path: Path) -> None:
-    """Write as JSON."""
-    write_whole(path, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return versions | {"cuda": torch.version.cuda, "cudnn": None if cudnn is None else str(cudnn)}
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit of covseg's own source and whether it was changed; None outside of a checkout."""
+    """Commit of covseg's own source and whether it was changed; None outside a checkout."""
     here = Path(__file__).resolve().parent
 
     def ask(*arguments: str) -> str:

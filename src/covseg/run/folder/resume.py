@@ -2,15 +2,17 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from covseg.config.conf import flatten
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
-from covseg.run.folder.reading import read_json, read_run
+from covseg.run.folder.run_folder import RunFolder
+from covseg.validation import check
 
-# what may differ without another result: where things lie, and what is only looked at
+# keys that do not change the result: where files are, and what is only for the reader
 _FREE = {
     *("data.root", "data.cache_dir", "data.download", "data.num_workers"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
@@ -23,11 +25,11 @@ _LONGER = "trainer.max_epochs"
 _BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the length of the run
 
 
-def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> dict[str, Any]:
+def config_to_resume(run: RunFolder, asked_for: Train, overrides: Sequence[str]) -> Train:
     """The configuration of a run that goes on: its own, with what may be changed by overrides.
 
     Args:
-        run: the run folder.
+        run: its folder.
         asked_for: the configuration that the command line makes without the run.
         overrides: of the command line.
 
@@ -35,15 +37,14 @@ def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> d
         RunError: no run folder.
         ConfigError: an override that would change the result.
     """
-    own = read_run(run)
-    kept, values = own.model_dump(by_alias=True), asked_for.model_dump(by_alias=True)
+    kept, values = run.config.model_dump(by_alias=True), asked_for.model_dump(by_alias=True)
     asked = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for key, before, now in _differences(kept, values):
         named = [a for a in asked if f"{key}.".startswith(f"{a}.") or a == "experiment"]
         if not named or key == "resume":
             continue
         if key == _LONGER:
-            _check_longer(own, now)
+            _check_longer(run.config, now)
         elif not _in(key, _FREE):
             raise ConfigError(
                 setting(key, now),
@@ -58,7 +59,7 @@ def values_to_resume(run: Path, asked_for: Train, overrides: Sequence[str]) -> d
         for name in above:
             node = node.setdefault(name, {})
         node[last] = now
-    return kept
+    return check(Train, kept, run.config.trust)
 
 
 def changes(before: Train, now: Train) -> Iterator[tuple[str, Any, Any]]:
@@ -78,47 +79,29 @@ def changes(before: Train, now: Train) -> Iterator[tuple[str, Any, Any]]:
             yield key, value_before, value_now
 
 
-def find(asked_for: Train, folders: Sequence[Path], besides: Sequence[Path]) -> Path | None:
+def find(asked_for: Train, folders: Sequence[Path], taken: Sequence[Path]) -> Path | None:
     """The newest run of a configuration that is not finished; if all are, the newest.
 
     Args:
-        asked_for: the configuration; what has no part in the result may be different.
+        asked_for: the configuration; what does not change the result may differ.
         folders: that hold run folders.
-        besides: run folders that are not meant.
+        taken: run folders to pass over.
     """
-    found, values = [], asked_for.model_dump(by_alias=True)
+    runs, values = [], asked_for.model_dump(by_alias=True)
     for path in {path for folder in folders for path in folder.glob("*/config.yaml")}:
-        if path.parent in besides:
+        if path.parent in taken:
             continue
-        with contextlib.suppress(ConfigError, RunError):  # somebody else's, or an older covseg's
-            kept = read_run(path.parent).model_dump(by_alias=True)
+        run = RunFolder(path.parent, asked_for.trust)
+        with contextlib.suppress(ConfigError, RunError):  # another program's, or an older covseg's
+            kept = run.config.model_dump(by_alias=True)
             if all(_in(key, _SAME_DATA) for key, _, _ in _differences(kept, values)):
-                age = (not finished(path.parent), path.stat().st_mtime_ns)
-                found.append((*age, path.parent))
-    return max(found)[-1] if found else None
+                runs.append((not run.finished, path.stat().st_mtime_ns, run.path))
+    return max(runs)[-1] if runs else None
 
 
-def nothing_left(run: Path, kept: Mapping[str, Any]) -> bool:
+def nothing_left(run: RunFolder, kept: Train) -> bool:
     """Whether a run was fitted to its end and scored, and is asked for no more than that."""
-    epochs = read_run(run).trainer.max_epochs
-    return finished(run) and bool(kept["trainer"]["max_epochs"] == epochs)
-
-
-def reopen(run: Path) -> None:
-    """Take back that a run is finished, before its configuration asks for more."""
-    if finished(run):
-        from covseg.run.folder.history import Notes  # which brings torch in, behind every refusal
-
-        Notes(run).write(finished=None)
-
-
-def objective(run: Path) -> float | None:
-    """Of a finished run: what a search minimises."""
-    try:
-        found = read_json(run / "summary.json")["objective"]
-        return None if found is None else float(found["value"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
+    return run.finished and kept.trainer.max_epochs == run.config.trainer.max_epochs
 
 
 def same_result(config: Train) -> str:
@@ -128,14 +111,6 @@ def same_result(config: Train) -> str:
         above, _, last = key.rpartition(".")
         (values[above] if above else values).pop(last, None)
     return json.dumps(values, sort_keys=True)
-
-
-def finished(run: Path) -> bool:
-    """Whether a run was fitted to its end and scored."""
-    try:
-        return bool(read_json(run / "provenance.json")["finished"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
 
 
 def _in(key: str, keys: Set[str]) -> bool:
@@ -155,11 +130,10 @@ def _check_longer(own: Train, now: Any) -> None:
         )
 
 
-def _differences(kept: Any, values: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _differences(kept: Any, values: Any) -> Iterator[tuple[str, Any, Any]]:
     """Every key whose value differs: dotted, in the run, and as asked for now."""
-    if isinstance(kept, Mapping) and isinstance(values, Mapping):
-        for name in dict.fromkeys([*kept, *values]):
-            below = f"{path}.{name}" if path else str(name)
-            yield from _differences(kept.get(name), values.get(name), below)
-    elif kept != values:
-        yield path, kept, values
+    before, now = flatten(kept), flatten(values)
+    for key in dict.fromkeys([*before, *now]):
+        value_before, value_now = (None if v == {} else v for v in (before.get(key), now.get(key)))
+        if value_before != value_now:
+            yield key, value_before, value_now

@@ -1,215 +1,63 @@
-"""A YAML file that somebody else wrote: read without trusting it, refused by the line of its fault.
+"""``config.yaml``: read without trusting it, and written so that it reads back as it was.
 
-Aliases are counted before they are followed: a file of ten lines can stand for a billion values.
+OmegaConf reads as Hydra does: 1e-2 is a number, a key that stands twice is an error. It copies what
+aliases share, and a file of ten lines could stand for a billion values, so aliases are refused.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from covseg.errors import ConfigError
+from covseg.run.override import REFUSALS
 
 _BYTES = 100_000  # a run's configuration has three thousand
-_VALUES = 10_000  # a run's configuration has two hundred
-_DEPTH = 30  # a run's configuration has four levels
-_TAG = "tag:yaml.org,2002:"
-_PLAIN = {_TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")}
-_MEND = "mend it there"
 
 
-@dataclass(frozen=True)
-class YamlFile:
-    """A mapping on disk.
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """The mapping in a file that may be damaged or hostile; interpolations are not resolved.
 
-    Attributes:
-        path: of the file.
-        root: its nodes, which know their lines.
-        values: plain dicts, lists and values.
+    Raises:
+        ConfigError: what is wrong with it, and in which line.
+        OSError: it cannot be opened.
     """
-
-    path: Path
-    root: yaml.MappingNode
-    values: dict[Any, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> "YamlFile":
-        """Read a file that may be damaged or hostile.
-
-        Raises:
-            ConfigError: what is wrong with it, and in which line.
-            OSError: it cannot be opened.
-        """
-        text = _text(path)
-        try:
-            root = yaml.compose(text, _Loader)
-            if root is None:  # only comments
-                return cls(path, yaml.MappingNode(_TAG + "map", []), {})
-            _Check(path).whole(root)
-            values = _Values(root).values
-        except yaml.MarkedYAMLError as error:
-            raise _not_yaml(path, error) from error
-        except RecursionError as error:
-            raise _too_deep(path) from error
-        except (yaml.YAMLError, ValueError, KeyError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise ConfigError(path, f"is not YAML ({reason})", _MEND) from error
-        if not isinstance(root, yaml.MappingNode):
-            kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-            raise ConfigError(path, f"is {kind}", "write keys with their values, 'key: value'")
-        return cls(path, root, values)
-
-    def line_of(self, key: Sequence[str]) -> int | None:
-        """The line of a key, given part by part; None where the file does not set it.
-
-        What is inside of a single value came with its interpolation, and has its line.
-        """
-        node: yaml.Node = self.root
-        line = None
-        for part in key:
-            found = _child(node, part)
-            if found is None:
-                return line if isinstance(node, yaml.ScalarNode) else None
-            line, node = found
-        return line
-
-
-def _child(node: yaml.Node, part: str) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == part:
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
-        found = node.value[int(part)]
-        return found.start_mark.line + 1, found
-    return None
-
-
-def _text(path: Path) -> str:
-    if not path.is_file() and path.exists():  # a pipe would be waited for
-        kind = "a folder" if path.is_dir() else "not a file"
-        raise ConfigError(path, f"is {kind}", "put a YAML file there")
+    if not path.is_file() and path.exists():  # reading a pipe would wait
+        raise ConfigError(path, "is not a file", "put a YAML file there")
     with path.open("rb") as file:
         content = file.read(_BYTES + 1)
     if len(content) > _BYTES:
-        size = path.stat().st_size / 1e6
-        raise ConfigError(
-            path, f"has {size:.1f} MB, where a configuration has a few kB", "keep only what it sets"
-        )
-    if not content.strip():
-        raise ConfigError(path, "is empty", "write into it what it should set")
+        reason = f"is larger than {_BYTES // 1000} kB, where a configuration has a few"
+        raise ConfigError(path, reason, "keep only what it sets")
     try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}, line {line},", "is not UTF-8 text", "save the file as UTF-8"
-        ) from error
+        text = content.decode("utf-8-sig")
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise _has_alias(path, event)
+        values = OmegaConf.to_container(OmegaConf.create(text))
+    except yaml.MarkedYAMLError as error:
+        raise not_yaml(path, error) from error
+    except REFUSALS as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(path, f"is not YAML ({reason})", "correct it there") from error
+    if not isinstance(values, dict) or not values:
+        raise ConfigError(path, "is not a mapping", "write keys with their values, 'key: value'")
+    return dict(values)
 
 
-def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> ConfigError:
+def not_yaml(path: Path, error: yaml.MarkedYAMLError) -> ConfigError:
+    """The sentence for a file that YAML cannot read, with the line."""
     mark = error.problem_mark or error.context_mark
     where = f"{path}, line {mark.line + 1}," if mark else path
-    reason = str(error.problem or error.context)
-    if "'\\t'" in reason:
-        return ConfigError(where, "has a tab where YAML wants spaces", "write spaces")
-    return ConfigError(where, f"is not YAML ({reason})", _MEND)
+    return ConfigError(where, f"is not YAML ({error.problem or error.context})", "correct it there")
 
 
-def _too_deep(where: object) -> ConfigError:
-    return ConfigError(where, f"is nested more than {_DEPTH} levels deep", "write it flatter")
+def _has_alias(path: Path, event: yaml.AliasEvent) -> ConfigError:
+    where = f"{path}, line {event.start_mark.line + 1}," if event.start_mark else path
+    return ConfigError(where, "has an alias", "write its value out")
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads numbers as Hydra does: 1e-2 is one, which YAML 1.1 takes for a word."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Puts a word in quotes that would be read as such a number."""
-
-
-_EXPONENT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*(\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
-for _either in (_Loader, _Dumper):
-    _either.add_implicit_resolver(_TAG + "float", _EXPONENT, list("-+0123456789"))
-
-
-def dumped(values: dict[str, Any]) -> str:
-    """Plain values as a file that ``YamlFile`` reads back."""
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
-class _Check:
-    """One walk over the nodes, each visited once however many aliases lead to it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[int, tuple[int, int]] = {}  # node -> values and levels in it
-        self._above: set[int] = set()
-
-    def whole(self, node: yaml.Node) -> tuple[int, int]:
-        """How many values and levels a node stands for."""
-        if id(node) in self._above:
-            raise ConfigError(
-                self._at(node), "contains itself through its alias", "write its values out"
-            )
-        if id(node) not in self._known:
-            self._above.add(id(node))
-            self._known[id(node)] = self._count(node)
-            self._above.remove(id(node))
-        return self._known[id(node)]
-
-    def _count(self, node: yaml.Node) -> tuple[int, int]:
-        if node.tag == _TAG + "timestamp":
-            node.tag = _TAG + "str"  # as Hydra reads it
-        if node.tag not in _PLAIN:
-            tag = node.tag.replace(_TAG, "!!")
-            raise ConfigError(
-                self._at(node), f"has the tag {tag}, and only plain values are read", "remove it"
-            )
-        children: list[yaml.Node] = []
-        if isinstance(node, yaml.MappingNode):
-            self._check_keys(node)
-            children = [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            children = node.value
-        found = [self.whole(child) for child in children]
-        n_values = 1 + sum(n for n, _ in found)
-        n_levels = 1 + max((levels for _, levels in found), default=0)
-        if n_values > _VALUES:
-            raise ConfigError(
-                self._at(node),
-                f"stands for more than {_VALUES:,} values once its aliases are followed",
-                "write the few out that are meant",
-            )
-        if n_levels > _DEPTH:
-            raise _too_deep(self._at(node))
-        return n_values, n_levels
-
-    def _check_keys(self, node: yaml.MappingNode) -> None:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if key.tag == _TAG + "null":
-                raise ConfigError(self._at(key), "has a value without a key", "write its key")
-            if not isinstance(key, yaml.ScalarNode) or key.tag == _TAG + "merge":
-                continue
-            if key.value in lines:
-                raise ConfigError(
-                    self._at(key),
-                    f"sets {key.value} again, after line {lines[key.value]}",
-                    "keep one of the two",
-                )
-            lines[key.value] = key.start_mark.line + 1
-
-    def _at(self, node: yaml.Node) -> str:
-        return f"{self._path}, line {node.start_mark.line + 1},"
-
-
-class _Values(yaml.constructor.SafeConstructor):
-    """Plain values of nodes, as ``yaml.safe_load`` makes them of a text."""
-
-    def __init__(self, root: yaml.Node) -> None:
-        super().__init__()
-        self.values: Any = self.construct_document(root)
+def dump_yaml(values: dict[str, Any]) -> str:
+    """Plain values as the text of a file that ``read_yaml`` reads back."""
+    return OmegaConf.to_yaml(OmegaConf.create(values))

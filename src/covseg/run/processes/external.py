@@ -1,6 +1,6 @@
-"""Processes that somebody else has started: torchrun, or srun of Slurm.
+"""Processes that another program has started together: torchrun, or srun of Slurm.
 
-The first of them takes the run folder and tells the others its name, so that it is one for all
+The first of them creates the run folder and publishes its name, so that it is the same for all
 whatever their clocks say; the others neither compose nor write anything of their own.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 from covseg.errors import ConfigError, setting
 
 _PATIENCE = timedelta(minutes=30)  # for processes that a busy cluster starts one after the other
-_FIRST_PORT, _N_PORTS = 15000, 17000  # below those that systems hand out by themselves
+_FIRST_PORT, _N_PORTS = 15000, 17000  # below those that systems assign by themselves
 
 
 @dataclass(frozen=True)
-class Outer:
+class ExternalProcess:
     """This process as one of several.
 
     Attributes:
@@ -33,42 +33,45 @@ class Outer:
     local_size: int
 
     @property
-    def shown_one_by_one(self) -> bool:
-        """Whether processes that share a machine are each shown one GPU of it."""
+    def sees_one_gpu(self) -> bool:
+        """Whether processes that share a machine see one GPU of it each."""
         machines = int(os.environ.get("SLURM_STEP_NUM_NODES", self.size))
         return self.local_size == 1 and machines < self.size
 
-    def settled(self, trainer: Mapping[str, Any]) -> dict[str, int]:
-        """What ``trainer.devices`` and ``trainer.num_nodes`` must be among these processes.
+    def counts(self, trainer: Mapping[str, Any]) -> dict[str, int]:
+        """``devices`` and ``num_nodes`` as these processes were started.
+
+        Args:
+            trainer: what is asked for.
 
         Raises:
             ConfigError: the configuration asks for something else.
         """
-        found = {"devices": self.local_size, "num_nodes": self.size // self.local_size}
+        actual = {"devices": self.local_size, "num_nodes": self.size // self.local_size}
         asked = str(trainer["devices"])
         per_machine = int(asked) if asked.isdecimal() else 0
-        if self.shown_one_by_one and per_machine * (trainer["num_nodes"] or 1) == self.size:
-            return found
-        for key, here in found.items():
-            if trainer[key] not in (None, 1, -1, "auto", here):  # 1 is what nobody has asked for
+        if self.sees_one_gpu and per_machine * (trainer["num_nodes"] or 1) == self.size:
+            return actual
+        for key, value in actual.items():
+            if trainer[key] not in (None, 1, -1, "auto", value):  # 1 is the default
                 raise ConfigError(
                     setting(f"trainer.{key}", trainer[key]),
-                    f"is not what torchrun or srun has started, {found['devices']} process(es) on "
-                    f"each of {found['num_nodes']} machine(s)",
+                    f"is not what torchrun or srun has started, {actual['devices']} process(es) on "
+                    f"each of {actual['num_nodes']} machine(s)",
                     "leave it out, or start as many",
                 )
-        return found
+        return actual
 
-    def tell(self, folder: Path | None) -> None:
-        """Tell the other processes the run folder; None where there is nothing to do in one."""
+    def publish(self, folder: Path | None) -> None:
+        """Send the run folder to the other processes; None where there is nothing to do."""
         self._store.set(self._key, str(folder or ""))
 
-    def hear(self) -> Path | None:
-        """What the first process tells."""
+    def await_folder(self) -> Path | None:
+        """Wait for the run folder that the first process publishes."""
         try:
             self._store.wait([self._key], _PATIENCE)
             name = self._store.get(self._key).decode()
-        except RuntimeError:  # torch's: the first process is gone
+        except RuntimeError:  # torch's: the first process has ended
             return None
         return Path(name) if name else None
 
@@ -78,39 +81,37 @@ class Outer:
 
     @cached_property
     def _store(self) -> Any:
-        """Where all processes meet; kept, because the training's process group meets there too."""
+        """Where all processes meet; kept, because the training's process group uses it too."""
         from torch.distributed.rendezvous import rendezvous
 
         store, _, _ = next(rendezvous("env://", self.rank, self.size))
         return store
 
 
-def outer() -> Outer | None:
-    """Who this process is among several that were started together; None where it is alone."""
+def external_process() -> ExternalProcess | None:
+    """This process among several that were started together; None where it is alone."""
     if "SLURM_PROCID" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ:
-        _say_in_torchs_words()
+        _set_torchruns_variables()
     if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
         return None
-    return Outer(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")))
+    numbers = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    return ExternalProcess(*numbers)
 
 
-def _say_in_torchs_words() -> None:
+def _set_torchruns_variables() -> None:
     """Set for a task of srun what torchrun would have set."""
     slurm = os.environ
     size = int(slurm.get("SLURM_STEP_NUM_TASKS", 1))  # a batch script itself is no task of a step
     if size == 1:
         return
-    # as torchrun does, before torch comes in; all threads of all tasks would be in each other's way
+    # as torchrun does, before torch is imported; all threads of all tasks would compete
     os.environ.setdefault("OMP_NUM_THREADS", slurm.get("SLURM_CPUS_PER_TASK", "1"))
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     job, step = int(slurm["SLURM_JOB_ID"]), int(slurm["SLURM_STEP_ID"])
     rank, nodes = slurm["SLURM_PROCID"], int(slurm.get("SLURM_STEP_NUM_NODES", 1))
-    local_rank, node, on_node = (
-        slurm["SLURM_LOCALID"],
-        slurm.get("SLURM_NODEID", "0"),
-        size // nodes,
-    )
+    local_rank, node = slurm["SLURM_LOCALID"], slurm.get("SLURM_NODEID", "0")
+    on_node = size // nodes
     gpus = slurm.get("CUDA_VISIBLE_DEVICES", "")
     if on_node > 1 and gpus and "," not in gpus:
         # --gpus-per-task=1 shows each task its own GPU, as if it had a machine to itself

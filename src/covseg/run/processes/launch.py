@@ -1,8 +1,11 @@
-"""Several processes for one run: this process, which Hydra runs, never becomes a rank.
+"""Several processes for one run: the process that Hydra runs never becomes a rank.
 
 It starts torchrun (see ``torchrun``) on ``rank`` and waits. A rank reads its configuration from the
 run folder, so nothing is composed twice, no command line is replayed, and a sweep stays N single
 runs.
+
+torchelastic's own error files are not precise enough for this: their time has a resolution of one
+second, within which the first failure has taken the other ranks along. So ranks write their own.
 """
 
 import contextlib
@@ -21,57 +24,62 @@ from functools import partial
 from pathlib import Path
 
 from covseg import errors
-from covseg.errors import CovsegError, Crash, Stopped, TrainingError
+from covseg.errors import ConfigError, CovsegError, Crash, Stopped, TrainingError
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.processes.signals import SIGNALS
 
 log = logging.getLogger(__name__)
 
-RANKS = "ranks"  # folder in the run folder while the processes live, or if they died wordless
-RESULT = "objective.json"
-AGENT = "COVSEG_AGENT"  # the environment variable that tells the ranks which process started them
-GRACE = 600  # seconds to finish the current batch or validation; a cluster may have less patience
+GRACE = 600  # seconds to finish the current batch or validation; a cluster may allow less
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 
-def launch(verb: str, out: Path, n_processes: int) -> float | None:
-    """Run a verb in ``n_processes`` ranks and give back its objective.
+def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float | None:
+    """Run a verb in ``n_processes`` ranks and return its objective.
+
+    Args:
+        verb: of the command line.
+        run: the run folder, with its ``config.yaml``.
+        command: as it was typed, for the provenance.
+        n_processes: how many.
 
     Raises:
-        CovsegError: what the first failing rank refused with.
-        Stopped: this process was asked to stop; the ranks are gone.
+        CovsegError: of the first failing rank.
+        Stopped: this process was asked to stop; the ranks have ended.
     """
-    ranks = out / RANKS
+    if sys.platform != "linux":
+        raise ConfigError(
+            f"trainer.devices={n_processes}",
+            "needs Linux, where no process outlives the one that started it",
+            "set trainer.devices=1",
+        )
+    ranks = run.ranks
     shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and goes on now
     log.info("%d processes", n_processes)
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
-    command = [
-        sys.executable,
-        "-m",
-        "covseg.run.processes.torchrun",
-        "--standalone",
-        "--max-restarts=0",
-    ]
-    command += [f"--nproc-per-node={n_processes}", f"--log-dir={ranks}", f"--redirects={quiet}"]
-    command += ["-m", "covseg.run.processes.rank", verb, str(out)]
+    torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]
+    torchrun += [f"--log-dir={ranks}", f"--redirects={quiet}"]
     agent = subprocess.Popen(
-        command,
+        [
+            *(sys.executable, "-m", "covseg.run.processes.torchrun", *torchrun),
+            *("-m", "covseg.run.processes.rank", verb, str(run), command),
+        ],
         env=_environment(n_processes),
         start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
         preexec_fn=partial(die_with, os.getpid()),
     )
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
-    word: BaseException | None = Stopped(stopped[0]) if stopped else None
-    if exit_code != 0 and word is None:
-        word = _killed(verb, out, exit_code) or _first_word(ranks)
-        if word is None:
+    error: BaseException | None = Stopped(stopped[0]) if stopped else None
+    if exit_code != 0 and error is None:
+        error = _killed(verb, run, exit_code) or _first_error(ranks)
+        if error is None:
             raise Crash("a process of this run", "ended without a message", f"see {ranks}")
     shutil.rmtree(ranks, ignore_errors=True)
-    if word is not None:
-        raise word
-    result = out / RESULT
-    objective: float | None = json.loads(result.read_text(encoding="utf-8"))
-    result.unlink()
+    if error is not None:
+        raise error
+    objective: float | None = json.loads(run.objective_file.read_text(encoding="utf-8"))
+    run.objective_file.unlink()
     return objective
 
 
@@ -79,7 +87,7 @@ def die_with(parent: int) -> None:
     """Ask Linux to kill this process when its parent dies, even by ``kill -9``.
 
     Args:
-        parent: its process number; the parent may be dead by now.
+        parent: its process number; the parent may have died already.
     """
     with contextlib.suppress(OSError, AttributeError):
         set_parent_death_signal = 1
@@ -89,7 +97,7 @@ def die_with(parent: int) -> None:
 
 
 def _environment(n_processes: int) -> dict[str, str]:
-    """This process's, without what an outer launcher left, with a fair share of the cores."""
+    """That of this process, without what an outer launcher left, with a fair share of the cores."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -106,7 +114,7 @@ def _environment(n_processes: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _passing_on(agent: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Turn the first signal into one SIGTERM to the agent; a second Ctrl-C is its end."""
+    """Turn the first signal into one SIGTERM to the agent; a second Ctrl-C kills it."""
     stopped: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
@@ -128,35 +136,35 @@ def _passing_on(agent: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 
 
 def _wait(agent: subprocess.Popen[bytes], stopped: list[int]) -> int:
-    patience = None
+    deadline = None
     while True:
         try:
             return agent.wait(0.2)
         except subprocess.TimeoutExpired:
             if stopped:
-                patience = patience or time.monotonic() + GRACE
-                if time.monotonic() > patience:
+                deadline = deadline or time.monotonic() + GRACE
+                if time.monotonic() > deadline:
                     agent.kill()  # its ranks follow it: see die_with
 
 
-def _killed(verb: str, out: Path, exit_code: int) -> TrainingError | None:
-    """What the system did to a process, or to torchrun; the others lost their connection to it."""
+def _killed(verb: str, run: RunFolder, exit_code: int) -> TrainingError | None:
+    """The sentence if a signal ended a rank, or torchrun; the other ranks lost their connection."""
     who, number = "torchrun", -exit_code
-    for path in _oldest_first((out / RANKS).glob("killed-*"))[:1]:
+    for path in _oldest_first(run.ranks.glob("killed-*"))[:1]:
         who = f"process {path.name.removeprefix('killed-')} of this run"
         number = int(path.read_text(encoding="utf-8"))
     if number <= 0:
         return None
-    how = f"ended by {signal.Signals(number).name}"
+    how = f"was ended by {signal.Signals(number).name}"
     if number == signal.SIGKILL:
-        how = "was killed from outside (SIGKILL), most often for want of memory"
-    again = f"go on with resume={out}" if verb == "train" else "say the command again"
+        how = "was killed from outside (SIGKILL), most often for lack of memory"
+    again = f"continue with resume={run}" if verb == "train" else "run the command again"
     return TrainingError(who, how, f"{again}, or lower data.batch_size if it happens again")
 
 
-def _first_word(ranks: Path) -> CovsegError | Stopped | None:
-    """What the rank said that ended first: torchrun then stopped the others."""
-    for path in _oldest_first([*ranks.glob("stopped-*"), *ranks.glob("refusal-*.json")]):
+def _first_error(ranks: Path) -> CovsegError | Stopped | None:
+    """The error of the rank that ended first: torchrun then stopped the others."""
+    for path in _oldest_first([*ranks.glob("stopped-*"), *ranks.glob("error-*.json")]):
         text = path.read_text(encoding="utf-8")
         if path.name.startswith("stopped"):
             return Stopped(int(text))

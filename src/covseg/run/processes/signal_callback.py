@@ -1,4 +1,4 @@
-"""The signals' handlers, taken back from Lightning whenever it starts something."""
+"""The handlers of signals, installed again after Lightning has installed its own."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import lightning as L
 from covseg.run.processes.signals import Interruption
 
 
-class Listener(L.Callback):
-    """Lightning's own handlers make processes wait for each other from within a signal.
+class SignalCallback(L.Callback):
+    """Lightning's own handlers make processes wait for each other inside a signal handler.
 
     Args:
-        interruption: listens again.
+        interruption: whose handlers are installed again.
     """
 
     def __init__(self, interruption: Interruption) -> None:

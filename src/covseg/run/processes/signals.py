@@ -1,8 +1,8 @@
-"""Signals that ask a run to end: training stops behind the batch at hand, with a checkpoint.
+"""Signals that ask a run to end: training stops after the current batch, with a checkpoint.
 
-Ctrl-C comes from a person, who also sees what was learnt until then, and may press it again to stop
-at once. SIGTERM, SIGUSR1 and SIGUSR2 come from a cluster that wants its machine back and starts the
-command again: ``Stopped`` has the exit code that asks for it.
+Ctrl-C comes from a person: the run still reports the scores of what was learned, and a second
+Ctrl-C stops it at once. SIGTERM, SIGUSR1 and SIGUSR2 come from a cluster, which may start the
+command again: ``Stopped`` has the exit code that asks for it. Windows has no SIGUSR1 and SIGUSR2.
 """
 
 import contextlib
@@ -13,18 +13,19 @@ from dataclasses import dataclass, field
 
 from covseg.errors import Stopped
 
-_PRESSED = b"\nCtrl-C: this batch is finished and saved; again to stop at once\n"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_PRESSED = b"\nCtrl-C: finishing and saving this batch; press again to stop at once\n"
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 @dataclass
 class Interruption:
-    """Whether somebody asked this process to end.
+    """Whether this process was asked to end.
 
     Attributes:
-        number: of the first signal, None as long as there was none.
-        waits: whether the work ends by itself soon, having looked at ``number``.
-        process: that listens; the loaders' processes, forked from it, inherit its handlers.
+        number: of the first signal, None before it.
+        waits: whether the work looks at ``number`` by itself and ends soon.
+        process: that handles the signals; loader processes, forked from it, inherit its handlers.
     """
 
     number: int | None = None
@@ -35,13 +36,13 @@ class Interruption:
         return self.number is not None
 
     def listen(self) -> None:
-        """Take the handlers of the signals."""
+        """Install the handlers."""
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """While fitting: a signal only leaves its number, since a checkpoint comes first."""
+        """While fitting, a signal is only recorded: a checkpoint comes first."""
         self.waits = True
         try:
             yield
@@ -50,7 +51,7 @@ class Interruption:
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if os.getpid() != self.process:
-            if number == signal.SIGTERM:  # of the run to its loader; all else is for the run
+            if number == signal.SIGTERM:  # the run ends its loader; others are for the run
                 os._exit(0)
             return
         again, self.number = self.number, self.number or number
@@ -63,7 +64,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Listen to the signals, and give the handlers back at the end.
+    """Handle the signals until the end of the block.
 
     Raises:
         Stopped: by a signal.
@@ -76,7 +77,7 @@ def interruptible() -> Iterator[Interruption]:
     except SystemExit as error:
         if interruption.number is None:
             raise
-        raise Stopped(interruption.number) from error  # Lightning made an exit of it
+        raise Stopped(interruption.number) from error  # Lightning has turned it into an exit
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""torchrun without its own words about a failed rank: ``launch`` says what the rank said."""
+"""torchrun without its own messages about a failed rank: ``launch`` raises the rank's error."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException, Subpr
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
-from covseg.run.processes.launch import AGENT, GRACE
+from covseg.run.processes.launch import GRACE
 
 
 def _patient_close(
@@ -22,7 +22,7 @@ def _patient_close(
     """Give ranks that a signal ends the time for a checkpoint; after an error torch's own time.
 
     torch before 2.12 has no setting for that, and ends them after 30 seconds. Ranks end together:
-    one that still waits for another that has ended hears no signal, and is killed.
+    one that still waits for another that has ended handles no signal, and is killed.
     """
     if isinstance(sys.exc_info()[1], SignalException):
         ranks = [handler.proc for handler in context.subprocess_handlers.values()]
@@ -47,17 +47,17 @@ if __name__ == "__main__":
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    # a cluster signals every process of a job; these two are for those that train
+    # a cluster signals every process of a job; these two are for the ranks
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    os.environ[AGENT] = str(os.getpid())
+    sys.argv.append(str(os.getpid()))  # ranks end with this process
     SubprocessContext.close = _patient_close  # type: ignore[method-assign, assignment]
     try:
         main()
     except SignalException:
-        sys.exit(1)  # whoever sent it knows
+        sys.exit(1)
     except ChildFailedError as error:
-        [log_dir] = (word for word in sys.argv if word.startswith("--log-dir="))
+        [log_dir] = (argument for argument in sys.argv if argument.startswith("--log-dir="))
         first = min(failure.timestamp for failure in error.failures.values())
         for rank, failure in error.failures.items():
             # torchrun ends the others with SIGTERM, and after half a minute with SIGKILL; torch

@@ -12,24 +12,17 @@ import numpy.typing as npt
 from torch import nn
 
 from covseg import build, devices
-from covseg.config.evaluate import Evaluate
-from covseg.config.train import Train
 from covseg.data.datamodule import XrayDataModule
-from covseg.errors import CovsegError, DataMissing, RunError
+from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.measure.baselines import Statistics
 from covseg.run.folder.agreement import load_run_weights
-from covseg.run.folder.provenance import provenance, write_provenance
-from covseg.run.folder.reading import (
-    WHOLE,
-    checkpoint_of,
-    config_as_changed,
-    own_words,
-    read_json,
-    read_run,
-)
-from covseg.run.processes.signal_callback import Listener
+from covseg.run.folder.history import write_provenance
+from covseg.run.folder.provenance import provenance
+from covseg.run.folder.run_folder import WHOLE, RunFolder
+from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks, reproduction
+from covseg.run.verbs.request import Request
 from covseg.run.verbs.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -37,7 +30,7 @@ log = logging.getLogger(__name__)
 _BYTES = 2**28  # unpacked; two masks of 4096 pixels have half of it
 
 
-def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float | None:
+def evaluate(request: Request, out: Path, command: str, interruption: Interruption) -> float | None:
     """Score a split and report it, unless a signal ends it.
 
     Returns:
@@ -46,30 +39,28 @@ def evaluate(config: Evaluate, out: Path, interruption: Interruption) -> float |
     Raises:
         CovsegError: the run folder, the data or the request cannot be used.
     """
-    began, run, changed = time.monotonic(), Path(config.run), config_as_changed(config)
-    split = config.split or changed.protocol.report
-    checkpoint = checkpoint_of(run, changed.protocol.checkpoint)
-    statistics = _statistics(run / "baselines.npz", len(changed.data.targets))
-    trainer = build.trainer(changed.trainer, out, [Listener(interruption)], [])
-    network = _network(run, changed, checkpoint, trainer)
-    data = build.datamodule(changed.data, changed.protocol, report=split, seed=changed.seed)
+    began, run, config, split = time.monotonic(), request.run, request.config, request.split
+    statistics = _statistics(run.baselines, len(config.data.targets))
+    trainer = build.trainer(config.trainer, out, [SignalCallback(interruption)], [])
+    network = _network(request, trainer)
+    data = build.datamodule(config.data, config.protocol, report=split, seed=config.seed)
     data.trainer = trainer
-    _set_up(data, from_run=config.data.root is None)
+    _set_up(data, from_run=not request.other_place)
     same_data = _divided(data, run)
-    leaks.recall_fitted(data, run, same_data=same_data)
+    leaks.recall_fitted(data, run.path, same_data=same_data)
     if trainer.is_global_zero:
-        log.info("on %s", devices.described(changed.trainer))
+        log.info("on %s", devices.described(config.trainer))
         _warn(data, split, same_data)
-    scorer = Scorer(trainer, build.module(changed, network), data)
-    objective = scorer.objective(split) if split == changed.protocol.select else None
-    scorer.score(split, changed.protocol, statistics, out, objective)
+    scorer = Scorer(trainer, build.module(config, network), data)
+    objective = scorer.objective(split) if split == config.protocol.select else None
+    scorer.score(split, config.protocol, statistics, out, objective)
     if trainer.is_global_zero:
-        found = provenance("evaluate", changed.seed, trainer.world_size)
-        found |= {"run": str(run), "checkpoint": checkpoint.name, "data": data.facts()}
-        found["seconds"] = round(time.monotonic() - began, 1)
-        write_provenance(found, out / "provenance.json")
+        facts = provenance(command, config.seed, trainer.world_size, config.trust)
+        facts |= {"run": str(run), "checkpoint": request.checkpoint.name, "data": data.facts()}
+        facts["seconds"] = round(time.monotonic() - began, 1)
+        write_provenance(facts, out / "provenance.json")
         scorer.show(out, 0)
-        reproduction.compare(run, read_run(run), changed, split, out)
+        reproduction.compare(request, RunFolder(out))
     return objective
 
 
@@ -81,14 +72,16 @@ def _warn(data: XrayDataModule, split: str, same_data: bool) -> None:
         leaks.warn(data, split)
 
 
-def _network(run: Path, changed: Train, checkpoint: Path, trainer: L.Trainer) -> nn.Module:
+def _network(request: Request, trainer: L.Trainer) -> nn.Module:
     """The run's network with its weights; every part of the configuration is tried out."""
-    with own_words(run):
-        built = build.network(changed)
-        build.module(changed, built)
-    # in the run's own precision before the weights come in: nothing is rounded on the way
+    try:
+        built = build.network(request.config)
+        build.module(request.config, built)
+    except ConfigError as error:
+        raise request.run.refused(error) from error
+    # in the run's own precision before the weights are loaded: nothing is rounded in between
     network = trainer.precision_plugin.convert_module(built)
-    load_run_weights(network, run, checkpoint)
+    load_run_weights(network, request.run, request.checkpoint)
     return network
 
 
@@ -107,33 +100,28 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
         raise DataMissing(
             f"{where}, which the run's configuration names,",
             cause,
-            "say data.root=<its place on this machine>",
+            "set data.root=<its place on this machine>",
         ) from error
 
 
-def _divided(data: XrayDataModule, run: Path) -> bool:
+def _divided(data: XrayDataModule, run: RunFolder) -> bool:
     """Form the parts as the run had them, unless these are other images: it has fitted none.
 
     Raises:
         RunError: a fold of them is asked for.
     """
-    try:
-        fitted = read_json(run / "provenance.json")["data"]["fingerprint"]
-    except (OSError, ValueError, LookupError, TypeError):
-        fitted = None
+    fitted = run.fingerprint
     if fitted == data.store.fingerprint:
-        leaks.divide(data, run)
+        leaks.divide(data, run.path)
         return True
     divided = data.data.fold is not None or data.data.exclude is not None
     if fitted is None and divided:
-        raise RunError(
-            run / "provenance.json", "does not say which data the run has divided", WHOLE
-        )
+        raise RunError(run.provenance, "does not say which data the run has divided", WHOLE)
     if data.data.fold is not None:
         raise RunError(
             f"data.root={data.data.root}",
             f"holds other images than those that {run} has divided into folds",
-            "let data.root name those",
+            "set data.root to the place of those",
         )
     if fitted is not None:
         log.info("these are other images than the run was fitted on: nothing is said of copies")

@@ -26,12 +26,13 @@ from covseg.report.exploration.page import write_page
 from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
 from covseg.report.exploration.tables import write_tables
 from covseg.report.findings_table import print_findings
-from covseg.run.folder.provenance import provenance, write_provenance
+from covseg.run.folder.history import write_provenance
+from covseg.run.folder.provenance import provenance
 
 log = logging.getLogger(__name__)
 
 
-def explore(config: Explore, out: Path) -> None:
+def explore(config: Explore, out: Path, command: str) -> None:
     """Write ``findings.csv``, tables, figures and a page, and print what they say.
 
     Raises:
@@ -51,11 +52,11 @@ def explore(config: Explore, out: Path) -> None:
     ]
     findings.write(found, out / "findings.csv")
     findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
-    notes = provenance("explore", 0, 1)
+    notes = provenance(command, 0, 1)
     exploration = _looked_at(source, store, found, compared.nearest)
     write_tables(exploration, out / "tables")
     made_up = config.data.root is None and config.data.phantom is not None
-    version, command = notes["versions"]["covseg"], notes["command"]
+    version = notes["versions"]["covseg"]
     write_page(
         exploration, Card(made_up, source.path.name, command, version, notes["started"]), out
     )

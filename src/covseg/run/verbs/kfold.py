@@ -14,13 +14,14 @@ from covseg.measure import baselines
 from covseg.measure.records import Records
 from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.report.table import print_summary
-from covseg.run.folder.provenance import provenance, write_provenance
-from covseg.run.folder.reading import read_json, read_run
-from covseg.run.folder.resume import finished, same_result
+from covseg.run.folder.history import write_provenance
+from covseg.run.folder.provenance import provenance
+from covseg.run.folder.resume import same_result
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs import leaks
 
 
-def report_folds(runs: Sequence[Path]) -> None:
+def report_folds(runs: Sequence[Path], command: str) -> None:
     """Score all images together, for each configuration with all its folds among these runs.
 
     Writes ``per_image.csv`` and ``summary.json`` into ``folds_<run>_<run>...`` beside the runs, and
@@ -28,6 +29,7 @@ def report_folds(runs: Sequence[Path]) -> None:
 
     Args:
         runs: run folders; those that are not finished do not count.
+        command: that ran them.
 
     Raises:
         RunError: folds are of different divisions, or a file of a run cannot be used.
@@ -35,7 +37,8 @@ def report_folds(runs: Sequence[Path]) -> None:
     for folds in _alike(runs):
         if len(folds) == N_FOLDS:
             of_all = [run for _, run in sorted(folds.items())]
-            _report(of_all, of_all[0].with_name(f"folds_{'_'.join(r.name for r in of_all)}"))
+            name = f"folds_{'_'.join(run.path.name for run in of_all)}"
+            _report(of_all, RunFolder(of_all[0].path.with_name(name)), command)
         else:
             missing = ", ".join(str(fold) for fold in range(N_FOLDS) if fold not in folds)
             run = next(iter(folds.values()))
@@ -43,34 +46,33 @@ def report_folds(runs: Sequence[Path]) -> None:
             print(words, file=sys.stderr)  # noqa: T201  for the person: no job's log is open
 
 
-def _alike(runs: Sequence[Path]) -> list[dict[int, Path]]:
+def _alike(runs: Sequence[Path]) -> list[dict[int, RunFolder]]:
     """Runs of the same images that differ in nothing that changes a result but their fold."""
-    groups: dict[tuple[str, str], dict[int, Path]] = {}
-    for run in filter(finished, runs):
-        config = read_run(run)
-        if config.data.fold is not None:
-            images = read_json(run / "provenance.json")["data"]["fingerprint"]
-            groups.setdefault((same_result(config), images), {})[config.data.fold] = run
+    groups: dict[tuple[str, str | None], dict[int, RunFolder]] = {}
+    for run in (RunFolder(path, trust=None) for path in runs):
+        if run.finished and run.config.data.fold is not None:
+            same = same_result(run.config), run.fingerprint
+            groups.setdefault(same, {})[run.config.data.fold] = run
     return list(groups.values())
 
 
-def _report(runs: Sequence[Path], out: Path) -> None:
-    if len({(run / "findings.csv").read_bytes() for run in runs}) > 1:
+def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
+    if len({run.findings.read_bytes() for run in runs}) > 1:
         raise RunError(
-            runs[0].parent,
+            runs[0].path.parent,
             "holds folds of different divisions, for copies were searched for again in between",
             "run all of them again",
         )
-    found = [Records.read(run / "per_image.csv") for run in runs]
+    found = [Records.read(run.per_image) for run in runs]
     trivial, seen, n_seen = list[dict[str, Records]](), set[Key](), 0
     for run, records in zip(runs, found, strict=True):
-        config = read_run(run)
-        data = _data(config, run)
+        config = run.config
+        data = _data(config, run.path)
         number = data.index.numbers()
         seen |= leaks.leaking(data, "fold") or set()
         n_seen += len(leaks.seen_rows(data, "fold"))
         rows = [number[key] for key in dict.fromkeys(records.keys)]
-        statistics = baselines.Statistics.load(run / "baselines.npz")
+        statistics = baselines.Statistics.load(run.baselines)
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
     records, protocol = Records.joined(found), config.protocol
     summary: Summary = {"split": "folds", "fold": None, "excluded": {}}
@@ -87,12 +89,12 @@ def _report(runs: Sequence[Path], out: Path) -> None:
         summary["fitted_before"] = n_seen
     if (n_scored := len(set(records.keys))) < (n_images := len(data.index.rows)):
         print(f"only {n_scored} of the {n_images} images are scored", file=sys.stderr)  # noqa: T201
-    records.write(out / "per_image.csv")
-    write_summary(summary, out / "summary.json")
-    notes = provenance("train", config.seed, 1)
+    records.write(out.per_image)
+    write_summary(summary, out.summary)
+    notes = provenance(command, config.seed, 1)
     notes |= {"runs": list(map(str, runs)), "data": data.facts()}
-    write_provenance(notes, out / "provenance.json")
-    print_summary(summary, out)
+    write_provenance(notes, out.provenance)
+    print_summary(summary, out.path)
 
 
 def _data(config: Train, run: Path) -> XrayDataModule:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from covseg.config import CONF
+from covseg.config.conf import CONF
 from covseg.config.data import Data
 from covseg.data import findings, fitted
 from covseg.data.copies import Copies

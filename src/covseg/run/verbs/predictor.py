@@ -1,5 +1,6 @@
 """A run's network as a function from a grey image to a probability."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from torch.nn import functional as F
 
 from covseg import build
 from covseg.data.dataset import resize_image, to_network
-from covseg.errors import DataError
+from covseg.errors import ConfigError, DataError
 from covseg.run.folder.agreement import load_run_weights
-from covseg.run.folder.reading import checkpoint_of, own_words, read_run
+from covseg.run.folder.run_folder import RunFolder
 
 
 class Predictor:
@@ -22,6 +23,7 @@ class Predictor:
     Args:
         run: the run folder.
         checkpoint: ``best`` or ``last``; None takes the one that the run reported.
+        trust: packages whose code the run may name, such as that of its network.
 
     Attributes:
         network: in evaluation mode, on the CPU.
@@ -33,13 +35,17 @@ class Predictor:
         CovsegError: the folder or its checkpoint cannot be used.
     """
 
-    def __init__(self, run: str | Path, checkpoint: str | None = None) -> None:
-        config = read_run(Path(run))
-        name = checkpoint or config.protocol.checkpoint
-        path = checkpoint_of(Path(run), name)
-        with own_words(Path(run)):
+    def __init__(
+        self, run: str | Path, checkpoint: str | None = None, trust: Sequence[str] = ()
+    ) -> None:
+        folder = RunFolder(run, trust)
+        config = folder.config
+        path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
+        try:
             self.network = build.network(config)
-        load_run_weights(self.network, Path(run), path)
+        except ConfigError as error:
+            raise folder.refused(error) from error
+        load_run_weights(self.network, folder, path)
         self.network.eval()
         # as when it was scored
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -64,8 +70,8 @@ class Predictor:
         with torch.inference_mode():
             probability = self.network(self.preprocess(pixels)).float().sigmoid()
             probability = F.interpolate(probability, pixels.shape, mode="bilinear")[0]
-        found: npt.NDArray[np.float32] = probability.numpy()
-        return found[0] if len(self.targets) == 1 else found
+        of_targets: npt.NDArray[np.float32] = probability.numpy()
+        return of_targets[0] if len(self.targets) == 1 else of_targets
 
     def preprocess(self, image: npt.ArrayLike | Image) -> torch.Tensor:
         """What the network sees of an image: float32 in [0, 1], [1, 1, image_size, image_size].
@@ -87,13 +93,13 @@ def _grey(image: npt.ArrayLike | Image) -> npt.NDArray[np.uint8]:
     remedy = "give 8-bit grey: uint8 [height, width]"
     if isinstance(image, str | PathLike):
         raise DataError("the image", "is a path", f"{remedy}, such as PIL.Image.open(path)")
-    if isinstance(image, Image) and image.mode != "L":  # the numbers of a palette are no greys
+    if isinstance(image, Image) and image.mode != "L":  # a palette has no grey values
         raise DataError("the image", f"has the mode {image.mode}", "give image.convert('L')")
     try:
         pixels = np.asarray(image)
     except (ValueError, TypeError, RuntimeError, OSError) as error:  # ragged, on a GPU, cut short
         raise DataError("the image", f"is no array ({error})", remedy) from error
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or 0 in pixels.shape:
-        found = f"is {pixels.dtype} of shape {list(pixels.shape)}"
-        raise DataError("the image", found, remedy)
+        cause = f"is {pixels.dtype} of shape {list(pixels.shape)}"
+        raise DataError("the image", cause, remedy)
     return pixels

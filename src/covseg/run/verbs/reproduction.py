@@ -1,14 +1,14 @@
-"""Whether an evaluation gives the run's own numbers again; a summary can be edited by hand."""
+"""Whether an evaluation reproduces the run's own numbers; a summary can be edited by hand."""
 
 import logging
 import math
-from collections.abc import Iterator, Set
-from pathlib import Path
+from collections.abc import Set
 from typing import Any
 
-from covseg.config.train import Train
-from covseg.measure.summary import Summary, by_target
-from covseg.run.folder.reading import read_json
+from covseg.config.conf import flatten
+from covseg.measure.summary import by_target
+from covseg.run.folder.run_folder import RunFolder, read_json
+from covseg.run.verbs.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -20,101 +20,96 @@ _APART = {"split", "fold", "excluded", "fitted_before", "objective", "without_le
 _UNNAMED = {"scores", "baselines", "by_class", "targets", "value"}  # levels that name no score
 
 
-def compare(run: Path, own: Train, changed: Train, split: str, out: Path) -> None:
-    """Say in one line of the log whether the run's ``summary.json`` came out again.
+def compare(request: Request, out: RunFolder) -> None:
+    """Log in one line whether the run's ``summary.json`` was reproduced.
 
-    Nothing is said where the evaluation asks for something else than the run reported.
+    Nothing is logged where the evaluation asks for something else than the run reported.
 
     Args:
-        run: the run folder.
-        own: its configuration.
-        changed: the configuration of this evaluation.
-        split: that was scored.
-        out: the folder of this evaluation, with its summary and provenance.
+        request: of the evaluation.
+        out: its folder, with its summary and provenance.
     """
-    if split != own.protocol.report or not _same_question(own, changed):
+    run, own = request.run, request.run.config
+    if request.split != own.protocol.report or not _same_question(request):
         return
-    found, path = read_json(out / "summary.json"), run / "summary.json"
+    summary = read_json(out.summary)
     try:
-        before, after = (read_json(folder / "provenance.json") for folder in (run, out))
+        before, after = (read_json(folder.provenance) for folder in (run, out))
         if before["data"]["fingerprint"] != after["data"]["fingerprint"]:
             return
         same_machine = all(before[part] == after[part] for part in ("hardware", "versions"))
     except (OSError, ValueError, LookupError, TypeError):
         log.warning(
-            "%s is missing or damaged, so nothing says whether %s is of the same data",
-            run / "provenance.json",
-            path.name,
+            "%s is missing or damaged, so it is unknown whether %s is of the same data",
+            run.provenance,
+            run.summary.name,
         )
         return
+    known = any(part["without_leaks"] is not None for part in by_target(summary).values())
+    apart = _APART | {"low", "high"} if known != run.findings.exists() else _APART
     try:
-        known = any(part["without_leaks"] is not None for part in by_target(found).values())
-        other_widths = known != (run / "findings.csv").exists()
-        apart = _APART | {"low", "high"} if other_widths else _APART
-        differences = sorted(_differences(read_json(path), found, apart), reverse=True)
+        theirs, ours = (_numbers(values, apart) for values in (read_json(run.summary), summary))
+        if theirs.keys() != ours.keys():
+            raise LookupError("other keys")
     except (OSError, ValueError, LookupError, TypeError):
         log.warning(
-            "%s is missing or not as covseg writes it, so this evaluation stands alone", path
+            "%s is missing or not as covseg writes it, so this evaluation is compared with nothing",
+            run.summary,
         )
         return
-    alike = same_machine and own.data.batch_size == changed.data.batch_size
-    alike = alike and own.trainer == changed.trainer
-    _say(path, differences, _ROUNDING if alike else _OTHER_ROUNDING)
+    alike = same_machine and own.data.batch_size == request.config.data.batch_size
+    alike = alike and own.trainer == request.config.trainer
+    _report(run, theirs, ours, _ROUNDING if alike else _OTHER_ROUNDING)
 
 
-def _same_question(own: Train, changed: Train) -> bool:
+def _same_question(request: Request) -> bool:
     """Whether the same images are scored with the same checkpoint, threshold and size."""
+    own, now = request.run.config, request.config
     limits = ("limit_test_batches", "fast_dev_run")
-    same_images = all(getattr(own.trainer, n) == getattr(changed.trainer, n) for n in limits)
-    return own.protocol == changed.protocol and same_images
+    same_images = all(getattr(own.trainer, n) == getattr(now.trainer, n) for n in limits)
+    return own.protocol == now.protocol and same_images
 
 
-def _differences(
-    theirs: Any, ours: Summary, apart: Set[str]
-) -> Iterator[tuple[float, str, str, str]]:
-    """For every number of a summary: difference, name, what the run says, what comes out."""
-    numbers, expected = dict(_numbers(theirs, (), apart)), dict(_numbers(ours, (), apart))
-    if numbers.keys() != expected.keys():
-        raise LookupError("another shape")
-    for path, value in expected.items():
-        name = "/".join(part for part in path if part not in _UNNAMED)
-        said = numbers[path]
-        if said is None or value is None:
-            difference = 0.0 if said is value else math.inf
-        else:
-            difference = abs(said - value)
-            difference = math.inf if math.isnan(difference) else difference
-        yield difference, name, _shown(said), _shown(value)
+def _numbers(summary: Any, apart: Set[str]) -> dict[str, float | None]:
+    """The numbers of a summary by their dotted keys, without those that are set apart."""
+    numbers = {}
+    for key, value in flatten(summary).items():
+        if apart.isdisjoint(key.split(".")):
+            if isinstance(value, bool | str | dict | list):
+                raise TypeError("no number")
+            numbers[key] = value
+    return numbers
 
 
-def _numbers(
-    part: Any, path: tuple[str, ...], apart: Set[str]
-) -> Iterator[tuple[tuple[str, ...], float | None]]:
-    """Every number below ``part`` but what is set apart."""
-    if isinstance(part, dict):
-        for name, inside in part.items():
-            if name not in apart:
-                yield from _numbers(inside, (*path, str(name)), apart)
-    elif part is None or (isinstance(part, int | float) and not isinstance(part, bool)):
-        yield path, part
-    else:
-        raise TypeError("no number")
+def _report(
+    run: RunFolder,
+    theirs: dict[str, float | None],
+    ours: dict[str, float | None],
+    rounding: float,
+) -> None:
+    distances = {key: _distance(theirs[key], ours[key]) for key in ours}
+    worst = max(distances, key=lambda key: distances[key])
+    if (largest := distances[worst]) <= rounding:
+        log.info("the numbers of %s were reproduced; largest difference %.1g", run.summary, largest)
+        return
+    name = "/".join(part for part in worst.split(".") if part not in _UNNAMED)
+    before, now = _shown(theirs[worst]), _shown(ours[worst])
+    if before == now:  # they differ only in further digits
+        now += f", {largest:.1g} apart"
+    n_wrong = sum(distance > rounding for distance in distances.values())
+    log.warning(
+        "%s has %s %s where its checkpoint gives %s: %s; trust this evaluation",
+        *(run.summary, name, before, now),
+        "1 number differs" if n_wrong == 1 else f"{n_wrong} numbers differ",
+    )
+
+
+def _distance(one: float | None, other: float | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    distance = abs(one - other)
+    return math.inf if math.isnan(distance) else distance
 
 
 def _shown(value: float | None) -> str:
     return "null" if value is None else f"{value:.4f}"
-
-
-def _say(path: Path, differences: list[tuple[float, str, str, str]], rounding: float) -> None:
-    largest, name, said, found = differences[0]
-    if largest <= rounding:
-        log.info("the numbers of %s came out again; largest difference %.1g", path, largest)
-        return
-    if said == found:  # it shows only in further digits
-        found += f", {largest:.1g} apart"
-    n_wrong = sum(difference > rounding for difference, *_ in differences)
-    log.warning(
-        "%s says %s %s where its checkpoint gives %s: %s; trust this evaluation",
-        *(path, name, said, found),
-        "1 number differs" if n_wrong == 1 else f"{n_wrong} numbers differ",
-    )

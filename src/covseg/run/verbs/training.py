@@ -22,10 +22,10 @@ from covseg.learn.restore import go_on_from
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.run.folder.agreement import load_run_weights
-from covseg.run.folder.history import Notes
+from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
-from covseg.run.folder.reading import read_run, reported_checkpoint
-from covseg.run.processes.signal_callback import Listener
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks
 from covseg.run.verbs.plan import Plan
@@ -40,20 +40,20 @@ class Training:
     Args:
         config: checked.
         out: the run folder, with ``config.yaml`` in it.
-        interruption: whether somebody has asked this process to end.
+        command: as it was typed.
+        interruption: whether this process was asked to end.
 
     Raises:
         CovsegError: an argument that a part refuses, before any data is read.
     """
 
-    def __init__(self, config: Train, out: Path, interruption: Interruption) -> None:
-        self.config, self.out, self._began = config, out, time.monotonic()
-        self.checkpoints, self._interruption = out / "checkpoints", interruption
-        self._last = self.checkpoints / "last.ckpt"
+    def __init__(self, config: Train, out: Path, command: str, interruption: Interruption) -> None:
+        self.config, self.run, self._began = config, RunFolder(out), time.monotonic()
+        self._interruption = interruption
         self._keeps = config.trainer.enable_checkpointing is not False
         self._keeps &= not config.trainer.fast_dev_run
         stored = self._stored()
-        self.progress = progress_of(stored, self._last) if stored else Progress()
+        self.progress = progress_of(stored, self.run.last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
         self.module = build.module(config, self.network)
@@ -66,19 +66,19 @@ class Training:
             seed=config.seed,
             transforms=build.augment(config),
         )
-        self._notes = Notes(out)
+        self._history = RunHistory(self.run)
         self.trainer = build.trainer(
-            # a checkpoint comes first when the time is over: ``KeepProgress`` looks at the clock
+            # when the time is over a checkpoint comes first: ``KeepProgress`` looks at the clock
             config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
             out,
             [*self._callbacks(), *build.callbacks(config)],
-            build.loggers(config, out, self._notes.id),
+            build.loggers(config, out, self._history.id),
         )
-        # in its own precision before the weights come in: nothing is rounded on the way
+        # in its own precision before the weights are loaded: nothing is rounded in between
         self.trainer.precision_plugin.convert_module(self.network)
         self._load_weights(stored)
-        now = provenance("train", config.seed, self.trainer.world_size)
-        self._notes.begin(now, self.progress)
+        now = provenance(command, config.seed, self.trainer.world_size, config.trust)
+        self._history.begin(now, self.progress)
         self.data.trainer = self.trainer
         if stored:
             self._check_processes(len(stored[KEY]["processes"]))
@@ -88,21 +88,19 @@ class Training:
         """Read the data, and refuse what cannot be fitted."""
         config = self.config
         self.data.setup("fit")
-        self._notes.check_data(self.data.facts())
-        leaks.divide(self.data, self.out)
+        self._history.check_data(self.data.facts())
+        leaks.divide(self.data, self.run.path)
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
         plan = Plan(self.trainer, self.data.n_train_batches)
         self._check_validated(plan)
-        before = leaks.know_fitted(self.data, self.out, config.init)
+        before = leaks.know_fitted(self.data, self.run.path, config.init)
         leaks.check_start(self.data, config.init)
         compiled = self._compile(plan)
         if self.trainer.is_global_zero:
-            baselines.fit(self.data.store, rows, config.data.targets).save(
-                self.out / "baselines.npz"
-            )
-            leaks.keep(self.data, self.out, before)
-            self._notes.write(data=self.data.facts(), compiled=compiled)
+            baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
+            leaks.keep(self.data, self.run.path, before)
+            self._history.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows), plan)
             leaks.warn(self.data, self.data.report)
 
@@ -122,11 +120,11 @@ class Training:
             )
 
     def _compile(self, plan: Plan) -> bool:
-        wish = self.config.model.compile
-        if wish == "auto":  # a run that goes on rounds as it began
-            before = self._notes["compiled"]
-            wish = wish if before is None else before
-        return devices.compile_network(self.network, wish, plan.total_batches)
+        wanted = self.config.compile
+        if wanted == "auto":  # a run that goes on rounds as it began
+            before = self._history["compiled"]
+            wanted = wanted if before is None else before
+        return devices.compile_network(self.network, wanted, plan.total_batches)
 
     @property
     def complete(self) -> bool:
@@ -136,10 +134,10 @@ class Training:
         return epochs or now.stop or (limits.max_steps > 0 and now.step >= limits.max_steps)
 
     def fit(self) -> None:
-        """Fit to the end, or until somebody asks to end.
+        """Fit to the end, or until this process is asked to end.
 
         Raises:
-            Stopped: asked to, by a cluster, or with other processes around.
+            Stopped: by a cluster, or as one of several processes.
         """
         self.data.resume_at = self.progress.epoch, self.progress.batch
         if self.complete:
@@ -157,23 +155,23 @@ class Training:
     def _halt(self) -> None:
         number, now = self._interruption.number, self.progress
         where = f"batch {now.batch} of epoch {now.epoch + 1}" if now.batch else f"epoch {now.epoch}"
-        # another process may have got the signal, or have the clock that is ahead
+        # another process may have received the signal, or its clock may be ahead
         decided = self.trainer.strategy.reduce_boolean_decision
         signalled = decided(number is not None, all=False)
         if not signalled and self.complete:
             return  # the time was over with the last epoch
         limit = setting("trainer.max_time", self.config.trainer.max_time)
-        if now == Progress():  # nothing is learnt, and no checkpoint written
+        if now == Progress():  # nothing is learned, and no checkpoint written
             if signalled:
                 raise Stopped(number or signal.SIGTERM)
             raise TrainingError(limit, "was over before the first step", "give more time")
         if self.trainer.is_global_zero:
-            self._notes.write(interrupted=f"after {where}")
+            self._history.write(interrupted=f"after {where}")
             why = "stopped" if signalled else f"{limit} was reached"
-            log.warning("%s after %s; resume=%s goes on from there", why, where, self.out)
+            log.warning("%s after %s; resume=%s continues from there", why, where, self.run)
         if signalled and (number != signal.SIGINT or self.trainer.world_size > 1):
             raise Stopped(number or signal.SIGTERM)
-        log.warning("the scores are of what was learnt until then")
+        log.warning("the scores are of what was learned until then")
 
     def report(self) -> float | None:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
@@ -182,16 +180,16 @@ class Training:
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None
-        statistics = baselines.Statistics.load(self.out / "baselines.npz")
-        scorer.score(self.data.report, protocol, statistics, self.out, objective)
+        statistics = baselines.Statistics.load(self.run.baselines)
+        scorer.score(self.data.report, protocol, statistics, self.run.path, objective)
         if self.trainer.is_global_zero:
             seconds = round(time.monotonic() - self._began, 1)
             tried = self.config.trainer.fast_dev_run
             done = {"finished": True, "interrupted": None} if self.complete and not tried else {}
             if tried:
-                log.warning("trainer.fast_dev_run tries the program out: its scores mean nothing")
-            self._notes.write(checkpoint=chosen.name, seconds=seconds, **done)
-            scorer.show(self.out, self.trainer.global_step)
+                log.warning("trainer.fast_dev_run only tests the program: its scores mean nothing")
+            self._history.write(checkpoint=chosen.name, seconds=seconds, **done)
+            scorer.show(self.run.path, self.trainer.global_step)
         return objective
 
     def _reported_checkpoint(self) -> Path:
@@ -200,8 +198,8 @@ class Training:
         Raises:
             TrainingError: the best is wanted, and no epoch was ever scored on Val.
         """
-        chosen = self.checkpoints / f"{self.config.protocol.checkpoint}.ckpt"
-        last = self._last
+        best = self.config.protocol.checkpoint == "best"
+        last, chosen = self.run.last, self.run.best if best else self.run.last
         # fast_dev_run makes Lightning keep none; all processes save together
         if not self._keeps:
             for path in {last, chosen}:
@@ -220,15 +218,15 @@ class Training:
 
     def _callbacks(self) -> list[L.Callback]:
         """What every run has: checkpoints and ``metrics.csv``."""
-        callbacks: list[L.Callback] = [Listener(self._interruption)]
-        callbacks += [EpochTable(self.out / "metrics.csv")]
+        callbacks: list[L.Callback] = [SignalCallback(self._interruption)]
+        callbacks += [EpochTable(self.run.metrics)]
         if self._keeps and self.config.protocol.select:
-            callbacks.append(KeepBest(self.checkpoints, build.MONITOR))
+            callbacks.append(KeepBest(self.run.checkpoints, build.MONITOR))
         if self._keeps:
             limit = self.config.trainer.time_limit
             callbacks.append(
                 KeepProgress(
-                    self._last,
+                    self.run.last,
                     self.config.callbacks.checkpoint_every_n_steps,
                     self.config.trainer.whole_epochs,
                     self.progress,
@@ -241,7 +239,7 @@ class Training:
     def _stored(self) -> dict[str, Any] | None:
         """The checkpoint to go on from, if there is one."""
         try:
-            return read_checkpoint(self._last) if self._last.exists() else None
+            return read_checkpoint(self.run.last) if self.run.last.exists() else None
         except RunError as error:
             where, cause, _ = error.args
             raise RunError(where, cause, "remove it, and the run begins again") from error
@@ -251,17 +249,17 @@ class Training:
         if before != now:
             raise ConfigError(
                 f"trainer.devices={devices}",
-                f"means {now} process(es) here, and {self.out} was begun with {before}",
-                "go on where there are as many",
+                f"means {now} process(es) here, and {self.run} was begun with {before}",
+                "continue where there are as many",
             )
 
     def _load_weights(self, stored: dict[str, Any] | None) -> None:
         if stored is not None:
-            put_weights(self.network, stored, self._last)
+            put_weights(self.network, stored, self.run.last)
         elif self.config.init is not None:
-            start = Path(self.config.init)
-            self._check_targets(read_run(start).data.targets)
-            load_run_weights(self.network, start, reported_checkpoint(start))
+            start = RunFolder(self.config.init, self.config.trust)
+            self._check_targets(start.config.data.targets)
+            load_run_weights(self.network, start, start.reported_checkpoint)
 
     def _check_targets(self, before: Sequence[str]) -> None:
         """Refuse outputs in another order than the start's, and warn of those of other targets.
@@ -273,13 +271,12 @@ class Training:
         if before != now and sorted(before) == sorted(now):
             raise ConfigError(
                 setting("data.targets", now),
-                f"is in another order than in init={self.config.init}, whose outputs would be "
-                "exchanged",
+                f"is in another order than in init={self.config.init}, so outputs would be swapped",
                 f"set data.targets=[{','.join(before)}]",
             )
         if before != now:
-            words = "init=%s segments %s: its last layer begins here with another meaning"
-            log.warning(words, self.config.init, " and ".join(before))
+            message = "init=%s segments %s: its last layer starts here with another meaning"
+            log.warning(message, self.config.init, " and ".join(before))
 
     def _announce(self, n_images: int, plan: Plan) -> None:
         """Log what is fitted, by how much at once, and on what."""
@@ -287,7 +284,7 @@ class Training:
         per_batch = config.data.batch_size * processes
         full, last = (n_batches * per_batch for n_batches in plan.step_sizes)
         used = plan.n_batches * per_batch
-        # a rest smaller than a batch has its turn in another epoch
+        # a remainder smaller than a batch is used in another epoch
         some = f"{used} of " if used <= n_images - per_batch else ""
         log.info(
             "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
@@ -302,9 +299,13 @@ class Training:
             f", {last} in the last step of an epoch" if last < full else "",
         )
         log.info("on %s", devices.described(config.trainer))
-        if processes > 1 and config.model.norm == "batch" and not config.trainer.sync_batchnorm:
+        if (
+            processes > 1
+            and getattr(config.model, "norm", None) == "batch"
+            and not config.trainer.sync_batchnorm
+        ):
             remedy = ": trainer.sync_batchnorm=true shares them"
             log.info(
-                "batch norm's statistics are each process's own%s",
+                "batch norm has statistics of its own in each process%s",
                 remedy if devices.on_gpu(config.trainer) else "",
             )

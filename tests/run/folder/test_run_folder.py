@@ -1,4 +1,4 @@
-"""A run folder that somebody sent: what it says is read, and what it names is found."""
+"""A run folder that may have come by mail: what it holds is read, or refused in a sentence."""
 
 import json
 import shutil
@@ -7,20 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from covseg.config.evaluate import Evaluate
 from covseg.errors import ConfigError, RunError
-from covseg.run.command.hydra_errors import composed
-from covseg.run.folder.reading import (
-    checkpoint_of,
-    config_as_changed,
-    read_run,
-    reported_checkpoint,
-)
-from covseg.validation import check
-
-
-def changed(*words: str):
-    return config_as_changed(check(Evaluate, composed("evaluate", list(words))))
+from covseg.run.folder.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -29,35 +17,17 @@ def copy(finished_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished_run, tmp_path / "copy"))
 
 
-def test_what_is_named_replaces_the_runs_and_nothing_else(finished_run: Path) -> None:
-    before = read_run(finished_run).model_dump(by_alias=True)
-    words = ["data.batch_size=3", "trainer.devices=2", "threshold=0.25", "data.cache_dir=here"]
-    after = changed(f"run={finished_run}", *words).model_dump(by_alias=True)
-    before["data"] |= {"batch_size": 3, "cache_dir": "here"}
-    before["trainer"]["devices"] = 2
-    before["protocol"]["threshold"] = 0.25
-    assert after == before
-
-
-def test_another_dataset_takes_nothing_of_the_old_ones_place(finished_run: Path) -> None:
-    after = changed(f"run={finished_run}", "data=covid_qu_ex", "data.root=there.zip").data
-    assert (after.name, after.root, after.phantom) == ("covid_qu_ex", "there.zip", None)
-
-
 def test_the_reported_checkpoint_is_the_one_whose_scores_were_read(finished_run: Path) -> None:
-    assert reported_checkpoint(finished_run) == finished_run / "checkpoints" / "best.ckpt"
+    assert RunFolder(finished_run).reported_checkpoint == finished_run / "checkpoints" / "best.ckpt"
 
 
-@pytest.mark.parametrize("name", ["best", "last"])
-def test_a_checkpoint_that_is_asked_for_is_the_one_that_is_taken(name: str, copy: Path) -> None:
-    words = (f"run={copy}", f"checkpoint={name}")
-    assert changed(*words).protocol.checkpoint == name
-    path = checkpoint_of(copy, name)
-    assert path == copy / "checkpoints" / f"{name}.ckpt"
+@pytest.mark.parametrize(("name", "other"), [("best", "last"), ("last", "best")])
+def test_a_missing_checkpoint_is_named_with_the_one_that_is_there(name, other, copy: Path) -> None:
+    path = copy / "checkpoints" / f"{name}.ckpt"
+    assert RunFolder(copy).checkpoint(name) == path
     path.unlink()
-    other = {"best": "last", "last": "best"}[name]
-    with pytest.raises(RunError, match=f"{name}.ckpt is not there, .* say checkpoint={other}"):
-        changed(*words)
+    with pytest.raises(RunError, match=f"{name}.ckpt is missing, .* set checkpoint={other}"):
+        RunFolder(copy).checkpoint(name)
 
 
 def wrote(copy: Path, versions: object) -> None:
@@ -72,7 +42,7 @@ def wrote(copy: Path, versions: object) -> None:
 def test_another_version_is_said(copy: Path) -> None:
     wrote(copy, {"covseg": "9.8.7rc1"})
     with pytest.raises(ConfigError, match=r"^model.width=3 in .* \(written by covseg 9\.8\.7rc1, "):
-        read_run(copy)
+        _ = RunFolder(copy).config
 
 
 @pytest.mark.parametrize(
@@ -81,7 +51,7 @@ def test_another_version_is_said(copy: Path) -> None:
 def test_a_version_that_is_none_is_not_said(versions: object, copy: Path) -> None:
     wrote(copy, versions)
     with pytest.raises(ConfigError, match=r"^model.width=3 in \S*config\.yaml is not a key"):
-        read_run(copy)
+        _ = RunFolder(copy).config
 
 
 def test_a_key_that_could_have_moved_to_two_places_is_only_refused(copy: Path) -> None:
@@ -89,7 +59,7 @@ def test_a_key_that_could_have_moved_to_two_places_is_only_refused(copy: Path) -
     config["trainer"]["name"] = "x"  # now there are data.name, protocol.name and name
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError, match=r"^trainer\.name=x in .* is not a key of covseg: "):
-        read_run(copy)
+        _ = RunFolder(copy).config
 
 
 def test_a_huge_value_of_a_stranger_does_not_flood_the_terminal(copy: Path) -> None:
@@ -97,6 +67,6 @@ def test_a_huge_value_of_a_stranger_does_not_flood_the_terminal(copy: Path) -> N
     config["seed"] = "\x1b[2J" + 10_000 * "x"
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError) as error:
-        read_run(copy)
+        _ = RunFolder(copy).config
     assert len(str(error.value)) < 1000
     assert str(error.value).isprintable()

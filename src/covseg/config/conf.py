@@ -1,0 +1,84 @@
+"""``conf/``: the groups, options, keys and targets that its files have."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# inside an installed wheel, or beside src/ in a checkout
+CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is_dir())
+
+
+def groups() -> list[str]:
+    """The groups, such as ``model``."""
+    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+
+
+def options(group: str) -> dict[str, Path]:
+    """The options of a group with their files, such as ``unet3``."""
+    return {file.stem: file for file in sorted((CONF / group).glob("*.yaml"))}
+
+
+@cache
+def option_keys(group: str) -> dict[str, frozenset[str]]:
+    """The dotted keys that each option of a group sets, such as ``model.depth``."""
+    values = {option: _load(file) for option, file in options(group).items()}
+    for of_option in values.values():
+        of_option.pop("defaults", None)
+    return {option: _keys(of_option, group) for option, of_option in values.items()}
+
+
+@cache
+def keys(verb: str) -> frozenset[str]:
+    """Every dotted key that the files of a verb set, groups included."""
+    own = _load(CONF / f"{verb}.yaml")
+    entries = [entry for entry in own.pop("defaults") if isinstance(entry, dict)]
+    own.pop("hydra")
+    chosen = {str(group) for entry in entries for group in entry} & {*groups()} - {"experiment"}
+    of_groups = (keys for group in chosen for keys in option_keys(group).values())
+    return _keys(own, "").union(chosen, *of_groups)
+
+
+@cache
+def targets() -> frozenset[str]:
+    """Every ``_target_`` in the files."""
+    texts = (file.read_text(encoding="utf-8") for file in CONF.glob("*/*.yaml"))
+    return frozenset(name for text in texts for name in re.findall(r"_target_: ([\w.]+)", text))
+
+
+def flatten(values: Any, above: str = "", *, lists: bool = False) -> dict[str, Any]:
+    """The leaves of nested mappings by their dotted keys: ``{"trainer.devices": 2, ...}``.
+
+    Args:
+        values: nested mappings; an empty one is a leaf.
+        above: dotted key of ``values`` itself.
+        lists: whether an element of a list is a leaf (``tags.0``), else the whole list.
+    """
+    return dict(_leaves(values, above, lists))
+
+
+def _leaves(values: Any, above: str, lists: bool) -> Iterator[tuple[str, Any]]:
+    if isinstance(values, Mapping) and values:
+        items: Any = values.items()
+    elif lists and isinstance(values, list | tuple) and values:
+        items = enumerate(values)
+    else:
+        yield above, values
+        return
+    for key, value in items:
+        yield from _leaves(value, f"{above}.{key}" if above else str(key), lists)
+
+
+def _keys(values: Any, above: str) -> frozenset[str]:
+    """The dotted keys of all leaves, and of the mappings that they are in."""
+    parts = [leaf.split(".") for leaf in flatten(values, above)]
+    return frozenset(".".join(leaf[:n]) for leaf in parts for n in range(1, len(leaf) + 1))
+
+
+def _load(file: Path) -> dict[str, Any]:
+    values: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return dict(values)

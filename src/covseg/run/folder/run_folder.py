@@ -1,0 +1,243 @@
+"""A run folder: its files by name, and what they say; it may have come by mail."""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from covseg.config import conf
+from covseg.config.train import Train
+from covseg.errors import ConfigError, RunError, setting
+from covseg.run.folder.yaml_file import read_yaml
+from covseg.validation import check
+
+_BYTES = 10_000_000  # a summary of both targets has twenty thousand
+WHOLE = "copy the run folder again, as a whole"
+_EXAMPLE = "name a run folder, such as outputs/train/<date_time>"
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Nothing is read before it is asked for; what a caller asks for twice is read once.
+
+    Args:
+        path: of the folder.
+        trust: packages whose code its configuration may name; None where this very command has
+            created the folder.
+
+    Attributes:
+        config_file: the whole configuration, resolved.
+        provenance: see ``RunHistory``.
+        checkpoints: ``last`` to go on from, ``best`` where Val chooses.
+        baselines: what the baselines learned from the fitting images.
+        fitted: every image that the weights were fitted on.
+        findings: what is known of copies among the images.
+        metrics: one row per epoch.
+        per_image: one row per image and target.
+        summary: every score.
+        pictures: while training, and of the reported split.
+        ranks: of the processes of a run, while they live or if they died without a message.
+        objective_file: what they leave for the process that started them.
+        lock: held by the process that works in the folder.
+    """
+
+    def __init__(self, path: str | Path, trust: Sequence[str] | None = ()) -> None:
+        self.path, self._trust = Path(path), trust
+        self.config_file = self.path / "config.yaml"
+        self.provenance = self.path / "provenance.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.last, self.best = (self.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
+        self.baselines = self.path / "baselines.npz"
+        self.fitted = self.path / "fitted.csv"
+        self.findings = self.path / "findings.csv"
+        self.metrics = self.path / "metrics.csv"
+        self.per_image = self.path / "per_image.csv"
+        self.summary = self.path / "summary.json"
+        self.pictures = self.path / "pictures"
+        self.ranks = self.path / "ranks"
+        self.objective_file = self.path / "objective.json"
+        self.lock = self.path / ".lock"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def log(self, verb: str) -> Path:
+        """The log of a verb."""
+        return self.path / f"{verb}.log"
+
+    @cached_property
+    def config(self) -> Train:
+        """The configuration of a training run, every ``_target_`` in it checked, used or not.
+
+        Raises:
+            RunError: no such folder, or no configuration in it that can be read.
+            ConfigError: it is not a configuration of this covseg, or asks for a foreign
+                ``_target_``.
+        """
+        path = self.config_file
+        if not path.exists():
+            raise self._not_a_run()
+        values = self.read_config()
+        if "protocol" not in values and "run" in values:
+            remedy = f"set {setting('run', values['run'])}"
+            raise RunError(self.path, "is the folder of an evaluation", remedy)
+        if "protocol" not in values:
+            raise RunError(
+                path, "is not that of a training run", "name a folder below outputs/train/"
+            )
+        wanted = values.get("trust")
+        trust = [str(package) for package in wanted] if isinstance(wanted, list) else []
+        if self._trust is not None and (new := [name for name in trust if name not in self._trust]):
+            raise ConfigError(
+                f"{setting('trust', new)} in {path}",
+                "lets the run execute code of that name on this machine",
+                f"set trust=[{','.join(trust)}] as well if you know that code",
+            )
+        try:
+            return check(Train, values, trust)
+        except ConfigError as error:
+            raise self.refused(error) from error
+
+    def read_config(self) -> dict[str, Any]:
+        """The values of ``config.yaml``, unchecked.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        try:
+            return read_yaml(self.config_file)
+        except OSError as error:
+            raise RunError(self.config_file, f"cannot be read ({error.strerror})", WHOLE) from error
+        except ConfigError as error:
+            where, cause, remedy = error.args
+            raise RunError(where, cause, f"{remedy}, or {WHOLE}") from error
+
+    def refused(self, error: ConfigError) -> ConfigError:
+        """A refusal of this folder's configuration, with the file and the covseg that wrote it."""
+        key, cause, remedy = map(str, error.args)
+        if isinstance(error.__cause__, ValidationError):
+            if moved := _moved(error.__cause__):
+                (key, new_key), cause = moved, "is not a key of covseg"
+                remedy = f"it is {new_key} now, so write it there"
+            elif error.__cause__.errors()[0]["type"] == "missing":
+                remedy = f"write its value there, or {WHOLE}"
+        place = f"{key} in {self.config_file}"
+        wrote, reads = self._written_by(), version("covseg")
+        if wrote not in {None, reads}:
+            place += f" (written by covseg {wrote}, read by {reads})"
+        return ConfigError(place, cause, remedy)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was fitted to its end and scored."""
+        try:
+            return bool(read_json(self.provenance)["finished"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
+    @property
+    def objective(self) -> float | None:
+        """Of a finished run: what a search minimises."""
+        try:
+            objective = read_json(self.summary)["objective"]
+            return None if objective is None else float(objective["value"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the data that the run was fitted on, None where the folder does not say."""
+        try:
+            return str(read_json(self.provenance)["data"]["fingerprint"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of a checkpoint.
+
+        Args:
+            name: ``best`` or ``last``.
+
+        Raises:
+            RunError: the run has no such checkpoint.
+        """
+        path = self.checkpoints / f"{name}.ckpt"
+        if path.exists():
+            return path
+        for other in ("last", "best"):
+            if path.with_stem(other).exists():
+                raise RunError(
+                    path, f"is missing, but {other}.ckpt is there", f"set checkpoint={other}"
+                )
+        raise RunError(
+            self.path,
+            "has no checkpoint, as if it was stopped in its first epoch",
+            f"name another run, or {WHOLE}",
+        )
+
+    @property
+    def reported_checkpoint(self) -> Path:
+        """The checkpoint whose scores the run reported.
+
+        Raises:
+            RunError: the run has not got that far.
+        """
+        path = self.checkpoints / f"{self.config.protocol.checkpoint}.ckpt"
+        if not path.exists():
+            raise RunError(path, "is missing", f"name a run that was finished, or {WHOLE}")
+        return path
+
+    def _written_by(self) -> str | None:
+        """The version of covseg, if the folder names one."""
+        try:
+            wrote = str(read_json(self.provenance)["versions"]["covseg"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return wrote if re.fullmatch(r"[\w.+!-]{1,40}", wrote) else None
+
+    def _not_a_run(self) -> RunError:
+        for above in (self.path.parent, self.path.parent.parent):
+            if (above / "config.yaml").is_file() and (above / "checkpoints").is_dir():
+                return RunError(
+                    self.path, "is a part of a run", f"name the run folder itself, {above}"
+                )
+        if not self.path.is_dir():
+            cause = "is a file" if self.path.exists() else "does not exist"
+            return RunError(self.path, cause, _EXAMPLE)
+        if self.checkpoints.is_dir():
+            return RunError(self.config_file, "is missing", WHOLE)
+        return RunError(self.path, "is not a run folder: it has no config.yaml", _EXAMPLE)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of a run folder.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is not JSON, or far larger than any that covseg writes.
+    """
+    with path.open("rb") as file:
+        content = file.read(_BYTES + 1)
+    if len(content) > _BYTES:
+        raise ValueError("too large")
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _moved(error: ValidationError) -> tuple[str, str] | None:
+    """An unknown key with its value, and the one key of this covseg that has its last name."""
+    for part in error.errors():
+        if part["type"] == "extra_forbidden":
+            *_, last = place = [str(name) for name in part["loc"]]
+            homes = [key for key in conf.keys("train") if key.rpartition(".")[2] == last]
+            if len(homes) == 1:
+                return setting(".".join(place), part["input"]), homes[0]
+    return None

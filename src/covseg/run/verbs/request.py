@@ -1,0 +1,58 @@
+"""What ``python -m covseg.evaluate`` is asked to score: a run, with what is to be different."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from covseg.config.evaluate import Evaluate
+from covseg.config.train import Train
+from covseg.errors import ConfigError
+from covseg.run.folder.run_folder import RunFolder
+from covseg.validation import check
+
+
+@dataclass(frozen=True)
+class Request:
+    """An evaluation.
+
+    Attributes:
+        run: the run folder.
+        config: the run's configuration with everything replaced that the command line names.
+        split: that is scored.
+        checkpoint: that is scored.
+        other_place: whether the command line says where the data is.
+    """
+
+    run: RunFolder
+    config: Train
+    split: str
+    checkpoint: Path
+    other_place: bool
+
+
+def read_request(asked: Evaluate) -> Request:
+    """Read the run folder that an evaluation names.
+
+    Raises:
+        RunError: the run folder, or the checkpoint in it that is asked for, cannot be used.
+        ConfigError: a key has an impossible value, in the run or on the command line.
+    """
+    run = RunFolder(asked.run, asked.trust)
+    values = run.config.model_dump(by_alias=True)
+    data = asked.data.model_dump(exclude_none=True)
+    if "name" in data:  # another dataset: nothing of the old one's place stays
+        values["data"] |= {"root": None, "phantom": None}
+    values["data"] |= data
+    values["trainer"] |= {k: v for k, v in asked.trainer.items() if v is not None}
+    for key in ("checkpoint", "threshold", "detection_min_pixels"):
+        if getattr(asked, key) is not None:
+            values["protocol"][key] = getattr(asked, key)
+    config = check(Train, values, run.config.trust)
+    if asked.split is not None and config.protocol.folds:
+        raise ConfigError(
+            f"split={asked.split}",
+            f"was partly fitted on by {run}, which has protocol=kfold",
+            "leave it out",
+        )
+    checkpoint = run.checkpoint(config.protocol.checkpoint)
+    split = asked.split or config.protocol.report
+    return Request(run, config, split, checkpoint, asked.data.root is not None)
