@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 _QUESTION = "did you mean"
 _FEW = 20  # choices that a sentence can name
-_LONGEST = 400  # characters of a part of a sentence: what was written can be any file's content
+_LONGEST = 400  # characters of a part of a sentence, which can quote any file
 _LONGEST_VALUE = 120
 
 
 class CovsegError(Exception):
-    """A mistake that a sentence can mend.
+    """A mistake that the user can correct.
 
     Args:
         where: the file, or the configuration key with its value.
@@ -44,7 +44,7 @@ class DataError(CovsegError):
 
 
 class DataMissing(DataError):  # noqa: N818  it is one of the errors above
-    """The dataset is not where the configuration says."""
+    """The dataset is not where the configuration says it is."""
 
 
 class RunError(CovsegError):
@@ -52,7 +52,7 @@ class RunError(CovsegError):
 
 
 class TrainingError(CovsegError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class Crash(TrainingError):  # noqa: N818  it is one of the errors above
@@ -60,11 +60,11 @@ class Crash(TrainingError):  # noqa: N818  it is one of the errors above
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody ended the work: Ctrl-C, or a signal of the system's.
+    """The work was ended by Ctrl-C or another signal.
 
     Args:
-        number: of the signal. Ctrl-C has the exit code that shells expect; every other signal is a
-            machine's, and has the one that asks for a restart (EX_TEMPFAIL of sysexits.h).
+        number: of the signal. Ctrl-C has the exit code that shells expect; every other signal has
+            the one that asks for a restart (EX_TEMPFAIL of sysexits.h).
     """
 
     def __init__(self, number: int) -> None:
@@ -74,12 +74,12 @@ class Stopped(KeyboardInterrupt):
 
 
 def setting(key: object, value: object) -> str:
-    """A key with its value, as a command line has them: ``trainer.devices=[0,1]``."""
+    """A key with its value as on a command line: ``trainer.devices=[0,1]``."""
     return f"{key}={shortened(_written(value), _LONGEST_VALUE)}"
 
 
 def shortened(text: object, longest: int) -> str:
-    """A text on one line and without control codes for the terminal, its middle left out."""
+    """A text on one line, without control characters, with its middle left out if it is long."""
     line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
     half = longest // 2
     return line if len(line) <= longest else f"{line[:half]}...{line[-half:]}"
@@ -96,7 +96,7 @@ def _written(value: object) -> str:
 
 
 def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
-    """The remedy that names the choice nearest to ``word``, or all of them where none is near.
+    """The remedy that names the choice nearest to ``word``, or all choices if none is near.
 
     Args:
         word: what was written.
@@ -110,11 +110,11 @@ def nearest(word: str, choices: Iterable[str], above: str = "") -> str:
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown key: one beside it, else one of its name elsewhere.
+    """The remedy for an unknown key: a sibling, else a key of that name elsewhere.
 
     Args:
         key: dotted, as it was written.
-        known: every dotted key that there is.
+        known: every dotted key that exists.
     """
     known = sorted(set(known))
     above, dot, last = key.rpartition(".")

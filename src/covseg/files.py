@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written atomically."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from covseg.errors import RunError
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file of a run folder; whoever reads it sees the old one or the new one.
+    """Write a file of a run folder atomically: a reader sees the old content or the new one.
 
     Raises:
         RunError: it cannot be written; what was there before is untouched.
@@ -30,5 +30,5 @@ def write_whole(path: Path, content: str | bytes | memoryview) -> None:
         raise RunError(
             path,
             f"cannot be written ({error.strerror})",
-            "make room there, or let hydra.run.dir name another folder",
+            "make room there, or set hydra.run.dir to another folder",
         ) from error

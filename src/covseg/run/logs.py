@@ -1,4 +1,4 @@
-"""One log a run: lines on stderr and in ``<verb>.log``, the same from every library."""
+"""The log of a run: lines on stderr and in ``<verb>.log``, in one format for all libraries."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-FAILURE = logging.ERROR + 1  # for the file alone: the screen has it from the verb, or from Python
+FAILURE = logging.ERROR + 1  # for the file alone: the verb or Python prints it on the screen
 logging.addLevelName(FAILURE, "FAILED")
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
@@ -31,19 +31,19 @@ _EXPECTED_WARNINGS = (
 
 
 class _Screen(logging.Handler):
-    """Lines on stderr as it is at that moment: a progress bar moves it out of its way."""
+    """Lines on the current ``sys.stderr``, which a progress bar replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)  # noqa: T201  this is where lines end
 
 
 def configure(log_file: Path | None) -> None:
-    """Send covseg's lines to stderr and the file, and others' only from a warning on.
+    """Send log lines to stderr and the file; those of other libraries from warnings upward.
 
     Args:
         log_file: appended to; None for a process that must not write it.
     """
-    logging.raiseExceptions = False  # a line that a full disk refuses is no traceback
+    logging.raiseExceptions = False  # a full disk must not cause a traceback per line
     handlers: list[logging.Handler] = []
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8")
@@ -58,7 +58,7 @@ def configure(log_file: Path | None) -> None:
 
 
 def quiet_lightning() -> None:
-    """Take its handlers and levels from Lightning, whose import sets them and takes seconds."""
+    """Remove the handlers and levels that the import of Lightning, which takes seconds, has set."""
     import lightning.pytorch  # noqa: F401
 
     for chatty in ("lightning.pytorch", "lightning.fabric"):
@@ -72,15 +72,15 @@ def quiet_lightning() -> None:
 
 @contextlib.contextmanager
 def finished_loggers() -> Iterator[None]:
-    """Close W&B's run however the work ends: else the next job of a sweep goes on in it."""
+    """Close W&B's run however the work ends, or the next job of a sweep would continue in it."""
     exit_code = 1
     try:
         yield
         exit_code = 0
     finally:
-        wandb = sys.modules.get("wandb")  # its import takes time and files: only its logger does
+        wandb = sys.modules.get("wandb")  # imported only if its logger is used
         if wandb is not None and wandb.run is not None:
             try:
                 wandb.finish(exit_code=exit_code)
-            except Exception as error:  # noqa: BLE001  the run is done, or has an error of its own
+            except Exception as error:  # noqa: BLE001  the run has ended already
                 log.warning("W&B's run was not closed (%s)", error)
