@@ -12,7 +12,7 @@ from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 from covseg.errors import RunError
 from covseg.measure import baselines
-from covseg.measure.baselines import Statistics
+from covseg.measure.baselines import BaselineStatistics
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 
@@ -184,7 +184,7 @@ def test_each_of_several_targets_is_scored_as_if_it_were_alone(make_store: Calla
 def test_statistics_read_back_as_they_were_written(store: Store, tmp_path: Path) -> None:
     statistics = baselines.fit(store, FITTING, ["infection", "lung"])
     statistics.save(tmp_path / "baselines.npz")
-    again = Statistics.load(tmp_path / "baselines.npz")
+    again = BaselineStatistics.load(tmp_path / "baselines.npz")
     for name, shape in {"share": (2,), "mean_mask": (2, 2, 4), "threshold": (2,)}.items():
         assert np.array_equal(getattr(again, name), getattr(statistics, name))
         assert getattr(again, name).dtype == getattr(statistics, name).dtype
@@ -195,7 +195,7 @@ def test_statistics_read_back_as_they_were_written(store: Store, tmp_path: Path)
 def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "baselines.npz"
     mean_mask = np.random.default_rng(0).random((1, 64, 64), np.float32)
-    Statistics(np.ones(1), mean_mask, np.ones(1, np.float32)).save(path)
+    BaselineStatistics(np.ones(1), mean_mask, np.ones(1, np.float32)).save(path)
     whole = path.read_bytes()
     middle = len(whole) // 2
     if damage == "missing":
@@ -207,7 +207,7 @@ def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: s
         left = {"empty": b"", "truncated": whole[:middle], "flipped": flipped, "text": b"hello"}
         path.write_bytes(left[damage])
     with pytest.raises(RunError, match=r"baselines\.npz cannot be read .*copy the run folder"):
-        Statistics.load(path)
+        BaselineStatistics.load(path)
 
 
 @pytest.mark.real
@@ -217,8 +217,10 @@ def test_the_real_test_split_has_the_published_trivial_scores(
     source = locate(real_archive)
     index = read_index(source.names(), ["infection"], str(real_archive))
     store = open_store(source, index, os.environ.get("COVSEG_CACHE") or tmp_path)
-    # the fitted baselines are not looked at: any statistics will do
-    nothing = Statistics(np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32))
+    # only baselines that do not depend on the statistics are used
+    nothing = BaselineStatistics(
+        np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32)
+    )
     found = baselines.records(nothing, store, index.of_split("Test"), ["infection"])
 
     def scores(baseline: str, *names: str) -> list[float | None]:

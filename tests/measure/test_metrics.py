@@ -67,7 +67,7 @@ def test_scores_do_not_depend_on_how_images_are_spread(random_case: Callable, se
     draw = np.random.default_rng(seed)
     here_rows, there_rows = np.split(draw.permutation(7), [draw.integers(1, 7)])
     for name in ("rmse_per_image", "rmse_pooled", "dice_positive", "detection_specificity"):
-        here, there = ImageScore(name), ImageScore(name)
+        here, there = ImageScore(SCORES[name]), ImageScore(SCORES[name])
         feed(here, case, [here_rows.tolist()])
         feed(there, case, [[row] for row in there_rows.tolist()])
         here.merge_state(there)
@@ -116,14 +116,14 @@ def test_the_collection_counts_a_batch_once_after_the_first(
 
 def test_each_target_is_an_image_of_its_own(random_case: Callable) -> None:
     probability, truth = random_case(2, 5, 2)
-    one, other = ImageScore("rmse_per_image"), ImageScore("rmse_per_image")
+    one, other = ImageScore(SCORES["rmse_per_image"]), ImageScore(SCORES["rmse_per_image"])
     feed(one, (probability, truth), [[0, 1, 2], [3, 4]])
     feed(other, (probability.reshape(10, 1, 7, 6), truth.reshape(10, 1, 7, 6)), [list(range(10))])
     assert one.compute().item() == pytest.approx(other.compute().item(), rel=1e-12)
 
 
 def test_an_undefined_score_is_nan_here(random_case: Callable) -> None:
-    metric = ImageScore("dice_positive")
+    metric = ImageScore(SCORES["dice_positive"])
     feed(metric, (torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)), [[0, 1]])
     assert metric.compute().isnan()
     assert metric.compute().ndim == 0

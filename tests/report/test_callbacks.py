@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
-from covseg.measure.scores import WATCHED
+from covseg.measure.scores import MONITORED
 from covseg.report.callbacks import EpochTable, Pictures, ProgressBar, draw_rows
 
 HEIGHT = 22 + 256  # pixels of one line of panels
@@ -244,7 +244,7 @@ LESS_IS_BETTER = {
 STOP = "callbacks=early_stopping"
 
 
-@pytest.mark.parametrize("name", sorted(WATCHED))
+@pytest.mark.parametrize("name", sorted(MONITORED))
 def test_a_score_is_watched_in_the_direction_in_which_it_is_better(name, configured):
     key = "callbacks.early_stopping"
     better, worse = ("min", "max") if name in LESS_IS_BETTER else ("max", "min")
