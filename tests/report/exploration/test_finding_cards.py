@@ -83,4 +83,4 @@ def test_a_pair_that_is_no_copy_is_shown_with_what_it_lacks(store):
     plain, turned = lookalikes(pairs, store)
     assert plain.caption.endswith("correlation 0.981, fine detail 0.66")
     assert turned.caption.endswith("fine detail 0.66, mirrored")
-    assert plain.address != turned.address
+    assert plain.url != turned.url

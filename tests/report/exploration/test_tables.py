@@ -11,9 +11,9 @@ from covseg.report.exploration.tables import write_csv, write_tables
 
 
 @pytest.fixture
-def tables(store, looked_at, every_kind, tmp_path):
+def tables(store, explored, every_kind, tmp_path):
     lung_tree = {s: dict(of_class) for s, of_class in PUBLISHED_LUNG.items()}
-    found = looked_at(store, every_kind, lung_tree=lung_tree)
+    found = explored(store, every_kind, lung_tree=lung_tree)
     write_tables(found, tmp_path)
     read = {}
     for path in tmp_path.glob("*.csv"):
