@@ -23,7 +23,7 @@ _COPY = (
 MEANINGS = {
     "missing": Meaning(
         "an image without its mask, or a mask without its image",
-        "Without its infection mask an image cannot be used for training or testing: it is excluded.",
+        "An image without its infection mask cannot be used and is excluded.",
     ),
     "unreadable": Meaning(
         "a file that cannot be decoded",
@@ -67,7 +67,7 @@ MEANINGS = {
     "exact_duplicate": Meaning("all pixels are equal", _COPY),
     "near_duplicate": Meaning("correlation of at least 0.97", _COPY),
     "near_duplicate_mirrored": Meaning("the same, with one image mirrored", _COPY),
-    "aligned_duplicate": Meaning("equal after alignment: cropped, rotated or re-toned", _COPY),
+    "aligned_duplicate": Meaning("equal up to crop, rotation and grey values", _COPY),
     "aligned_duplicate_mirrored": Meaning("the same, with one image mirrored", _COPY),
     "masks_disagree": Meaning(
         "copies whose infection masks differ",

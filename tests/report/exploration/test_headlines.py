@@ -17,14 +17,14 @@ def test_a_leak_is_counted_in_images_of_test(store, explored):
     family = [train[0], train[1], test[0], test[1]]
     pairs = [(train[0], train[1]), (train[0], test[0]), (test[0], test[1])]
     findings = [Finding("near_duplicate", rows[a].key, rows[b].key, 0.98) for a, b in pairs]
-    found = explored(store, findings, families=[family])
-    assert [(fact.number, fact.warns) for fact in facts(found)] == [
+    result = explored(store, findings, families=[family])
+    assert [(fact.number, fact.warns) for fact in facts(result)] == [
         *((str(len(rows)), False), ("3", False), ("3", False), ("1", True))
     ]
-    assert headlines(found)[0].startswith("2 of the 8 Test images (25.0 %)")
-    assert found.seen_before("Train", ("Test", "Val")) == 2
-    assert found.seen_before("Val", ("Train", "Test")) == 0
-    assert not any("Val images" in line for line in headlines(found))
+    assert headlines(result)[0].startswith("2 of the 8 Test images (25.0 %)")
+    assert result.seen_before("Train", ("Test", "Val")) == 2
+    assert result.seen_before("Val", ("Train", "Test")) == 0
+    assert not any("Val images" in line for line in headlines(result))
 
 
 def test_what_val_shares_with_train_is_told_too(store, explored):
@@ -50,19 +50,19 @@ def test_masks_and_damage_are_told(store, explored):
         Finding("unreadable", one, value="images: truncated"),
     ]
     said = " ".join(headlines(explored(store, findings)))
-    assert "3 pairs of copies have infection masks that differ, with a median Dice of 0.80" in said
-    assert "In 1 images the infection mask is identical to the lung mask" in said
-    assert "1 files are damaged" in said
+    assert "masks of 3 pair(s) of copies differ, with a median Dice of 0.80" in said
+    assert "In 1 image(s) the infection mask is identical to the lung mask" in said
+    assert "1 file(s) are damaged" in said
     assert "No radiograph of Test is also in Train or Val." in said
 
 
 def test_a_dataset_without_test_and_findings_has_a_sentence_too(store, explored, some_rows):
     only = some_rows(store, store.index.of_split("Train"))
-    found = replace(explored(only), shortcuts={})
-    assert headlines(found) == [
+    result = replace(explored(only), shortcuts={})
+    assert headlines(result) == [
         "No problems were detected that would affect training on this data."
     ]
-    assert not any(fact.warns for fact in facts(found))
+    assert not any(fact.warns for fact in facts(result))
 
 
 def test_percent_has_a_space_as_everywhere():

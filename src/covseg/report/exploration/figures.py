@@ -110,7 +110,7 @@ def accuracies(title: str, of_input: Mapping[str, Accuracy]) -> Figure:
         axes.plot(value, y, "o", color=INK, markersize=3)
         axes.vlines(chance, y - 0.32, y + 0.32, color=QUIET, linewidth=1.6)
         text = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-        axes.text(high + 0.03, y, text, va="center")
+        axes.text(max(high, chance) + 0.03, y, text, va="center")
     axes.set(xlim=(0, 1.45), ylim=(len(of_input) - 0.4, -0.6), xticks=(0, 0.5, 1))
     axes.set_yticks(range(len(of_input)), list(of_input))
     axes.tick_params(axis="y", length=0)

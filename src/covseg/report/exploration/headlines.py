@@ -60,11 +60,11 @@ def _masks(result: Exploration) -> Iterator[str]:
     if dices:
         median = sorted(dices)[len(dices) // 2]
         yield (
-            f"{len(dices):,} pairs of copies have infection masks that differ, with a median Dice "
+            f"The infection masks of {len(dices):,} pair(s) of copies differ, with a median Dice "
             f"of {median:.2f}: two annotations of the same radiograph agree only that well."
         )
     if n_whole := sum(finding.kind == "infection_is_lung" for finding in result.findings):
-        yield f"In {n_whole:,} images the infection mask is identical to the lung mask."
+        yield f"In {n_whole:,} image(s) the infection mask is identical to the lung mask."
 
 
 def _shortcuts(result: Exploration) -> Iterator[str]:
@@ -88,4 +88,4 @@ def _shortcuts(result: Exploration) -> Iterator[str]:
 def _damage(result: Exploration) -> Iterator[str]:
     left_out = ("unreadable", "wrong_mode", "wrong_size", "wrong_values")
     if n_files := sum(finding.kind in left_out for finding in result.findings):
-        yield f"{n_files:,} files are damaged or of the wrong format; their images are excluded."
+        yield f"{n_files:,} file(s) are damaged or have a wrong format; their images are excluded."
