@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import lightning as L
 import torch
@@ -15,15 +15,7 @@ from covseg.data.dataset import Sample, to_network
 from covseg.errors import TrainingError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-
-
-class SchedulerFactory(Protocol):
-    """Creates a scheduler from the optimizer and the number of steps of the run."""
-
-    def __call__(
-        self, optimizer: torch.optim.Optimizer, total_steps: int
-    ) -> LRScheduler | ReduceLROnPlateau:
-        """The scheduler."""
+SchedulerFactory = Callable[..., LRScheduler | ReduceLROnPlateau]
 
 
 class SegmentationModule(L.LightningModule):
@@ -36,7 +28,7 @@ class SegmentationModule(L.LightningModule):
         records: updated with the same while testing; ``collected`` is its result.
         threshold: prediction = probability > threshold, for pictures.
         make_optimizer: parameters -> optimizer.
-        make_scheduler: None for a constant rate.
+        make_scheduler: (optimizer, total_steps) -> scheduler; None for a constant rate.
         monitor: name of the logged score that a plateau schedule uses.
         channels_last: memory format of images and weights.
         hparams: plain values only, so that a checkpoint loads with ``weights_only=True``.

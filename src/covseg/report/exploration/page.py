@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from covseg.data.audit.statistics import GLOBAL, OTHERS
-from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
+from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.files import write_whole
 from covseg.report.exploration.figure_list import PageFigure, page_figures
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
 from covseg.report.exploration.headlines import facts, headlines
-from covseg.report.exploration.result import OF_BORDER, Exploration, ImageCounts
+from covseg.report.exploration.result import OF_BORDER, Exploration
 from covseg.report.html.environment import environment
 from covseg.report.html.figure_export import png, svg
 from covseg.report.html.thumbnails import embedded
@@ -35,15 +35,6 @@ class Origin:
     command: str
     version: str
     started: str
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The numbers of images in one tree of the dataset, with the published ones."""
-
-    title: str
-    counts: ImageCounts
-    published: ImageCounts
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
         headlines=headlines(result),
         splits=SPLITS,
         classes=PATIENT_CLASSES,
-        trees=_trees(result),
+        trees=result.trees,
         examples=examples(result),
         figures=_by_section(figures),
         has_lungs=any(row.lung for row in result.store.index.rows),
@@ -108,13 +99,6 @@ def examples(result: Exploration) -> list[Example]:
                 picture = embedded(plain_and_outlined(result.store, row))
                 chosen.append(Example(split, patient_class, rows[row].name, picture))
     return chosen
-
-
-def _trees(result: Exploration) -> list[Tree]:
-    trees = [Tree(TREES["infection"], result.store.index.counts(), PUBLISHED)]
-    if result.lung_tree is not None:
-        trees.append(Tree(TREES["lung"], result.lung_tree, PUBLISHED_LUNG))
-    return trees
 
 
 def _by_section(figures: list[PageFigure]) -> dict[str, list[str]]:

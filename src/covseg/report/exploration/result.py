@@ -7,11 +7,21 @@ from covseg.data.audit.duplicates import Lookalike
 from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.audit.statistics import Statistics
 from covseg.data.findings import COPIES, Finding
+from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG, TREES
 from covseg.data.store import Store
 from covseg.measure.shortcuts import Shortcut
 
 OF_IMAGE, OF_BORDER = "20 global statistics", "the border alone"  # inputs of the classifier
 ImageCounts = Mapping[str, Mapping[str, int]]  # split -> class -> images
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The numbers of images in one tree of the dataset, with the published ones."""
+
+    title: str
+    counts: ImageCounts
+    published: ImageCounts
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,14 @@ class Exploration:
     def copies(self) -> list[Finding]:
         """The findings that are pairs of copies."""
         return [finding for finding in self.findings if finding.kind in COPIES]
+
+    @property
+    def trees(self) -> list[Tree]:
+        """The trees that are there."""
+        trees = [Tree(TREES["infection"], self.store.index.counts(), PUBLISHED)]
+        if self.lung_tree is not None:
+            trees.append(Tree(TREES["lung"], self.lung_tree, PUBLISHED_LUNG))
+        return trees
 
     def seen_before(self, split: str, others: tuple[str, ...]) -> int:
         """Number of images of a split with a copy in one of the other splits."""

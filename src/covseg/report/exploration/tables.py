@@ -11,10 +11,10 @@ import numpy as np
 
 from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
-from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
+from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.files import write_whole
 from covseg.report.exploration.distributions import by_group
-from covseg.report.exploration.result import Exploration, ImageCounts
+from covseg.report.exploration.result import Exploration
 from covseg.report.meaning import MEANINGS
 
 Cells = Sequence[object]
@@ -64,16 +64,11 @@ def _cell(value: object) -> object:
 
 
 def _counts(result: Exploration) -> Iterator[Cells]:
-    trees: list[tuple[str, ImageCounts, ImageCounts]] = [
-        (TREES["infection"], result.store.index.counts(), PUBLISHED)
-    ]
-    if result.lung_tree is not None:
-        trees.append((TREES["lung"], result.lung_tree, PUBLISHED_LUNG))
-    for tree, counts, published in trees:
+    for tree in result.trees:
         for split in SPLITS:
-            for patient_class in PATIENT_CLASSES:
-                n_images = counts[split][patient_class], published[split][patient_class]
-                yield tree, split, patient_class, *n_images
+            for name in PATIENT_CLASSES:
+                n_images, published = tree.counts[split][name], tree.published[split][name]
+                yield tree.title, split, name, n_images, published
 
 
 def _statistics(result: Exploration) -> Iterator[Cells]:
