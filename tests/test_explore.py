@@ -97,7 +97,7 @@ def test_two_copies_of_the_lung_tree_stop_nothing(dataset, verb, tmp_path):
     explored(verb, tmp_path)
     log = (tmp_path / "x" / "explore.log").read_text()
     assert "the lung tree is not counted" in log
-    assert "is not beside it" in (tmp_path / "x" / "explore.html").read_text()
+    assert "Lung Segmentation Data, is missing" in (tmp_path / "x" / "explore.html").read_text()
 
 
 def test_a_shortcut_that_is_planted_is_found(tmp_path, verb):

@@ -48,7 +48,7 @@ from covseg.data.source.locate import locate
 from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
-from covseg.measure.baselines import Statistics
+from covseg.measure.baselines import BaselineStatistics
 from covseg.run.command.arguments import jobs, parse
 from covseg.run.command.compose import compose_config, composer, plain
 from covseg.run.folder.run_folder import RunFolder
@@ -717,10 +717,10 @@ def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finis
         load_weights(right, finished / "checkpoints" / "best.ckpt")
         if refused(lambda: load_weights(network, run / "checkpoints" / "best.ckpt")) is None:
             assert same_weights(network, right)
-        found: list[Statistics] = []
+        found: list[BaselineStatistics] = []
         if refused(lambda: found.append(_statistics(run / "baselines.npz", 1))) is None:
             for part in ("share", "mean_mask", "threshold"):
-                expected = getattr(Statistics.load(finished / "baselines.npz"), part)
+                expected = getattr(BaselineStatistics.load(finished / "baselines.npz"), part)
                 np.testing.assert_array_equal(getattr(found[0], part), expected)
         caplog.clear()
         folder = RunFolder(run)

@@ -101,7 +101,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     after = tmp_path / "after"
     assert summary(after)["scores"] == summary(again)["scores"]
     assert summary(after)["without_leaks"] == summary(again)["without_leaks"]
-    assert "without 2 images that have a copy among the fitted ones: 6 left" in done.out
+    assert "without 2 images that have a copy among the fitted images: 6 images" in done.out
 
     records = Records.read(after / "per_image.csv")
     leaks = {key for finding in planted[1][:2] for key in (finding.a, finding.b)}
@@ -124,7 +124,7 @@ def test_excluded_copies_are_neither_fitted_nor_chosen_by_and_evaluate_needs_no_
     assert "fitting 13 images of Train" in log(run)
     assert "have a copy" not in log(run)
     assert summary(run)["without_leaks"]["n_images"] == summary(run)["n_images"] == 8
-    assert "left out, for a copy stands in a later split" in done.out
+    assert "excluded because of a copy in a later split" in done.out
     (tmp_path / "findings.csv").unlink()
     assert verb("evaluate", f"run={run}", "hydra.run.dir=e").code == 0
     assert summary(tmp_path / "e") == summary(run) | {"objective": None}
@@ -181,7 +181,7 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
         )
         assert nothing == pytest.approx(mean / 32)
     assert "folds, infection: 32 images" in done.out
-    assert "fold 3 of 0 to 4, lung" in done.out
+    assert "fold 3 (of 0 to 4), lung" in done.out
     assert verb("evaluate", f"run={runs[2]}", "hydra.run.dir=e").code == 0
     assert (tmp_path / "e" / "per_image.csv").read_bytes() == (
         runs[2] / "per_image.csv"

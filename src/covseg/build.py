@@ -25,10 +25,10 @@ from covseg.data.augment import check as check_transform
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, nearest, setting
 from covseg.instantiate import arguments_of, make, parameters_of
-from covseg.learn.checkpoint import WholeCheckpoints
+from covseg.learn.checkpoint import AtomicCheckpointIO
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
-from covseg.measure.scores import OBJECTIVE, WATCHED
+from covseg.measure.scores import MONITORED, OBJECTIVE
 from covseg.report.callbacks import ProgressBar
 
 MONITOR = f"val/{OBJECTIVE}"
@@ -206,11 +206,11 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     watched = arguments.get("monitor")
     if watched is None:
         return arguments
-    if not isinstance(watched, str) or watched not in WATCHED:
+    if not isinstance(watched, str) or watched not in MONITORED:
         raise ConfigError(
-            setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), WATCHED)
+            setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), MONITORED)
         )
-    better, which = ("min", "lower") if WATCHED[watched] else ("max", "higher")
+    better, which = ("min", "lower") if MONITORED[watched] else ("max", "higher")
     if arguments.get("mode") not in (None, better):
         raise ConfigError(
             setting(f"{key}.mode", arguments["mode"]),
@@ -276,7 +276,7 @@ def trainer(
         callbacks = [*callbacks, ProgressBar()]
     # who started the processes is settled by now: Lightning would guess, e.g. from Slurm's words
     processes = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else None
-    plugins = [WholeCheckpoints(), processes or LightningEnvironment()]
+    plugins = [AtomicCheckpointIO(), processes or LightningEnvironment()]
     arguments |= {"plugins": plugins, "default_root_dir": out}
     try:
         return L.Trainer(**arguments, callbacks=callbacks, logger=loggers or False)

@@ -1,4 +1,4 @@
-"""A run that goes on from a checkpoint ends bit for bit as the one that never stopped."""
+"""A run that is resumed from a checkpoint ends bit for bit like one that never stopped."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ from lightning.pytorch.callbacks import (
 from covseg import build
 from covseg.errors import RunError
 from covseg.learn.checkpoint import load_weights, read_checkpoint
-from covseg.learn.keep import KeepBest, KeepProgress
-from covseg.learn.progress import KEY, Halted, Progress, progress_of
-from covseg.learn.restore import go_on_from
+from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
+from covseg.learn.restore import restore_progress
+from covseg.learn.save import SaveBest, SaveProgress
 from covseg.report.callbacks import EpochTable
 
 WORDS = (
@@ -44,7 +44,7 @@ VARIANTS = {
 
 
 class Fit:
-    """One process's life: from the checkpoint in ``home``, if one is there, until it is halted."""
+    """One process: from the checkpoint in ``home``, if there is one, until it is paused."""
 
     def __init__(self, make: Callable[..., Any], home: Path, words: tuple[str, ...]) -> None:
         self.config, self.home, self.last = make(*WORDS, *words), home, home / "last.ckpt"
@@ -52,7 +52,7 @@ class Fit:
         home.mkdir(exist_ok=True)
 
     def run(self, until: int | None = None, every: int | None = None) -> Progress:
-        """Fit to the end, or until so many steps were taken in all."""
+        """Fit to the end, or until a number of steps in total."""
         config = self.config
         L.seed_everything(config.seed, workers=True, verbose=False)
         network = build.network(config)
@@ -62,35 +62,35 @@ class Fit:
             config.data, config.protocol, report="Test", seed=config.seed, transforms=transforms
         )
         stored = read_checkpoint(self.last) if self.last.exists() else None
-        now = progress_of(stored, self.last) if stored else Progress()
+        progress = progress_of(stored, self.last) if stored else Progress()
         steps: list[int] = []
-        keep = KeepProgress(
+        save = SaveProgress(
             self.last,
             every,
             config.trainer.whole_epochs,
-            now,
+            progress,
             lambda: until is not None and trainer.global_step >= until,
         )
         callbacks = [
             *(EpochTable(self.home / "metrics.csv"), Steps(steps)),
-            *(*self.callbacks(), KeepBest(self.home, "val/loss"), keep),
+            *(*self.callbacks(), SaveBest(self.home, "val/loss"), save),
         ]
         trainer = build.trainer(config.trainer, self.home, callbacks, [])
         if stored:
             load_weights(network, self.last)
-            data.resume_at = now.epoch, now.batch
-            go_on_from(stored, now, trainer)
+            data.resume_at = progress.epoch, progress.batch
+            restore_progress(stored, progress, trainer)
         try:
             trainer.fit(module, datamodule=data)
-        except Halted as halted:
-            return halted.progress
+        except TrainingPaused as paused:
+            return paused.progress
         finally:
             self.steps = steps
         return progress_of(read_checkpoint(self.last), self.last)
 
 
 class Steps(L.Callback):
-    """Which images were drawn in which step."""
+    """The images of each step."""
 
     def __init__(self, steps: list[Any]) -> None:
         self.steps = steps
@@ -102,7 +102,7 @@ class Steps(L.Callback):
 
 
 class StopsOnce(L.Callback):
-    """Says behind the first epoch that training is to stop, and has forgotten it by the second."""
+    """Asks to stop after the first epoch, and no longer after the second."""
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         if trainer.current_epoch == 0:
@@ -110,7 +110,7 @@ class StopsOnce(L.Callback):
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value with its place; a tensor as its type and bytes."""
+    """Every value with its path; a tensor as its dtype and bytes."""
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(inner, f"{path}/{key}")
@@ -129,11 +129,11 @@ def assert_same(one: Path, other: Path) -> None:
             assert dict(leaves(a[part], part)) == dict(leaves(b[part], part))
 
 
-def assert_goes_on(whole: Fit, parts: Fit) -> None:
-    """One is fitted at once, the other is stopped again and again."""
+def assert_resumes(whole: Fit, parts: Fit) -> None:
+    """One is fitted without a stop, the other is stopped repeatedly."""
     end = whole.run()
     seen = []
-    for until in (3, 6, 7, 10):  # within an epoch, at its end, behind it, and later
+    for until in (3, 6, 7, 10):  # within an epoch, at its end, after it, and later
         assert parts.run(until=until).step < end.step
         seen += parts.steps
     assert parts.run() == end
@@ -143,26 +143,26 @@ def assert_goes_on(whole: Fit, parts: Fit) -> None:
 
 @pytest.mark.parametrize("words", VARIANTS.values(), ids=VARIANTS)
 def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
-    assert_goes_on(*(Fit(configured, tmp_path / name, words) for name in ("whole", "parts")))
+    assert_resumes(*(Fit(configured, tmp_path / name, words) for name in ("whole", "parts")))
 
 
-def test_weights_that_a_callback_averages_go_on(configured, tmp_path):
+def test_weights_that_a_callback_averages_are_resumed(configured, tmp_path):
     fits = [Fit(configured, tmp_path / name, ()) for name in ("whole", "parts")]
     for fit in fits:
         fit.callbacks = lambda: [EMAWeightAveraging(decay=0.9)]
-    assert_goes_on(*fits)
+    assert_resumes(*fits)
 
 
-def test_a_callback_that_changes_schedules_cannot_go_on(configured, tmp_path):
+def test_a_callback_that_replaces_the_scheduler_cannot_be_resumed(configured, tmp_path):
     fit = Fit(configured, tmp_path, ())
     fit.callbacks = lambda: [StochasticWeightAveraging(swa_lrs=0.01, swa_epoch_start=1)]
     fit.run(until=15)
-    with pytest.raises(RunError, match=r"changes schedules \(StochasticWeightAveraging\)"):
+    with pytest.raises(RunError, match=r"replace the scheduler \(StochasticWeightAveraging\)"):
         fit.run()
 
 
 def test_what_a_kill_costs_is_bounded(configured, tmp_path, monkeypatch):
-    """Protects: after a kill nothing but the steps since the last checkpoint is done again."""
+    """After a kill only the steps since the last checkpoint are repeated."""
     whole, killed = (Fit(configured, tmp_path / name, ()) for name in ("whole", "killed"))
     whole.run()
     step = Steps.on_train_batch_end
@@ -190,19 +190,19 @@ def test_training_that_a_callback_ended_is_over(configured, tmp_path):
 
 
 def test_a_stop_that_has_to_wait_is_not_forgotten(configured, tmp_path):
-    """Protects: a callback wants to stop before trainer.min_epochs lets it."""
+    """A callback asks to stop before trainer.min_epochs allows it."""
     words = ("trainer.min_epochs=3", "trainer.max_epochs=6")
     fits = [Fit(configured, tmp_path / name, words) for name in ("whole", "parts")]
     for fit in fits:
         fit.callbacks = lambda: [StopsOnce()]
-    assert_goes_on(*fits)
+    assert_resumes(*fits)
     assert len((tmp_path / "whole" / "metrics.csv").read_text().splitlines()) == 1 + 3
 
 
-def test_a_checkpoint_without_a_place_is_refused(configured, tmp_path):
+def test_a_checkpoint_without_progress_is_refused(configured, tmp_path):
     fit = Fit(configured, tmp_path, ())
     fit.run(until=2)
     stored = read_checkpoint(fit.last)
     del stored[KEY]
-    with pytest.raises(RunError, match="does not say how far its run has come: start another run"):
+    with pytest.raises(RunError, match="has no progress to resume from: start a new run"):
         progress_of(stored, fit.last)

@@ -19,12 +19,12 @@ def rates(make, **arguments) -> list[float]:
     """The rate of every step of a run, then the one it ends with."""
     chosen = optimizer()
     schedule = make(chosen, total_steps=STEPS, **arguments)
-    found = []
+    lrs = []
     for _ in range(STEPS):
-        found.append(chosen.param_groups[0]["lr"])
+        lrs.append(chosen.param_groups[0]["lr"])
         chosen.step()
         schedule.step()
-    return [*found, chosen.param_groups[0]["lr"]]
+    return [*lrs, chosen.param_groups[0]["lr"]]
 
 
 @pytest.mark.parametrize("final_lr", [0.0, 0.02])
@@ -38,14 +38,14 @@ def test_cosine_goes_from_lr_to_final_lr_along_half_a_cosine(final_lr):
 
 @pytest.mark.parametrize("warmup", [0.1, 0.3])
 def test_one_cycle_peaks_at_lr_after_the_warmup_and_ends_near_0(warmup):
-    found = rates(one_cycle, warmup=warmup)
-    peak = found.index(max(found))
-    assert found[peak] == pytest.approx(LR)
+    lrs = rates(one_cycle, warmup=warmup)
+    peak = lrs.index(max(lrs))
+    assert lrs[peak] == pytest.approx(LR)
     assert peak == pytest.approx(warmup * STEPS, abs=1)
-    assert found[: peak + 1] == sorted(found[: peak + 1])
-    assert found[peak:-1] == sorted(found[peak:-1], reverse=True)
-    assert found[0] < LR / 10
-    assert found[STEPS - 1] < LR / 1000  # the rate of the last step
+    assert lrs[: peak + 1] == sorted(lrs[: peak + 1])
+    assert lrs[peak:-1] == sorted(lrs[peak:-1], reverse=True)
+    assert lrs[0] < LR / 10
+    assert lrs[STEPS - 1] < LR / 1000  # the rate of the last step
 
 
 @pytest.mark.parametrize(("steps", "warmup"), [(10, 0.1), (5, 0.2), (2, 0.5)])
@@ -64,11 +64,11 @@ def test_one_cycle_peaks_at_each_group_of_the_optimizer():
 def test_plateau_reduces_after_patience_epochs_without_a_smaller_value():
     chosen = optimizer()
     schedule = plateau(chosen, total_steps=STEPS, factor=0.5, patience=2)
-    found = []
+    lrs = []
     for rmse in (0.5, 0.4, 0.41, 0.4, 0.42, 0.3, 0.2):
         schedule.step(rmse)
-        found.append(chosen.param_groups[0]["lr"])
-    assert found == pytest.approx([LR] * 4 + [LR / 2] * 3)  # the third epoch without a better one
+        lrs.append(chosen.param_groups[0]["lr"])
+    assert lrs == pytest.approx([LR] * 4 + [LR / 2] * 3)  # the third epoch without a better one
 
 
 def test_plateau_does_not_mind_how_long_the_run_is():

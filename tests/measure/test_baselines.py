@@ -12,7 +12,7 @@ from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 from covseg.errors import RunError
 from covseg.measure import baselines
-from covseg.measure.baselines import Statistics
+from covseg.measure.baselines import BaselineStatistics
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 
@@ -108,8 +108,8 @@ def test_the_threshold_of_the_mean_mask_is_the_best_on_the_fitting_data(
     assert statistics.share[0] == pytest.approx(masks.mean(), rel=1e-12)
     best = max(mean_dice(mean > np.float32(step / 100), positives) for step in range(1, 100))
     assert mean_dice(mean > statistics.threshold[0], positives) == pytest.approx(best, abs=1e-6)
-    found = baselines.records(statistics, store, range(n), ["infection"])["mean_mask"]
-    assert SCORES["dice_positive"](found.counts()) == pytest.approx(best, abs=1e-6)
+    mean_mask = baselines.records(statistics, store, range(n), ["infection"])["mean_mask"]
+    assert SCORES["dice_positive"](mean_mask.counts()) == pytest.approx(best, abs=1e-6)
 
 
 def test_the_reported_rows_teach_the_baselines_nothing(store: Store, make_store: Callable) -> None:
@@ -130,16 +130,16 @@ def test_a_mean_mask_of_another_size_is_resized_and_the_truth_is_not(
 
 def test_without_a_positive_fitting_mask_nothing_is_predicted(make_store: Callable) -> None:
     masks = np.concatenate([np.zeros_like(INFECTION[:4]), INFECTION[4:]])
-    found = of(make_store(masks))
+    of_baselines = of(make_store(masks))
     for name in ("constant", "mean_mask"):
-        assert np.array_equal(found[name].values, found["predict_nothing"].values)
+        assert np.array_equal(of_baselines[name].values, of_baselines["predict_nothing"].values)
 
 
 def test_every_baseline_has_the_same_images_with_their_labels(make_store: Callable) -> None:
     classes = ["COVID-19", "COVID-19", "COVID-19", "Non-COVID", "Normal"]
-    found = of(make_store(INFECTION, LUNG, classes), [4, 3, 0])
-    assert list(found) == ["predict_nothing", "constant", "mean_mask", "lung_mask"]
-    for records in found.values():
+    of_baselines = of(make_store(INFECTION, LUNG, classes), [4, 3, 0])
+    assert list(of_baselines) == ["predict_nothing", "constant", "mean_mask", "lung_mask"]
+    for records in of_baselines.values():
         assert records.patient_class.tolist() == ["COVID-19", "Non-COVID", "Normal"]
         assert records.values[:, 1].tolist() == [2, 0, 4]
 
@@ -161,10 +161,10 @@ def test_the_lung_mask_is_left_out_where_one_is_missing(make_store: Callable) ->
 def test_the_lung_mask_is_left_out_for_the_target_lung(
     store: Store, targets: tuple[str, ...]
 ) -> None:
-    found = of(store, targets=targets)
-    lungs = found.pop("lung_mask", None)
+    of_baselines = of(store, targets=targets)
+    lungs = of_baselines.pop("lung_mask", None)
     assert set(() if lungs is None else lungs.target) == set(targets) - {"lung"}
-    assert list(found) == ["predict_nothing", "constant", "mean_mask"]
+    assert list(of_baselines) == ["predict_nothing", "constant", "mean_mask"]
 
 
 def test_each_of_several_targets_is_scored_as_if_it_were_alone(make_store: Callable) -> None:
@@ -184,7 +184,7 @@ def test_each_of_several_targets_is_scored_as_if_it_were_alone(make_store: Calla
 def test_statistics_read_back_as_they_were_written(store: Store, tmp_path: Path) -> None:
     statistics = baselines.fit(store, FITTING, ["infection", "lung"])
     statistics.save(tmp_path / "baselines.npz")
-    again = Statistics.load(tmp_path / "baselines.npz")
+    again = BaselineStatistics.load(tmp_path / "baselines.npz")
     for name, shape in {"share": (2,), "mean_mask": (2, 2, 4), "threshold": (2,)}.items():
         assert np.array_equal(getattr(again, name), getattr(statistics, name))
         assert getattr(again, name).dtype == getattr(statistics, name).dtype
@@ -195,7 +195,7 @@ def test_statistics_read_back_as_they_were_written(store: Store, tmp_path: Path)
 def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "baselines.npz"
     mean_mask = np.random.default_rng(0).random((1, 64, 64), np.float32)
-    Statistics(np.ones(1), mean_mask, np.ones(1, np.float32)).save(path)
+    BaselineStatistics(np.ones(1), mean_mask, np.ones(1, np.float32)).save(path)
     whole = path.read_bytes()
     middle = len(whole) // 2
     if damage == "missing":
@@ -207,7 +207,7 @@ def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: s
         left = {"empty": b"", "truncated": whole[:middle], "flipped": flipped, "text": b"hello"}
         path.write_bytes(left[damage])
     with pytest.raises(RunError, match=r"baselines\.npz cannot be read .*copy the run folder"):
-        Statistics.load(path)
+        BaselineStatistics.load(path)
 
 
 @pytest.mark.real
@@ -217,14 +217,16 @@ def test_the_real_test_split_has_the_published_trivial_scores(
     source = locate(real_archive)
     index = read_index(source.names(), ["infection"], str(real_archive))
     store = open_store(source, index, os.environ.get("COVSEG_CACHE") or tmp_path)
-    # the fitted baselines are not looked at: any statistics will do
-    nothing = Statistics(np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32))
-    found = baselines.records(nothing, store, index.of_split("Test"), ["infection"])
+    # only baselines that do not depend on the statistics are used
+    nothing = BaselineStatistics(
+        np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32)
+    )
+    of_baselines = baselines.records(nothing, store, index.of_split("Test"), ["infection"])
 
     def scores(baseline: str, *names: str) -> list[float | None]:
-        return [SCORES[name](found[baseline].counts()) for name in names]
+        return [SCORES[name](of_baselines[baseline].counts()) for name in names]
 
-    assert len(found["predict_nothing"].name) == 1166
+    assert len(of_baselines["predict_nothing"].name) == 1166
     errors = scores("predict_nothing", "mae", "rmse_per_image", "rmse_pooled", "dice_all")
     assert errors == pytest.approx([0.0695, 0.1728, 0.2636, 0.5000], abs=5e-5)
     overlaps = scores("lung_mask", "dice_positive", "iou_positive")

@@ -49,16 +49,16 @@ def test_every_image_and_target_agrees_with_scikit_learn(
     counts = count(probability, truth, threshold)
     assert counts.shape == (4, targets, len(FIELDS))
     assert counts.dtype == torch.float64
-    for found, p, t in zip(
+    for counted, p, t in zip(
         counts.flatten(0, 1).numpy(),
         probability.flatten(0, 1).flatten(1).numpy(),
         truth.flatten(0, 1).flatten(1).numpy(),
         strict=True,
     ):
         (_, fp), (fn, tp) = confusion_matrix(t, p > np.float32(threshold), labels=[0, 1])
-        assert found[:5].tolist() == [t.size, t.sum(), tp, fp, fn]
-        assert found[5] == pytest.approx(t.size * mean_absolute_error(t, p), rel=1e-5)
-        assert found[6] == pytest.approx(t.size * mean_squared_error(t, p), rel=1e-5)
+        assert counted[:5].tolist() == [t.size, t.sum(), tp, fp, fn]
+        assert counted[5] == pytest.approx(t.size * mean_absolute_error(t, p), rel=1e-5)
+        assert counted[6] == pytest.approx(t.size * mean_squared_error(t, p), rel=1e-5)
 
 
 @modest
@@ -70,12 +70,12 @@ def test_the_probability_is_resized_bilinearly_and_the_truth_never(
     expected, t = bilinear(probability[0, 0].numpy(), truth_size), truth[0, 0].numpy() == 1
     # rounding may decide a tie either way, except where nothing had to be resized
     assume(size == truth_size or np.abs(expected - 0.5).min() > 1e-5)
-    found = count(probability, truth, 0.5)[0, 0].tolist()
+    counts = count(probability, truth, 0.5)[0, 0].tolist()
     predicted = expected > 0.5
     exact = [t.size, t.sum(), (predicted & t).sum(), (predicted & ~t).sum(), (~predicted & t).sum()]
-    assert found[:5] == exact
-    assert found[5] == pytest.approx(np.abs(expected - t).sum(), rel=1e-5, abs=1e-6)
-    assert found[6] == pytest.approx(np.square(expected - t).sum(), rel=1e-5, abs=1e-6)
+    assert counts[:5] == exact
+    assert counts[5] == pytest.approx(np.abs(expected - t).sum(), rel=1e-5, abs=1e-6)
+    assert counts[6] == pytest.approx(np.square(expected - t).sum(), rel=1e-5, abs=1e-6)
 
 
 def test_a_probability_of_the_right_size_is_handed_through() -> None:
@@ -93,16 +93,16 @@ def test_half_precision_is_counted_in_single_precision(dtype: torch.dtype) -> No
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_an_image_has_more_pixels_than_half_precision_can_count(dtype: torch.dtype) -> None:
-    found = count(torch.zeros(1, 1, 257, 300, dtype=dtype), torch.ones(1, 1, 257, 300), 0.5)
-    assert found[0, 0].tolist() == [77100, 77100, 0, 0, 77100, 77100, 77100]
+    counts = count(torch.zeros(1, 1, 257, 300, dtype=dtype), torch.ones(1, 1, 257, 300), 0.5)
+    assert counts[0, 0].tolist() == [77100, 77100, 0, 0, 77100, 77100, 77100]
 
 
 def test_errors_are_summed_in_double_precision() -> None:
     probability = torch.rand(1, 1, 400, 400, generator=torch.Generator().manual_seed(0))
-    found = count(probability, torch.zeros(1, 1, 400, 400), 0.5)[0, 0].tolist()
+    counts = count(probability, torch.zeros(1, 1, 400, 400), 0.5)[0, 0].tolist()
     exact = probability.flatten().double().tolist()
-    assert found[5] == pytest.approx(math.fsum(exact), rel=1e-13)
-    assert found[6] == pytest.approx(math.fsum(p * p for p in exact), rel=1e-13)
+    assert counts[5] == pytest.approx(math.fsum(exact), rel=1e-13)
+    assert counts[6] == pytest.approx(math.fsum(p * p for p in exact), rel=1e-13)
 
 
 @modest
@@ -120,9 +120,9 @@ def test_an_image_is_counted_alike_alone_and_anywhere_in_a_batch(
 
 def test_each_target_may_have_its_own_threshold(random_case: Callable) -> None:
     probability, truth = random_case(3, 4, 2)
-    found = count(probability, truth, torch.tensor([0.2, 0.7])[:, None, None])
-    assert torch.equal(found[:, :1], count(probability[:, :1], truth[:, :1], 0.2))
-    assert torch.equal(found[:, 1:], count(probability[:, 1:], truth[:, 1:], 0.7))
+    counts = count(probability, truth, torch.tensor([0.2, 0.7])[:, None, None])
+    assert torch.equal(counts[:, :1], count(probability[:, :1], truth[:, :1], 0.2))
+    assert torch.equal(counts[:, 1:], count(probability[:, 1:], truth[:, 1:], 0.7))
 
 
 def test_counts_name_the_columns_and_call_an_image_infected_from_enough_pixels_on() -> None:

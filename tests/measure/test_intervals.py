@@ -66,8 +66,8 @@ def test_about_95_of_100_intervals_hold_the_true_mean() -> None:
         str(n): replace(MEAN["mean"], numerator=lambda c, sample=sample: sample)
         for n, sample in enumerate(samples)
     }
-    found = intervals(many, of_errors(samples[0]), one_class(80))
-    covered = np.mean([low < 5 < high for low, high in found.values()])
+    of_samples = intervals(many, of_errors(samples[0]), one_class(80))
+    covered = np.mean([low < 5 < high for low, high in of_samples.values()])
     assert 0.92 < covered < 0.98
 
 
@@ -82,8 +82,8 @@ def test_an_interval_is_that_of_a_bootstrap_written_out(
         places = np.concatenate([draw.choice(group, len(group)) for group in groups])
         drawn.append(SCORES[name](Counts.of(values[places])))
     expected = np.percentile([value for value in drawn if value is not None], [2.5, 97.5])
-    found = intervals({name: SCORES[name]}, Counts.of(values), strata)[name]
-    assert found == pytest.approx(tuple(expected), abs=0.1 * (expected[1] - expected[0]))
+    bounds = intervals({name: SCORES[name]}, Counts.of(values), strata)[name]
+    assert bounds == pytest.approx(tuple(expected), abs=0.1 * (expected[1] - expected[0]))
 
 
 def test_copies_count_as_one_draw_of_a_bootstrap_written_out(values: np.ndarray) -> None:
@@ -130,8 +130,8 @@ def test_the_interval_of_a_root_is_the_root_of_the_interval(
 ) -> None:
     rmse = SCORES["rmse_pooled"]
     both = {"rmse": rmse, "mse": replace(rmse, root=False)}
-    found = intervals(both, Counts.of(values), strata)
-    assert found["rmse"] == pytest.approx(tuple(np.sqrt(found["mse"])), rel=1e-3)
+    bounds = intervals(both, Counts.of(values), strata)
+    assert bounds["rmse"] == pytest.approx(tuple(np.sqrt(bounds["mse"])), rel=1e-3)
 
 
 def test_an_interval_holds_the_score_and_stays_in_its_range(
@@ -144,17 +144,17 @@ def test_an_interval_holds_the_score_and_stays_in_its_range(
 
 def test_one_image_has_an_interval_without_width(values: np.ndarray) -> None:
     counts = Counts.of(values[values[:, 2] > 0][:1])  # a positive image with true pixels
-    found = intervals(SCORES, counts, one_class(1))
+    bounds = intervals(SCORES, counts, one_class(1))
     for name in ("rmse_per_image", "rmse_pooled", "dice_positive", "precision_pooled"):
-        assert found[name] == pytest.approx((SCORES[name](counts),) * 2)
+        assert bounds[name] == pytest.approx((SCORES[name](counts),) * 2)
 
 
 def test_the_interval_of_an_undefined_score_is_none() -> None:
     blank, sick = [9, 0, 0, 0, 0, 0, 0], [9, 3, 3, 0, 0, 0, 0]
     for image in (blank, sick):
         counts = Counts.of(np.array([image] * 4))
-        found = intervals(SCORES, counts, one_class(4))
-        undefined = {name for name, interval in found.items() if interval is None}
+        bounds = intervals(SCORES, counts, one_class(4))
+        undefined = {name for name, interval in bounds.items() if interval is None}
         assert undefined == {name for name, score in SCORES.items() if score(counts) is None}
         assert undefined
 
@@ -198,8 +198,8 @@ def test_wilsons_bounds_are_where_a_test_of_the_share_would_just_reject(n: int) 
 
 def test_a_share_of_images_has_wilsons_interval() -> None:
     alarm, calm = [9, 0, 0, 2, 0, 2, 2], [9, 0, 0, 0, 0, 0, 0]
-    missed, found = [9, 3, 0, 0, 3, 3, 3], [9, 3, 3, 0, 0, 0, 0]
-    counts = Counts.of(np.array([alarm] + [calm] * 9 + [missed] * 5 + [found] * 5))
+    missed, hit = [9, 3, 0, 0, 3, 3, 3], [9, 3, 3, 0, 0, 0, 0]
+    counts = Counts.of(np.array([alarm] + [calm] * 9 + [missed] * 5 + [hit] * 5))
     bounds = intervals(SCORES, counts, one_class(20))
     assert bounds["false_alarm_rate"] == wilson(1, 10)
     assert bounds["detection_specificity"] == wilson(9, 10)

@@ -54,10 +54,10 @@ def test_records_do_not_depend_on_batches_or_their_order(
     case = random_case(seed, 7, targets, (4, 5), (6, 8))
     metric = ImageRecords(0.5)
     feed(metric, case, shuffled_batches(seed, 7))
-    found = metric.compute()
-    assert found.dtype == torch.float64
+    records = metric.compute()
+    assert records.dtype == torch.float64
     expected = torch.cat([torch.arange(7.0)[:, None], count(*case, 0.5).flatten(1)], dim=1)
-    assert torch.equal(by_row(found), expected)
+    assert torch.equal(by_row(records), expected)
 
 
 @modest
@@ -67,7 +67,7 @@ def test_scores_do_not_depend_on_how_images_are_spread(random_case: Callable, se
     draw = np.random.default_rng(seed)
     here_rows, there_rows = np.split(draw.permutation(7), [draw.integers(1, 7)])
     for name in ("rmse_per_image", "rmse_pooled", "dice_positive", "detection_specificity"):
-        here, there = ImageScore(name), ImageScore(name)
+        here, there = ImageScore(SCORES[name]), ImageScore(SCORES[name])
         feed(here, case, [here_rows.tolist()])
         feed(there, case, [[row] for row in there_rows.tolist()])
         here.merge_state(there)
@@ -83,9 +83,9 @@ def test_the_collection_has_the_scores_of_the_gathered_counts(
     case = random_case(seed, 6)
     collection = all_scores(threshold, min_pixels)
     feed(collection, case, shuffled_batches(seed, 6))
-    found = {name: value.item() for name, value in collection.compute().items()}
+    scores = {name: value.item() for name, value in collection.compute().items()}
     expected = scores_of(case, threshold, min_pixels)
-    assert found == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert scores == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
 def test_the_collection_counts_a_batch_once_after_the_first(
@@ -104,26 +104,26 @@ def test_the_collection_counts_a_batch_once_after_the_first(
     assert len(calls) == len(SCORES)  # here it learns that all states are equal
     feed(collection, case, [[3, 4], [5], [6, 7]])
     assert len(calls) == len(SCORES) + 3
-    found = {name: value.item() for name, value in collection.compute().items()}
-    assert found == pytest.approx(scores_of(case, 0.5, 1), rel=1e-12, nan_ok=True)
+    scores = {name: value.item() for name, value in collection.compute().items()}
+    assert scores == pytest.approx(scores_of(case, 0.5, 1), rel=1e-12, nan_ok=True)
     collection.reset()  # a second epoch
     feed(collection, case, [[7, 3], [1]])
     assert len(calls) == len(SCORES) + 5
-    found = {name: value.item() for name, value in collection.compute().items()}
+    scores = {name: value.item() for name, value in collection.compute().items()}
     second = tuple(part[[7, 3, 1]] for part in case)
-    assert found == pytest.approx(scores_of(second, 0.5, 1), rel=1e-12, nan_ok=True)
+    assert scores == pytest.approx(scores_of(second, 0.5, 1), rel=1e-12, nan_ok=True)
 
 
 def test_each_target_is_an_image_of_its_own(random_case: Callable) -> None:
     probability, truth = random_case(2, 5, 2)
-    one, other = ImageScore("rmse_per_image"), ImageScore("rmse_per_image")
+    one, other = ImageScore(SCORES["rmse_per_image"]), ImageScore(SCORES["rmse_per_image"])
     feed(one, (probability, truth), [[0, 1, 2], [3, 4]])
     feed(other, (probability.reshape(10, 1, 7, 6), truth.reshape(10, 1, 7, 6)), [list(range(10))])
     assert one.compute().item() == pytest.approx(other.compute().item(), rel=1e-12)
 
 
 def test_an_undefined_score_is_nan_here(random_case: Callable) -> None:
-    metric = ImageScore("dice_positive")
+    metric = ImageScore(SCORES["dice_positive"])
     feed(metric, (torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)), [[0, 1]])
     assert metric.compute().isnan()
     assert metric.compute().ndim == 0
@@ -144,10 +144,10 @@ for batch in [[[4, 0], [2]], [[3, 1]]][rank]:
     batch = torch.tensor(batch)
     for metric in (records, scores):
         metric.update(case["probability"][batch], case["truth"][batch], batch)
-found = {"records": records.compute().tolist()}
-found["scores"] = {name: value.item() for name, value in scores.compute().items()}
-found["own"] = len(records.records)
-(folder / f"{rank}.json").write_text(json.dumps(found))
+result = {"records": records.compute().tolist()}
+result["scores"] = {name: value.item() for name, value in scores.compute().items()}
+result["own"] = len(records.records)
+(folder / f"{rank}.json").write_text(json.dumps(result))
 dist.destroy_process_group()
 """
 
@@ -169,9 +169,9 @@ def test_two_processes_gather_every_image_exactly_once(
             rank.kill()
     expected = torch.cat([torch.arange(5.0)[:, None], count(*case, 0.5).flatten(1)], dim=1)
     for rank, batches in enumerate((2, 1)):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        records = torch.tensor(found["records"], dtype=torch.float64)
+        result = json.loads((tmp_path / f"{rank}.json").read_text())
+        records = torch.tensor(result["records"], dtype=torch.float64)
         assert records.shape == (5, 1 + 2 * len(FIELDS))  # 3 images here and 2 there, not 6
         assert torch.equal(by_row(records), expected)
-        assert found["scores"] == pytest.approx(scores_of(case, 0.5, 3), rel=1e-12, nan_ok=True)
-        assert found["own"] == batches  # gathering leaves a process with its own images
+        assert result["scores"] == pytest.approx(scores_of(case, 0.5, 3), rel=1e-12, nan_ok=True)
+        assert result["own"] == batches  # gathering leaves a process with its own images

@@ -17,20 +17,20 @@ def drawn(n: int = 300) -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def test_noise_tells_nothing():
-    found = shortcut(*drawn())
-    assert abs(found.balanced_accuracy - 1 / 3) < 0.07
-    assert found.majority_share == 0.5
-    assert found.accuracy < 0.55
+    result = shortcut(*drawn())
+    assert abs(result.balanced_accuracy - 1 / 3) < 0.07
+    assert result.majority_share == 0.5
+    assert result.accuracy < 0.55
 
 
 def test_a_planted_shortcut_is_found():
     numbers, classes, folds = drawn()
     numbers[:, 2] += 6 * (np.array(classes) == "COVID-19")
-    found = shortcut(numbers, classes, folds)
-    assert found.classes == CLASSES
-    assert found.recall[0] > 0.95
-    assert found.balanced_interval[0] > 0.5
-    assert found.accuracy_interval[0] > found.majority_share
+    result = shortcut(numbers, classes, folds)
+    assert result.classes == CLASSES
+    assert result.recall[0] > 0.95
+    assert result.balanced_interval[0] > 0.5
+    assert result.accuracy_interval[0] > result.majority_share
 
 
 def test_nothing_is_learnt_from_the_fold_that_is_asked_about():
@@ -46,16 +46,16 @@ def test_nothing_is_learnt_from_the_fold_that_is_asked_about():
 
 def test_scores_are_those_of_sklearn():
     confusion = np.array([[50, 3, 7], [10, 20, 0], [1, 2, 27]])
-    found = Shortcut(CLASSES, confusion)
+    result = Shortcut(CLASSES, confusion)
     truth = np.repeat([0, 0, 0, 1, 1, 1, 2, 2, 2], confusion.ravel())
     said = np.repeat([0, 1, 2] * 3, confusion.ravel())
-    assert found.n_images == 120
-    assert found.accuracy == pytest.approx(accuracy_score(truth, said))
-    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
-    low, high = found.balanced_interval
-    assert low < found.balanced_accuracy < high
+    assert result.n_images == 120
+    assert result.accuracy == pytest.approx(accuracy_score(truth, said))
+    assert result.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
+    low, high = result.balanced_interval
+    assert low < result.balanced_accuracy < high
     # the normal approximation
-    half = 1.96 * np.sqrt((found.recall * (1 - found.recall) / confusion.sum(1)).sum()) / 3
+    half = 1.96 * np.sqrt((result.recall * (1 - result.recall) / confusion.sum(1)).sum()) / 3
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
@@ -63,9 +63,9 @@ def test_classes_that_are_not_in_every_fold_are_left_out():
     numbers, classes, folds = drawn(100)
     few = [n for n, c in enumerate(classes) if c == "Normal" and folds[n] == 3]
     kept = np.setdiff1d(np.arange(100), few)
-    found = shortcut(numbers[kept], [classes[n] for n in kept], folds[kept])
-    assert found.classes == CLASSES[:2]
-    assert found.n_images == 75
+    result = shortcut(numbers[kept], [classes[n] for n in kept], folds[kept])
+    assert result.classes == CLASSES[:2]
+    assert result.n_images == 75
     one = [n for n, c in enumerate(classes) if c == "Normal"]
     assert shortcut(numbers[one], ["Normal"] * len(one), folds[one]) is None
     assert shortcut(numbers[:3], classes[:3], folds[:3]) is None

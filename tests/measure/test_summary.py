@@ -100,13 +100,13 @@ def test_without_leaks_is_the_summary_of_the_other_images(make: Callable) -> Non
     families = {key: n for n, key in enumerate(records.keys)}
     leaks = {records.keys[0], records.keys[7]}
     asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None, "families": families}
-    found = summarise(records, of, **asked, leaks=leaks)["without_leaks"]
+    without = summarise(records, of, **asked, leaks=leaks)["without_leaks"]
     rest = np.array([key not in leaks for key in records.keys])
     others = {name: baseline.where(rest) for name, baseline in of.items()}
     expected = summarise(records.where(rest), others, **asked, leaks=set())
-    assert found["n_images"] == 10
-    assert found == {key: expected[key] for key in found}
-    assert expected["without_leaks"] == found
+    assert without["n_images"] == 10
+    assert without == {key: expected[key] for key in without}
+    assert expected["without_leaks"] == without
     nothing = summarise(records, of, **asked, leaks=set(records.keys))["without_leaks"]
     assert nothing["n_images"] == 0
     assert {entry["value"] for entry in nothing["scores"].values()} == {None}
@@ -117,9 +117,9 @@ def test_copies_are_drawn_together(make: Callable) -> None:
     asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None}
     alone = summarise(records, of, **asked)["scores"]["rmse_per_image"]
     together = summarise(records, of, **asked, families=dict.fromkeys(records.keys, 0))
-    found = together["scores"]["rmse_per_image"]  # one family a class: nothing is left to chance
-    assert found["value"] == pytest.approx(found["low"], abs=1e-12)
-    assert found["value"] == pytest.approx(found["high"], abs=1e-12)
+    entry = together["scores"]["rmse_per_image"]  # one family a class: nothing is left to chance
+    assert entry["value"] == pytest.approx(entry["low"], abs=1e-12)
+    assert entry["value"] == pytest.approx(entry["high"], abs=1e-12)
     assert alone["low"] < alone["value"] < alone["high"]
 
 

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 
 from covseg.errors import RunError
-from covseg.report.pictures import panels, save, stack
+from covseg.report.pictures import log_picture, panels, save, stack
 
 SIDE, GAP, CAPTION = 256, 4, 22
 WIDTH = 4 * SIDE + 3 * GAP
@@ -97,6 +98,21 @@ def test_a_saved_png_decodes_to_the_same_colours(tmp_path):
     save(picture, path)
     decoded = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     np.testing.assert_array_equal(decoded, picture)
+
+
+class TakesImages(CSVLogger):
+    """A user's own logger."""
+
+    def log_image(self, key, images, step) -> None:
+        self.logged = key, images, step
+
+
+def test_any_logger_with_log_image_gets_the_picture_and_others_are_skipped(tmp_path):
+    picture = panels(*quarters(), 0.5)
+    own, csv = TakesImages(tmp_path), CSVLogger(tmp_path)
+    for logger in (own, csv):
+        log_picture(logger, picture, 3)
+    assert own.logged == ("pictures", [picture], 3)
 
 
 @pytest.mark.parametrize("kind", ["the file is a folder", "its folder is a file"])

@@ -53,18 +53,18 @@ def rows(of: dict, score: str) -> list[list[str]]:
 
 
 def test_a_full_summary_fits_80_columns_and_nothing_is_cut():
-    found = lines(summary())
-    assert max(map(len, found)) <= 80
-    assert "…" not in "\n".join(found)
+    printed = lines(summary())
+    assert max(map(len, printed)) <= 80
+    assert "…" not in "\n".join(printed)
     for score in SCORES:
         assert len(rows(summary(), score)) == 2, score
 
 
 def test_a_summary_as_the_dataset_gives_it_fits_as_well():
     of_positives = ("dice_positive", "iou_positive", "miss_rate", "detection_sensitivity")
-    found = lines(summary(**part(of_negatives=of_positives)))
-    assert max(map(len, found)) <= 80
-    assert "…" not in "\n".join(found)
+    printed = lines(summary(**part(of_negatives=of_positives)))
+    assert max(map(len, printed)) <= 80
+    assert "…" not in "\n".join(printed)
 
 
 def test_a_score_stands_with_its_interval_beside_every_baseline():

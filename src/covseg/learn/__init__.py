@@ -1,1 +1,1 @@
-"""Batches become a network."""
+"""Batches become a trained network."""

@@ -1,4 +1,4 @@
-"""Weights in and out of a run folder, never anything that could run code."""
+"""Reads and writes checkpoints; nothing in a file is ever executed."""
 
 import io
 import lzma
@@ -16,26 +16,26 @@ from torch import nn
 from covseg.errors import RunError
 from covseg.files import write_whole
 
-_PREFIX = "network."  # the network's name inside the LightningModule
-# as torch says what it did not run
-_ASKED = re.compile(r"[Uu]nsupported (?:class|operand|(?:global: )?GLOBAL ([\w.]+))")
-_AGAIN = "copy it again, or name another checkpoint"
+_PREFIX = "network."  # the network's attribute in the LightningModule
+# torch's message for an object that ``weights_only`` does not load
+_UNSAFE = re.compile(r"[Uu]nsupported (?:class|operand|(?:global: )?GLOBAL ([\w.]+))")
+_COPY_AGAIN = "copy it again, or name another checkpoint"
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Lightning's way to disk, but a kill or a full disk never costs the checkpoint before."""
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint completely or not at all: a kill or a full disk keeps the old file."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write the new checkpoint whole, or raise RunError and leave the old one."""
+        """Replace the file by the new checkpoint, or raise RunError and leave the old one."""
         file = io.BytesIO()
         torch.save(checkpoint, file)
         write_whole(Path(path), file.getbuffer())
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Put a checkpoint's weights into a network of the same architecture.
+    """Load a checkpoint's weights into a network of the same architecture.
 
     Raises:
         RunError: the file is damaged, holds more than plain values, or belongs to another
@@ -45,19 +45,25 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def put_weights(network: nn.Module, stored: dict[str, Any], path: Path) -> None:
-    """Put the weights of a checkpoint that was read into a network.
+    """Load the weights of a checkpoint that was already read into a network.
+
+    Args:
+        network: of the same architecture.
+        stored: content of the file.
+        path: of the file, for error messages.
 
     Raises:
         RunError: as ``load_weights``.
     """
-    found, wanted = _weights_in(path, stored), network.state_dict()
-    if difference := _difference(wanted, found):  # before any is looked at: a shape can be endless
+    weights, expected = _weights_in(path, stored), network.state_dict()
+    # before any value is read: a damaged file can declare a shape that no memory holds
+    if difference := _difference(expected, weights):
         raise RunError(
             path,
             f"holds another network than the configuration describes ({difference})",
-            "keep a checkpoint with its own config.yaml, or say the same model.* and data.targets",
+            "keep a checkpoint with its own config.yaml, or set the same model.* and data.targets",
         )
-    weights = {name: weight.to(wanted[name].dtype) for name, weight in found.items()}
+    weights = {name: weight.to(expected[name].dtype) for name, weight in weights.items()}
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise RunError(
@@ -67,7 +73,7 @@ def put_weights(network: nn.Module, stored: dict[str, Any], path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a file holds: plain values and tensors, whose shapes may be anything.
+    """The content of a file: plain values and tensors, whose shapes are not checked.
 
     Raises:
         RunError: the file is damaged, or holds more than plain values.
@@ -76,21 +82,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make torch raise almost anything
-        if asked := _ASKED.search(str(error)):
+        if unsafe := _UNSAFE.search(str(error)):
             raise RunError(
                 path,
-                f"holds more than weights, and could run a program ({asked[1] or asked[0]})",
+                f"holds more than weights, and could run a program ({unsafe[1] or unsafe[0]})",
                 "do not use it, and ask who sent it",
             ) from error
         reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
-        raise RunError(path, f"cannot be read ({reason})", _AGAIN) from error
+        raise RunError(path, f"cannot be read ({reason})", _COPY_AGAIN) from error
     if not isinstance(stored, dict):
         raise RunError(path, "holds no weights (state_dict)", "name a checkpoint of covseg")
     return stored
 
 
 def _weights_in(path: Path, stored: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The network's weights, by the network's own names."""
+    """The network's weights, by the names of its own ``state_dict``."""
     weights = stored.get("state_dict")
     if not isinstance(weights, dict):
         raise RunError(path, "holds no weights (state_dict)", "name a checkpoint of covseg")
@@ -102,33 +108,34 @@ def _weights_in(path: Path, stored: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what ``torch.save`` has not written, and what would unpack to more than it is."""
+    """Refuse a file that is no checkpoint, is damaged, or unpacks to more than its size."""
     try:
         size = path.stat().st_size
         if size == 0:
-            raise RunError(path, "is empty", _AGAIN)
+            raise RunError(path, "is empty", _COPY_AGAIN)
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
-            # torch does not look at the checksums: a flipped bit would be another weight
+            # torch does not verify checksums: a flipped bit would change a weight
             damaged = archive.testzip() if unpacked <= size else None
     except OSError as error:
-        raise RunError(path, f"cannot be read ({error.strerror})", _AGAIN) from error
+        raise RunError(path, f"cannot be read ({error.strerror})", _COPY_AGAIN) from error
     except (
         *(zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError),
         *(struct.error, zlib.error, lzma.LZMAError),
     ) as error:
-        raise RunError(path, "is not a checkpoint, or not a whole one", _AGAIN) from error
+        raise RunError(path, "is not a checkpoint, or is incomplete", _COPY_AGAIN) from error
     if unpacked > size:
         raise RunError(path, "unpacks to more than its size", "name a checkpoint of covseg")
     if damaged is not None:
-        raise RunError(path, f"is damaged, for a checksum in it is wrong ({damaged})", _AGAIN)
+        raise RunError(path, f"is damaged (wrong checksum of {damaged})", _COPY_AGAIN)
 
 
-def _difference(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:
-    for name in sorted(wanted.keys() ^ found.keys()):
-        return f"{name} is only in the {'configuration' if name in wanted else 'checkpoint'}"
-    for name, weight in wanted.items():
-        other = found[name]
+def _difference(expected: dict[str, torch.Tensor], stored: dict[str, torch.Tensor]) -> str:
+    """The first difference in names, shapes and types; empty if there is none."""
+    for name in sorted(expected.keys() ^ stored.keys()):
+        return f"{name} is only in the {'configuration' if name in expected else 'checkpoint'}"
+    for name, weight in expected.items():
+        other = stored[name]
         if other.is_nested or other.layout != torch.strided or other.is_meta or other.is_quantized:
             return f"{name} is not a plain tensor"
         if other.shape != weight.shape:

@@ -1,9 +1,9 @@
-"""Losses on logits: an image whose mask is empty still costs.
+"""Losses on logits; an image with an empty mask still contributes.
 
 Each takes ``logits`` [batch, targets, height, width] and ``mask`` of the same shape with {0, 1},
-computes in float32 (squares overflow in 16 bits) and returns the mean over images: a mean over two
-processes' batches is therefore the mean over the joint batch. The annotations are the bounds that a
-configuration is held to.
+computes in float32 (squares overflow in 16 bits) and returns the mean over images, so that the mean
+over the batches of two processes is the mean over the joint batch. A configuration is validated
+against the annotations of the arguments.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from covseg.config.node import Share
 
 _TINY = 1e-7
-# float32 has no room for much larger ones once they are multiplied
+# a product with a much larger weight would overflow float32
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 PositiveWeight = Annotated[float, Field(gt=0, le=1e6)]
 
@@ -34,7 +34,7 @@ class BCE(nn.Module):
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss, a scalar."""
-        # filled on the device: copying a number there would make the host wait
+        # created on the device: copying a number to it would synchronise
         weight = torch.full((), self.positive_weight, dtype=torch.float32, device=logits.device)
         return F.binary_cross_entropy_with_logits(logits.float(), mask.float(), pos_weight=weight)
 
@@ -43,7 +43,7 @@ class Focal(nn.Module):
     """Focal loss (T.-Y. Lin et al., 2017, arXiv 1708.02002): cross-entropy of the hard pixels.
 
     Args:
-        gamma: how much a pixel that is already right is discounted; 0 is cross-entropy.
+        gamma: how strongly well-classified pixels are down-weighted; 0 is cross-entropy.
         alpha: weight of an infected pixel; the others have 1 - alpha.
     """
 
@@ -64,11 +64,11 @@ class Focal(nn.Module):
 
 
 class Tversky(nn.Module):
-    """Tversky loss (S. S. M. Salehi et al., 2017, arXiv 1706.05721), an image at a time.
+    """Tversky loss (S. S. M. Salehi et al., 2017, arXiv 1706.05721), per image and target.
 
     ``1 - (tp + s) / (tp + alpha fp + beta fn + s)``; alpha = beta = 0.5 is the Dice loss. The
-    smoothing ``s`` grows with the image, so that a false alarm on an empty mask has a gradient that
-    can be felt, and the same one at every image size.
+    smoothing ``s`` is proportional to the image's size, so that a false alarm on an empty mask has
+    a gradient that does not vanish, and the same one at every image size.
 
     Args:
         alpha: weight of false positives.
@@ -96,11 +96,11 @@ class Tversky(nn.Module):
 
 
 class BCEDice(nn.Module):
-    """Cross-entropy plus Dice loss: pixels and overlap.
+    """Binary cross-entropy plus Dice loss.
 
     Args:
-        dice_weight: of the Dice loss; cross-entropy has 1.
-        smooth: of the Dice loss, a share of the image's pixels.
+        dice_weight: weight of the Dice loss; that of cross-entropy is 1.
+        smooth: smoothing of the Dice loss, as a share of the image's pixels.
     """
 
     def __init__(self, dice_weight: Weight = 1.0, smooth: PositiveWeight = 1e-3) -> None:

@@ -1,8 +1,8 @@
-"""The LightningModule: one step, told apart by its stage; it knows no architecture and no file."""
+"""The LightningModule: how any network is trained, validated and tested."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import lightning as L
 import torch
@@ -15,29 +15,21 @@ from covseg.data.dataset import Sample, to_network
 from covseg.errors import TrainingError
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-
-
-class SchedulerFactory(Protocol):
-    """How a schedule is made: from the optimizer and the number of steps of the run."""
-
-    def __call__(
-        self, optimizer: torch.optim.Optimizer, total_steps: int
-    ) -> LRScheduler | ReduceLROnPlateau:
-        """The schedule."""
+SchedulerFactory = Callable[..., LRScheduler | ReduceLROnPlateau]
 
 
 class SegmentationModule(L.LightningModule):
-    """A network, its loss, its metrics and how it is optimised.
+    """A network with its loss, metrics and optimizer.
 
     Args:
         network: image [batch, 1, size, size] -> logits [batch, targets, size, size].
         loss: (logits, mask) -> scalar.
         scores: updated with (probability, truth, row), logged as ``val/<name>``.
-        records: updated alike while testing; ``collected`` holds what it computed.
+        records: updated with the same while testing; ``collected`` is its result.
         threshold: prediction = probability > threshold, for pictures.
         make_optimizer: parameters -> optimizer.
-        make_scheduler: None for a constant rate.
-        monitor: what a plateau schedule watches.
+        make_scheduler: (optimizer, total_steps) -> scheduler; None for a constant rate.
+        monitor: name of the logged score that a plateau schedule uses.
         channels_last: memory format of images and weights.
         hparams: plain values only, so that a checkpoint loads with ``weights_only=True``.
     """
@@ -59,8 +51,8 @@ class SegmentationModule(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(dict(hparams or {}))
         self.network, self.loss = network, loss
-        # its look for NaN would make the host wait in each step; without it weights are ignored
-        # (torchmetrics 1.9), and Val needs them
+        # checking for NaN would synchronise the device at every step; torchmetrics 1.9 ignores
+        # weights if the check is disabled, and Val needs them
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric()
         self.train_rmse = MeanSquaredError(squared=False)
         self.val_scores = scores.clone(prefix="val/")
@@ -75,22 +67,22 @@ class SegmentationModule(L.LightningModule):
 
     @property
     def train_metrics(self) -> tuple[Metric, ...]:
-        """What gathers over the batches of an epoch."""
+        """The metrics that accumulate over the batches of an epoch."""
         return self.train_loss, self.train_rmse
 
     def on_fit_start(self) -> None:
-        """Keep the metrics in 32 bits: a ``*-true`` precision has cast them with the network."""
+        """Cast the metrics back to float32: a ``*-true`` precision casts them with the network."""
         for metric in (*self.train_metrics, self.val_loss):
             metric.set_dtype(torch.float32)
 
     def training_step(self, batch: Sample, batch_idx: int) -> torch.Tensor:
-        """Loss of a batch; RMSE here is that of the resized masks: a sign of progress, no score.
+        """Loss of a batch. The RMSE, here on the resized masks, shows progress and is no score.
 
-        Nothing here waits for the device: a host that is ahead of it keeps it busy.
+        Nothing here synchronises the device, so that the host can queue work ahead of it.
         """
         logits = self.network(self._input(batch.image))
         loss: torch.Tensor = self.loss(logits, batch.mask)
-        self._note_loss(loss.detach(), batch, batch_idx)
+        self._record_loss(loss.detach(), batch, batch_idx)
         self.train_loss.update(loss.detach())
         probability = logits.detach().float().sigmoid()
         self.train_rmse.update(probability.flatten(), batch.mask.float().flatten())
@@ -101,33 +93,33 @@ class SegmentationModule(L.LightningModule):
         return loss * self._share_of_step(batch_idx)
 
     def _share_of_step(self, batch_idx: int) -> float:
-        """Factor that makes the gradient of a step the mean over the batches that it is made of.
+        """Factor that makes the gradient of a step the mean over its batches.
 
-        Lightning divides every loss by ``accumulate_grad_batches``, and the last step of an epoch
+        Lightning divides every loss by ``accumulate_grad_batches``, but the last step of an epoch
         may have fewer batches.
         """
-        wanted = self.trainer.accumulate_grad_batches
+        per_step = self.trainer.accumulate_grad_batches
         n_batches = int(self.trainer.num_training_batches)
-        rest = n_batches % wanted
-        return wanted / rest if rest and batch_idx >= n_batches - rest else 1.0
+        rest = n_batches % per_step
+        return per_step / rest if rest and batch_idx >= n_batches - rest else 1.0
 
     def on_train_epoch_end(self) -> None:
-        """Look at the losses of the last steps."""
-        self._refuse_nonfinite()
+        """Check the losses of the last steps."""
+        self._check_losses()
 
     def on_validation_start(self) -> None:
-        """Score with the statistics that a checkpoint holds, those of the first process."""
-        self._refuse_nonfinite()
+        """Use the buffers (batch norm's statistics) of the first process, as a checkpoint does."""
+        self._check_losses()
         if self.trainer.world_size > 1:
-            for statistic in self.network.buffers():
-                distributed.broadcast(statistic, src=0)
+            for buffer in self.network.buffers():
+                distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        """Scores and loss of a batch, both at the size of the truth."""
+        """Scores and loss of a batch, both at the size of the mask on disk."""
         logits = self._plain_logits(batch.image)
         at_truth = F.interpolate(logits, batch.mask.shape[-2:], mode="bilinear")
         loss: torch.Tensor = self.loss(at_truth, batch.mask)
-        self._note_loss(loss, batch, batch_idx)
+        self._record_loss(loss, batch, batch_idx)
         self.val_loss.update(loss, weight=len(batch.row))
         self.val_scores.update(logits.sigmoid(), batch.mask, batch.row)
         self.log("val/loss", self.val_loss, on_step=False, on_epoch=True)
@@ -135,16 +127,16 @@ class SegmentationModule(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the scores that are defined; ``val_values`` holds them until the next validation.
 
-        A callback that watches an undefined score sees the worst possible value.
+        A callback that monitors an undefined score sees the worst possible value.
         """
-        self._refuse_nonfinite()
+        self._check_losses()
         values = self.val_scores.compute()
         self.val_scores.reset()
         self.val_values = {k: float(v) for k, v in values.items() if not v.isnan()}
         for name, value in self.val_values.items():
             self.log(name, value, prog_bar=name == self._monitor)
         for name, metric in self.val_scores.items():
-            if name not in self.val_values:  # what watches it must not see that of an epoch before
+            if name not in self.val_values:  # else callbacks would see the last epoch's value
                 worst = torch.tensor(0.0 if metric.higher_is_better else 1.0)
                 self.trainer.callback_metrics[name] = worst
 
@@ -162,66 +154,66 @@ class SegmentationModule(L.LightningModule):
         return self._plain_logits(image).sigmoid()
 
     def _plain_logits(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits in float32, without the compiler.
+        """Logits in float32, from the network without ``torch.compile``.
 
-        The compiled network rounds differently from the plain one, and a score must not depend on
-        how a run was trained: ``forward`` is the way around ``network.compile()``.
+        A compiled network rounds differently, and a score must not depend on how a run was trained.
+        Calling ``forward`` directly bypasses ``network.compile()``.
         """
         logits: torch.Tensor = self.network.forward(self._input(image))
         return logits.float()
 
     def _input(self, image: torch.Tensor) -> torch.Tensor:
-        """What the network takes of a batch of uint8 images, in its own precision."""
+        """The network's input for a batch of uint8 images, in the network's dtype."""
         weight = next(self.network.parameters())
         return to_network(image).to(weight.dtype, memory_format=self._format)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the last good checkpoint: one with broken weights is not written over it."""
-        self._refuse_nonfinite()
+        """Refuse to overwrite a good checkpoint by one with weights that are not finite."""
+        self._check_losses()
         for name, weight in checkpoint["state_dict"].items():
             if not torch.isfinite(weight).all():
-                raise TrainingError(f"the weights ({name})", "are not finite any more", _REMEDY)
+                raise TrainingError(f"the weights ({name})", "are no longer finite", _REMEDY)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and its schedule if there is one."""
+        """The optimizer, with its scheduler if there is one."""
         optimizer = self._make_optimizer(self.network.parameters())
         if self._make_scheduler is None:
             return optimizer
-        steps = self.trainer.estimated_stepping_batches  # infinite where only plateau may be used
+        steps = self.trainer.estimated_stepping_batches  # infinite only with plateau
         total = int(steps) if math.isfinite(steps) else 0
         scheduler = self._make_scheduler(optimizer, total_steps=total)
-        plan: dict[str, Any] = {"scheduler": scheduler, "interval": "step"}
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": "step"}
         if isinstance(scheduler, ReduceLROnPlateau):
-            often = self.trainer.check_val_every_n_epoch or 1
-            plan |= {"interval": "epoch", "frequency": often, "monitor": self._monitor}
-        return {"optimizer": optimizer, "lr_scheduler": plan}
+            frequency = self.trainer.check_val_every_n_epoch or 1
+            config |= {"interval": "epoch", "frequency": frequency, "monitor": self._monitor}
+        return {"optimizer": optimizer, "lr_scheduler": config}
 
-    def _note_loss(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
+    def _record_loss(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
         stage = "training" if self.training else "Val"
         place = f"the {stage} loss of epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
         self._losses.append((place, loss, batch.row))
-        if len(self._losses) >= _LOSSES_AT_ONCE:
-            self._refuse_nonfinite()
+        if len(self._losses) >= _CHECK_EVERY_N_LOSSES:
+            self._check_losses()
 
-    def _refuse_nonfinite(self) -> None:
-        """Look at the losses that were noted, all at once: reading one waits for the device.
+    def _check_losses(self) -> None:
+        """Check the recorded losses, many at a time because reading one synchronises the device.
 
         Raises:
-            TrainingError: names the first that is not finite, with its batch and images.
+            TrainingError: a loss is not finite; names its batch and images.
         """
-        noted, self._losses = self._losses, []
-        if not noted:
+        losses, self._losses = self._losses, []
+        if not losses:
             return
-        values = torch.stack([loss for _, loss, _ in noted]).tolist()
-        for (place, _, numbers), value in zip(noted, values, strict=True):
+        values = torch.stack([loss for _, loss, _ in losses]).tolist()
+        for (place, _, numbers), value in zip(losses, values, strict=True):
             if not math.isfinite(value):
                 rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
                 names = ", ".join(rows[number].name for number in numbers.tolist())
                 raise TrainingError(f"{place} ({names})", f"is {value}", _REMEDY)
 
 
-_LOSSES_AT_ONCE = 50  # steps until a loss that is not finite is noticed
+_CHECK_EVERY_N_LOSSES = 50
 _REMEDY = (
     "lower optimizer.lr, or set trainer.gradient_clip_val=1; "
-    "the last good state, if an epoch ended before, is checkpoints/last.ckpt"
+    "checkpoints/last.ckpt is the last good state, if an epoch was completed"
 )

@@ -1,4 +1,4 @@
-"""How far a run has come, as its checkpoints say it."""
+"""The progress of a run, as stored in its checkpoints."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,19 +6,19 @@ from typing import Any
 
 from covseg.errors import RunError
 
-KEY = "covseg"  # of the checkpoint
+KEY = "covseg"  # of the checkpoint's dict
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A place between two optimizer steps.
+    """A position between two optimizer steps.
 
     Attributes:
-        epoch: epochs that are complete, validation and schedules included.
-        batch: batches of the next epoch that are done, of each process.
-        step: optimizer steps in all.
-        batches: in all, of each process.
-        stop: whether training is over, because a callback said so.
+        epoch: completed epochs, including validation and schedules.
+        batch: batches done in the next epoch, per process.
+        step: optimizer steps in total.
+        batches: batches in total, per process.
+        stop: whether a callback ended training.
     """
 
     epoch: int = 0
@@ -29,26 +29,30 @@ class Progress:
 
 
 def progress_of(checkpoint: dict[str, Any], path: Path) -> Progress:
-    """Where a checkpoint was taken.
+    """The progress stored in a checkpoint.
+
+    Args:
+        checkpoint: content of the file.
+        path: of the file, for the error message.
 
     Raises:
-        RunError: it does not say, or not in this covseg's words.
+        RunError: there is none, or its fields are not those of ``Progress``.
     """
     try:
         return Progress(**checkpoint[KEY]["progress"])
     except (LookupError, TypeError) as error:
         raise RunError(
             path,
-            "does not say how far its run has come",
-            "start another run from its weights, with init=<run folder>",
+            "has no progress to resume from",
+            "start a new run from its weights with init=<run folder>",
         ) from error
 
 
-class Halted(BaseException):
-    """Training was asked to end, and has saved where it was.
+class TrainingPaused(BaseException):
+    """Training was asked to stop; its progress is saved, and ``resume`` continues from there.
 
     Args:
-        progress: where that is.
+        progress: as saved.
     """
 
     def __init__(self, progress: Progress) -> None:

@@ -12,7 +12,7 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 def cosine(
     optimizer: Optimizer, total_steps: int, final_lr: Annotated[float, Field(ge=0, le=1e3)] = 0.0
 ) -> CosineAnnealingLR:
-    """From the optimizer's rate to ``final_lr`` along half a cosine, step by step."""
+    """From the optimizer's rate to ``final_lr`` along half a cosine, at every step."""
     return CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final_lr)
 
 
@@ -24,12 +24,11 @@ def one_cycle(
 ) -> OneCycleLR:
     """Up to the optimizer's rate during ``warmup`` (a share of all steps), then down to almost 0.
 
-    L. N. Smith and N. Topin, 2017 (arXiv 1708.07120). ``momentum`` (Adam's first beta) goes the
-    other way, from the second of two values down to the first and back; None leaves it to the
-    optimizer's own.
+    L. N. Smith and N. Topin, 2017 (arXiv 1708.07120). ``momentum`` (Adam's first beta), given as
+    [low, high], goes from high down to low and back; None keeps the optimizer's own value.
     """
     low, high = momentum or (0.85, 0.95)
-    if warmup * total_steps == 1:  # torch would divide by the steps of the way up: none
+    if warmup * total_steps == 1:  # torch would divide by zero
         warmup /= 2
     peaks = [group["lr"] for group in optimizer.param_groups]
     return OneCycleLR(
@@ -49,9 +48,9 @@ def plateau(
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.3,
     patience: NonNegativeInt = 3,
 ) -> ReduceLROnPlateau:
-    """Times ``factor`` after ``patience`` epochs without a better RMSE on Val.
+    """Multiplies the rate by ``factor`` after ``patience`` epochs without a better RMSE on Val.
 
-    ``total_steps`` plays no part here; it stands in the signature that all schedules share.
+    ``total_steps`` is unused; all schedules have the same signature.
     """
     del total_steps
     return ReduceLROnPlateau(optimizer, mode="min", factor=factor, patience=patience)

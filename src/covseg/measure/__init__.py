@@ -1,1 +1,1 @@
-"""A network's probabilities become counts, counts become scores with intervals."""
+"""Probabilities become counts, counts become scores with intervals."""

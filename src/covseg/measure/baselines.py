@@ -1,7 +1,7 @@
-"""What a score has to beat: four predictions that need no network, scored by the same code.
+"""Four trivial predictions that a network has to beat, scored by the same code.
 
-*Predict nothing*; *constant*, the infected share of the fitting data everywhere; *mean mask*, the
-mean of the positive fitting masks; *lung mask*, an oracle that knows the truth of the lungs.
+*Predict nothing*; *constant*, the infected share of the fitting data at every pixel; *mean mask*,
+the mean of the positive masks of the fitting data; *lung mask*, an oracle with the true lung mask.
 """
 
 import io
@@ -21,19 +21,20 @@ from covseg.files import write_whole
 from covseg.measure.counts import count
 from covseg.measure.records import Records
 
-_BLOCK = 64  # images at a time
-_CANDIDATES = np.linspace(0.01, 0.99, 99, dtype=np.float32)  # thresholds of the mean mask
+_BLOCK_SIZE = 64  # images
+_THRESHOLDS = np.linspace(0.01, 0.99, 99, dtype=np.float32)  # tried for the mean mask
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """What the baselines know of the fitting data.
+class BaselineStatistics:
+    """Statistics of the fitting data that the baselines predict from.
 
     Attributes:
         share: infected share of all pixels, float64 [targets].
         mean_mask: mean of the positive masks, float32 [targets, height, width].
-        threshold: of the mean mask, with the best ``dice_positive`` on the fitting data, [targets].
+        threshold: of the mean mask, with the best ``dice_positive`` on the fitting data, float32
+            [targets].
     """
 
     share: npt.NDArray[np.float64]
@@ -49,8 +50,12 @@ class Statistics:
         write_whole(path, file.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> "Statistics":
-        """Read back; RunError where the file is missing or damaged."""
+    def load(cls, path: Path) -> "BaselineStatistics":
+        """Read from a ``.npz`` file.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(file["share"], file["mean_mask"], file["threshold"])
@@ -60,11 +65,11 @@ class Statistics:
             ) from error
 
 
-def fit(store: Store, rows: Sequence[int], targets: Sequence[str]) -> Statistics:
-    """Learn the baselines from the fitting data alone."""
-    learnt = [_fit_target(store.masks[target], rows) for target in targets]
-    share, mean_mask, threshold = zip(*learnt, strict=True)
-    return Statistics(np.array(share), np.stack(mean_mask), np.array(threshold, np.float32))
+def fit(store: Store, rows: Sequence[int], targets: Sequence[str]) -> BaselineStatistics:
+    """Compute the statistics of each target from the fitting data."""
+    fitted = [_fit_target(store.masks[target], rows) for target in targets]
+    share, mean_mask, threshold = zip(*fitted, strict=True)
+    return BaselineStatistics(np.array(share), np.stack(mean_mask), np.array(threshold, np.float32))
 
 
 def _fit_target(masks: Pixels, rows: Sequence[int]) -> tuple[float, Floats, np.float32]:
@@ -81,45 +86,35 @@ def _fit_target(masks: Pixels, rows: Sequence[int]) -> tuple[float, Floats, np.f
 def _best_threshold(
     mean_mask: Floats, masks: Pixels, positives: npt.NDArray[np.int64]
 ) -> np.float32:
-    """The candidate whose mean Dice over all positive masks is the highest."""
-    predictions = (mean_mask.reshape(-1, 1) > _CANDIDATES).astype(
-        np.float32
-    )  # [pixels, candidates]
-    dice = np.zeros(len(_CANDIDATES))
+    """The threshold with the highest mean Dice over all positive masks."""
+    above = mean_mask.reshape(-1, 1) > _THRESHOLDS  # [pixels, thresholds]
+    predictions = above.astype(np.float32)
+    dice = np.zeros(len(_THRESHOLDS))
     for block in _blocks(positives):
         truth = masks[block].reshape(len(block), -1).astype(np.float32)
-        overlap = truth @ predictions  # [block, candidates]
+        overlap = truth @ predictions  # [block, thresholds]
         dice += (2 * overlap / (truth.sum(1, keepdims=True) + predictions.sum(0))).sum(0)
-    return np.float32(_CANDIDATES[dice.argmax()])
+    return np.float32(_THRESHOLDS[dice.argmax()])
 
 
 def records(
-    statistics: Statistics, store: Store, rows: Sequence[int], targets: Sequence[str]
+    statistics: BaselineStatistics, store: Store, rows: Sequence[int], targets: Sequence[str]
 ) -> dict[str, Records]:
     """The records of each baseline on ``rows``.
 
-    ``lung_mask`` is left out where a lung mask is missing, and for the target lung.
+    ``lung_mask`` is left out if an image has no lung mask, and for the target lung.
     """
-    index = store.index
-    predictors: dict[str, tuple[npt.ArrayLike, npt.ArrayLike]] = {
-        "predict_nothing": (np.zeros((len(targets), 1, 1)), 0.5),
-        "constant": (statistics.share[:, None, None], 0.5),
-        "mean_mask": (statistics.mean_mask, statistics.threshold[:, None, None]),
+    constant = statistics.share[:, None, None].astype(np.float32)
+    threshold = statistics.threshold[:, None, None]
+    records = {
+        "predict_nothing": _score(store, rows, targets, np.zeros_like(constant)),
+        "constant": _score(store, rows, targets, constant),
+        "mean_mask": _score(store, rows, targets, statistics.mean_mask, threshold),
     }
-    found = {
-        name: _score(
-            store,
-            rows,
-            targets,
-            np.asarray(probability, np.float32),
-            np.asarray(threshold, np.float32),
-        )
-        for name, (probability, threshold) in predictors.items()
-    }
-    if set(targets) != {"lung"} and all(index.rows[row].lung for row in rows):
-        lungs = _score(store, rows, targets, None, np.asarray(0.5, np.float32))
-        found["lung_mask"] = lungs.where(lungs.target != "lung")
-    return found
+    if set(targets) != {"lung"} and all(store.index.rows[row].lung for row in rows):
+        lungs = _score(store, rows, targets, None)
+        records["lung_mask"] = lungs.where(lungs.target != "lung")
+    return records
 
 
 def _score(
@@ -127,22 +122,26 @@ def _score(
     rows: Sequence[int],
     targets: Sequence[str],
     probability: Floats | None,
-    threshold: Floats,
+    threshold: Floats | float = 0.5,
 ) -> Records:
-    """Score one probability for all images, or each image's lung mask (None)."""
-    gathered = []
+    """The records of one probability [targets, height, width] for all images.
+
+    ``None`` stands for each image's own lung mask.
+    """
+    thresholds = torch.as_tensor(threshold, dtype=torch.float32)
+    blocks = []
     for block in _blocks(np.asarray(rows)):
         truth = torch.from_numpy(np.stack([store.masks[t][block] for t in targets], axis=1))
         if probability is None:
             lungs = torch.from_numpy(store.masks["lung"][block])
-            guess = lungs[:, None].expand(truth.shape)
+            predicted = lungs[:, None].expand(truth.shape)
         else:
-            guess = torch.from_numpy(probability).expand(len(block), -1, -1, -1)
-        counts = count(guess, truth, torch.from_numpy(threshold))
-        gathered.append(np.concatenate([block[:, None], counts.flatten(1).numpy()], axis=1))
-    return Records.of(np.concatenate(gathered), store.index.rows, targets)
+            predicted = torch.from_numpy(probability).expand(len(block), -1, -1, -1)
+        counts = count(predicted, truth, thresholds)
+        blocks.append(np.concatenate([block[:, None], counts.flatten(1).numpy()], axis=1))
+    return Records.of(np.concatenate(blocks), store.index.rows, targets)
 
 
 def _blocks(rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    for start in range(0, len(rows), _BLOCK):
-        yield rows[start : start + _BLOCK]
+    for start in range(0, len(rows), _BLOCK_SIZE):
+        yield rows[start : start + _BLOCK_SIZE]

@@ -1,7 +1,7 @@
-"""A batch of probabilities becomes counts: seven numbers an image and target.
+"""A batch of probabilities becomes counts: seven numbers per image and target.
 
-Every score that covseg prints is arithmetic on these numbers, so the definitions live here and in
-``scores.py`` alone.
+Every score that covseg prints is computed from these numbers; all definitions are here and in
+``scores.py``.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FIELDS = ("n_pixels", "truth_pixels", "tp", "fp", "fn", "absolute_error", "squar
 
 
 def to_truth_size(probability: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Resize a probability bilinearly to the size of the truth: truth itself is never resized.
+    """Resize a probability bilinearly to the size of the truth, which is never resized itself.
 
     Args:
         probability: [batch, targets, any height, any width].
@@ -32,15 +32,15 @@ def to_truth_size(probability: torch.Tensor, truth: torch.Tensor) -> torch.Tenso
 def count(
     probability: torch.Tensor, truth: torch.Tensor, threshold: float | torch.Tensor
 ) -> torch.Tensor:
-    """Count each image and target on its own.
+    """Count the pixels and sum the errors of each image and target.
 
     Args:
-        probability: [batch, targets, any height, any width], of any float type.
+        probability: [batch, targets, any height, any width], any dtype.
         truth: {0, 1} masks at their size on disk, [batch, targets, height, width].
-        threshold: prediction = probability > threshold.
+        threshold: prediction = probability > threshold; a tensor has to broadcast with ``truth``.
 
     Returns:
-        float64 [batch, targets, len(FIELDS)], errors summed over the pixels of an image.
+        float64 [batch, targets, len(FIELDS)].
     """
     probability = to_truth_size(probability.float(), truth)
     positive, predicted = truth.bool(), probability > threshold
@@ -56,10 +56,10 @@ def count(
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of n images, one array a field; float64 [n] each.
+    """The counts of n images, one array per field; float64 [n] each.
 
     Attributes:
-        detection_min_pixels: predicted pixels from which on an image is called infected.
+        detection_min_pixels: minimum of predicted pixels for an image to be called infected.
     """
 
     n_pixels: Numbers
@@ -73,21 +73,21 @@ class Counts:
 
     @classmethod
     def of(cls, values: Numbers, detection_min_pixels: int = 1) -> "Counts":
-        """From an array [n, len(FIELDS)]."""
+        """Create from an array [n, len(FIELDS)]."""
         fields: dict[str, Any] = dict(zip(FIELDS, np.asarray(values, np.float64).T, strict=True))
         return cls(**fields, detection_min_pixels=detection_min_pixels)
 
     @property
     def positive(self) -> npt.NDArray[np.bool_]:
-        """Whether an image's truth mask has any pixel."""
+        """Whether the truth mask of an image is not empty."""
         return self.truth_pixels > 0
 
     @property
     def predicted_pixels(self) -> Numbers:
-        """Predicted pixels of an image."""
+        """Number of predicted pixels of an image."""
         return self.tp + self.fp
 
     @property
     def called_infected(self) -> npt.NDArray[np.bool_]:
-        """Whether the prediction is large enough to call the image infected."""
+        """Whether the prediction has enough pixels to call the image infected."""
         return self.predicted_pixels >= self.detection_min_pixels

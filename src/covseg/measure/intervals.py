@@ -1,9 +1,8 @@
-"""95 % intervals: how far a score could move with other images of the same kind.
+"""95 % confidence intervals of scores over the choice of images, not over the seed of a training.
 
-Percentile bootstrap, stratified by patient class (otherwise the noise of the class ratio doubles
-the width), with copies of one radiograph drawn together as far as they are known (they are no
-independent images); and Wilson's interval for shares of images. They cover the choice of images,
-not the seed of a training.
+Percentile bootstrap, stratified by patient class (otherwise the variance of the class ratio doubles
+the width); known copies of one radiograph are not independent and are drawn together. Shares of
+images have Wilson's interval.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ N_RESAMPLES = 2000
 _LEVEL = 0.95
 _Z = 1.959963984540054  # standard normal quantile of 0.975
 _SEED = 0
-_BLOCK = 250  # resamples at a time: bounds the memory, not the result
+_BLOCK_SIZE = 250  # resamples computed at a time; limits memory, does not change the result
 
 Interval = tuple[float, float] | None
 
@@ -35,48 +34,51 @@ def intervals(
         scores: by name.
         counts: of n images, in an order that does not depend on the run.
         strata: [n], resampled separately.
-        families: [n], drawn together where they are equal; None draws each image by itself.
+        families: [n], images with equal values are drawn together; None: every image is drawn
+            separately.
     """
-    names = list(scores)
-    above = np.stack([scores[name].numerator(counts) for name in names], axis=1)
-    below = np.stack([scores[name].denominator(counts) for name in names], axis=1)
+    above = np.stack([score.numerator(counts) for score in scores.values()], axis=1)
+    below = np.stack([score.denominator(counts) for score in scores.values()], axis=1)
     if families is not None:
         numbers = _family_numbers(strata, families)
         _, firsts = np.unique(numbers, return_index=True)
         strata, above, below = strata[firsts], _sums(above, numbers), _sums(below, numbers)
     with np.errstate(invalid="ignore", divide="ignore"):
-        draws = np.concatenate(
-            [(w @ above) / (w @ below) for w in _resamples(strata)], axis=0
-        )  # [N_RESAMPLES, n_scores]
-    found: dict[str, Interval] = {}
-    for place, name in enumerate(names):
-        score, n = scores[name], float(below[:, place].sum())
-        if n == 0:
-            found[name] = None
-        elif score.rate:
-            found[name] = wilson(float(above[:, place].sum()), n)
-        else:
-            values = draws[np.isfinite(draws[:, place]), place]
-            tail = 100 * (1 - _LEVEL) / 2
-            low, high = np.percentile(np.sqrt(values) if score.root else values, [tail, 100 - tail])
-            found[name] = float(low), float(high)
-    return found
+        ratios = [(weights @ above) / (weights @ below) for weights in _resamples(strata)]
+    columns = np.concatenate(ratios).T  # [n_scores, N_RESAMPLES]
+    return {
+        name: _interval(score, float(a.sum()), float(b.sum()), column)
+        for (name, score), a, b, column in zip(
+            scores.items(), above.T, below.T, columns, strict=True
+        )
+    }
+
+
+def _interval(score: Score, above: float, below: float, ratios: Numbers) -> Interval:
+    if below == 0:
+        return None
+    if score.rate:
+        return wilson(above, below)
+    values = ratios[np.isfinite(ratios)]
+    tail = 100 * (1 - _LEVEL) / 2
+    low, high = np.percentile(np.sqrt(values) if score.root else values, [tail, 100 - tail])
+    return float(low), float(high)
 
 
 def _family_numbers(
     strata: npt.NDArray[np.str_], families: Sequence[Hashable]
 ) -> npt.NDArray[np.intp]:
-    """The families within a stratum, numbered as they come, [n]."""
+    """A number for each family within a stratum, in order of appearance, [n]."""
     numbers: dict[Hashable, int] = {}
     pairs = zip(strata.tolist(), families, strict=True)
     return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], np.intp)
 
 
 def _sums(values: Numbers, numbers: npt.NDArray[np.intp]) -> Numbers:
-    """The rows [n, k] of each number added up, [numbers, k]."""
-    found = np.zeros((numbers.max(initial=-1) + 1, values.shape[1]))
-    np.add.at(found, numbers, values)
-    return found
+    """Sums of the rows [n, k] with equal number, [numbers, k]."""
+    sums = np.zeros((numbers.max(initial=-1) + 1, values.shape[1]))
+    np.add.at(sums, numbers, values)
+    return sums
 
 
 def wilson(successes: float, n: float) -> tuple[float, float]:
@@ -85,19 +87,19 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
     centre = share + _Z**2 / (2 * n)
     half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
     scale = 1 + _Z**2 / n
-    # the bounds of no and of only successes are exact: rounding must not move them past the share
+    # exact bounds for 0 and n successes: rounding must not move them past the share
     low = 0.0 if successes == 0 else float((centre - half) / scale)
     high = 1.0 if successes == n else float((centre + half) / scale)
     return low, high
 
 
 def _resamples(strata: npt.NDArray[np.str_]) -> Iterator[Numbers]:
-    """How often each image is drawn: blocks [_BLOCK, n], each class as often as it is there."""
+    """How often each image is drawn, [_BLOCK_SIZE, n]; every stratum keeps its size."""
     generator = np.random.default_rng(_SEED)
     members = [np.flatnonzero(strata == name) for name in np.unique(strata)]
-    for _ in range(0, N_RESAMPLES, _BLOCK):
-        weights = np.zeros((_BLOCK, len(strata)))
+    for _ in range(0, N_RESAMPLES, _BLOCK_SIZE):
+        weights = np.zeros((_BLOCK_SIZE, len(strata)))
         for places in members:
             uniform = np.full(len(places), 1 / len(places))
-            weights[:, places] = generator.multinomial(len(places), uniform, size=_BLOCK)
+            weights[:, places] = generator.multinomial(len(places), uniform, size=_BLOCK_SIZE)
         yield weights

@@ -1,4 +1,4 @@
-"""The torchmetrics: they gather counts over batches and processes and turn them into a score."""
+"""torchmetrics that collect counts over batches and processes and compute scores from them."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
 from covseg.measure.counts import FIELDS, Counts, count
-from covseg.measure.scores import SCORES
+from covseg.measure.scores import SCORES, Score
 
 
 class ImageRecords(Metric):
     """The records of all images of all processes, each exactly once.
 
-    ``compute`` gives float64 [n, 1 + targets * len(FIELDS)]: the row's number in the index (names
-    cannot travel between processes), then the counts of each target.
+    ``compute`` returns float64 [n, 1 + targets * len(FIELDS)]: the row's number in the index (a
+    metric state has to be a tensor, so there is no name), then the counts of each target.
 
     Args:
         threshold: prediction = probability > threshold.
@@ -30,43 +30,42 @@ class ImageRecords(Metric):
         self.add_state("records", default=[], dist_reduce_fx="cat")
 
     def update(self, probability: torch.Tensor, truth: torch.Tensor, row: torch.Tensor) -> None:
-        """Count a batch.
+        """Add the counts of a batch.
 
         Args:
             probability: [batch, targets, any height, any width].
-            truth: {0, 1} at its size on disk, [batch, targets, height, width].
-            row: [batch].
+            truth: {0, 1} masks at their size on disk, [batch, targets, height, width].
+            row: numbers in the index, [batch].
         """
         counts = count(probability, truth, self.threshold)
         assert isinstance(self.records, list)
         self.records.append(torch.cat([row.double()[:, None], counts.flatten(1)], dim=1))
 
     def compute(self) -> torch.Tensor:
-        """The records, in the order in which they came."""
+        """The records, in the order of the updates."""
         return dim_zero_cat(self.records)
 
 
 class ImageScore(ImageRecords):
-    """One of ``scores.SCORES`` over all images seen: ``ImageScore("rmse_per_image")`` is the RMSE.
+    """A score over all images, e.g. ``ImageScore(SCORES["rmse_per_image"])``.
 
-    With several targets every image and target is an image of its own. An undefined score is NaN
-    here, because a tensor knows no None.
+    With several targets, each target of an image counts as an image. An undefined score is NaN.
 
     Args:
-        name: of the score.
+        score: computed from the counts.
         threshold: prediction = probability > threshold.
-        detection_min_pixels: predicted pixels from which on an image is called infected.
+        detection_min_pixels: minimum of predicted pixels for an image to be called infected.
     """
 
     def __init__(
-        self, name: str, threshold: float = 0.5, detection_min_pixels: int = 1, **kwargs: Any
+        self, score: Score, threshold: float = 0.5, detection_min_pixels: int = 1, **kwargs: Any
     ) -> None:
         super().__init__(threshold, **kwargs)
-        self.score, self.detection_min_pixels = SCORES[name], detection_min_pixels
+        self.score, self.detection_min_pixels = score, detection_min_pixels
 
     @property
     def higher_is_better(self) -> bool:  # type: ignore[override]  # torchmetrics has it per class
-        """Whether more of the score is better."""
+        """Whether a higher score is better."""
         return not self.score.low_is_good
 
     def compute(self) -> torch.Tensor:
@@ -77,7 +76,7 @@ class ImageScore(ImageRecords):
 
 
 def all_scores(threshold: float, detection_min_pixels: int) -> MetricCollection:
-    """Every score as one collection; it recognises equal states and counts a batch once."""
+    """All scores as one collection, which detects that their states are equal and shares them."""
     return MetricCollection(
-        {name: ImageScore(name, threshold, detection_min_pixels) for name in SCORES}
+        {name: ImageScore(s, threshold, detection_min_pixels) for name, s in SCORES.items()}
     )

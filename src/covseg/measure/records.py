@@ -1,11 +1,10 @@
-"""Records: what a run knows of each image, and the file that anyone can recompute a score from."""
+"""Records: the counts of each image, and the file from which every score can be recomputed."""
 
 import csv
 import io
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,10 @@ _WHOLE = FIELDS[:5]  # the rest are sums of errors
 
 @dataclass(frozen=True)
 class Records:
-    """One record an image and target, sorted by split, class, name, then target.
+    """One record per image and target, sorted by split, class, name, then target.
 
     Attributes:
-        name: of the file, [n].
+        name: name of the file, [n].
         split: [n].
         patient_class: [n].
         target: [n].
@@ -40,11 +39,11 @@ class Records:
 
     @classmethod
     def of(cls, gathered: Numbers, rows: Sequence[Row], targets: Sequence[str]) -> "Records":
-        """From what ``ImageRecords`` gathered: [n, 1 + targets * len(FIELDS)].
+        """Create from the result of ``ImageRecords``, [n, 1 + targets * len(FIELDS)].
 
         Raises:
-            RuntimeError: an image was counted twice, which no number of processes may cause.
-            TrainingError: a network gave something that is no number.
+            RuntimeError: an image was counted twice.
+            TrainingError: a probability is not finite.
         """
         numbers = gathered[:, 0].astype(np.int64)
         if len(np.unique(numbers)) < len(numbers):
@@ -74,43 +73,32 @@ class Records:
 
     @classmethod
     def joined(cls, parts: Sequence["Records"]) -> "Records":
-        """The records of several sets of images, sorted as those of one are."""
-        joined = cls(
-            np.concatenate([part.name for part in parts]),
-            np.concatenate([part.split for part in parts]),
-            np.concatenate([part.patient_class for part in parts]),
-            np.concatenate([part.target for part in parts]),
-            np.concatenate([part.values for part in parts]),
-        )
+        """The records of several sets of images, sorted as one."""
+        columns = (*LABELS, "values")
+        joined = cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in columns))
         order = (joined.target, joined.name, joined.patient_class, joined.split)
         return joined.where(np.lexsort(order))
 
     @property
     def keys(self) -> list[Key]:
-        """What the image of each record is known by."""
-        found = zip(self.split, self.patient_class, self.name, strict=True)
-        return [(str(split), str(patient_class), str(name)) for split, patient_class, name in found]
+        """The key (split, class, name) of each record's image."""
+        split, patient_class = self.split.tolist(), self.patient_class.tolist()
+        return list(zip(split, patient_class, self.name.tolist(), strict=True))
 
     def where(self, chosen: npt.NDArray[np.bool_ | np.intp]) -> "Records":
-        """These records only."""
-        return Records(
-            self.name[chosen],
-            self.split[chosen],
-            self.patient_class[chosen],
-            self.target[chosen],
-            self.values[chosen],
-        )
+        """Only the chosen records."""
+        return Records(*(getattr(self, name)[chosen] for name in (*LABELS, "values")))
 
     def without(self, images: Set[Key]) -> "Records":
-        """These records less those of some images."""
+        """The records without those of some images."""
         return self.where(np.array([key not in images for key in self.keys], bool))
 
     def counts(self, detection_min_pixels: int = 1) -> Counts:
-        """The numbers, as scores read them."""
+        """The counts, as scores take them."""
         return Counts.of(self.values, detection_min_pixels)
 
     def write(self, path: Path) -> None:
-        """Write ``per_image.csv``: whole numbers as such, errors with all their digits."""
+        """Write ``per_image.csv``: pixels as integers, errors with all digits."""
         table = io.StringIO(newline="")
         writer = csv.writer(table)
         writer.writerow([*LABELS, *FIELDS])
@@ -122,7 +110,7 @@ class Records:
 
     @classmethod
     def read(cls, path: Path) -> "Records":
-        """Read back what ``write`` wrote.
+        """Read a file written by ``write``.
 
         Raises:
             RunError: the file is missing or damaged.
@@ -132,8 +120,8 @@ class Records:
                 table = csv.DictReader(file)
                 lines = list(table)
             if table.fieldnames != [*LABELS, *FIELDS]:
-                raise ValueError("has other columns")
-            labels: list[Any] = [np.array([line[name] for line in lines]) for name in LABELS]
+                raise ValueError("unexpected columns")
+            labels = [np.array([line[name] for line in lines]) for name in LABELS]
             values = np.array([[float(line[field]) for field in FIELDS] for line in lines])
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)

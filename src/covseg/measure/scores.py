@@ -1,7 +1,8 @@
-"""The scores: each is a ratio of two sums over images (two of them under a root).
+"""The scores: each is a ratio of two sums over images, or the square root of one.
 
-That one form serves the value, its bootstrap interval (weighted sums) and several processes (sums
-of sums) alike. A ratio whose denominator is 0 is undefined: None, never 0, -1 or NaN.
+Values, bootstrap intervals and several processes all work with these sums. A new score is an entry
+in ``SCORES``: the summary, its table, the logged names and what callbacks may monitor follow from
+it. A score whose denominator is 0 is undefined: None, never 0, -1 or NaN.
 """
 
 from collections.abc import Callable
@@ -12,20 +13,20 @@ import numpy.typing as npt
 
 from covseg.measure.counts import Counts, Numbers
 
-OBJECTIVE = "rmse_per_image"  # on Val, to be minimised
+OBJECTIVE = "rmse_per_image"  # minimised, on Val
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a set of images.
+    """A score of a set of images, with values in [0, 1].
 
     Attributes:
-        meaning: one line for tables and pages.
-        numerator: counts -> one number an image.
-        denominator: counts -> one number an image.
+        meaning: definition in one line.
+        numerator: counts -> one number per image, float64 [n].
+        denominator: counts -> one number per image, float64 [n].
         root: whether the score is the square root of the ratio.
-        rate: whether it is a share of images: its interval is then Wilson's.
-        low_is_good: whether less is better.
+        rate: whether it is a share of images; its interval is then Wilson's.
+        low_is_good: whether lower is better.
     """
 
     meaning: str
@@ -65,7 +66,7 @@ def _pixels(c: Counts) -> Numbers:
 
 
 def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    """Image by image; an empty prediction on an empty mask (0/0) counts as 1."""
+    """Ratio for each image; an empty prediction on an empty mask (0/0) counts as 1."""
     return np.divide(above, below, out=np.ones_like(above), where=below > 0)
 
 
@@ -144,8 +145,8 @@ SCORES: dict[str, Score] = {
     ),
 }
 
-# what a callback may watch while a network trains -> whether less is better
-WATCHED = {
+# logged names that a callback may monitor -> whether lower is better
+MONITORED = {
     **{f"val/{name}": score.low_is_good for name, score in SCORES.items()},
     **dict.fromkeys(("val/loss", "train/loss", "train/rmse"), True),
 }

@@ -1,4 +1,4 @@
-"""The summary of a run: every score with its interval, by class, beside the baselines."""
+"""The summary of a run: every score with its interval, by class, and of the baselines."""
 
 import json
 from collections.abc import Mapping, Set
@@ -26,27 +26,27 @@ def summarise(
     families: Mapping[Key, int] | None = None,
     leaks: Set[Key] | None = None,
 ) -> Summary:
-    """What ``summary.json`` holds.
+    """The content of ``summary.json``.
 
     Args:
-        records: of the reported part, one or several targets.
-        baselines: records of the same images by baseline.
-        threshold: that the records were taken with.
-        detection_min_pixels: predicted pixels from which on an image is called infected.
-        objective: ``rmse_per_image`` on Val; None where nothing may be chosen by it.
-        families: one number for images that are copies of each other; None where nobody knows.
-        leaks: images with a copy among those that were fitted on; None where nobody knows.
+        records: of the reported images, with one or several targets.
+        baselines: records of the same images, by baseline.
+        threshold: used for the records.
+        detection_min_pixels: minimum of predicted pixels for an image to be called infected.
+        objective: ``rmse_per_image`` on Val; None if nothing is chosen on Val.
+        families: a number for each image, equal for copies; None if copies are not known.
+        leaks: images with a copy among the fitted ones; None if copies are not known.
     """
     targets = list(dict.fromkeys(records.target.tolist()))
     parts = {}
     for target in targets:
         of_target = records.where(records.target == target)
-        trivial = {name: r.where(r.target == target) for name, r in baselines.items()}
-        parts[target] = _summary(of_target, trivial, detection_min_pixels, families)
+        of_baselines = {name: r.where(r.target == target) for name, r in baselines.items()}
+        parts[target] = _summary(of_target, of_baselines, detection_min_pixels, families)
         parts[target]["without_leaks"] = None
         if leaks is not None:
-            others = {name: r.without(leaks) for name, r in trivial.items()}
-            rest = _summary(of_target.without(leaks), others, detection_min_pixels, families)
+            of_baselines = {name: r.without(leaks) for name, r in of_baselines.items()}
+            rest = _summary(of_target.without(leaks), of_baselines, detection_min_pixels, families)
             parts[target]["without_leaks"] = rest
     head: Summary = {
         "threshold": threshold,
@@ -73,12 +73,13 @@ def _summary(
 
     def full(of: Records) -> Summary:
         counts = of.counts(detection_min_pixels)
-        together = None if families is None else [families[key] for key in of.keys]
-        bounds = intervals(SCORES, counts, of.patient_class, together)
-        return {
-            name: {"value": value, "low": _at(bounds[name], 0), "high": _at(bounds[name], 1)}
-            for name, value in plain(of).items()
-        }
+        of_families = None if families is None else [families[key] for key in of.keys]
+        bounds = intervals(SCORES, counts, of.patient_class, of_families)
+        entries = {}
+        for name, value in plain(of).items():
+            low, high = bounds[name] or (None, None)
+            entries[name] = {"value": value, "low": low, "high": high}
+        return entries
 
     return {
         "n_images": len(records.name),
@@ -93,18 +94,14 @@ def _summary(
     }
 
 
-def _at(interval: tuple[float, float] | None, place: int) -> float | None:
-    return None if interval is None else interval[place]
-
-
 def by_target(summary: Summary) -> dict[str, Summary]:
-    """The part of each target: the summary itself under its only target's place ``""``."""
+    """The part of each target; with a single target, the summary itself under the name ``""``."""
     parts: dict[str, Summary] = summary.get("targets", {"": summary})
     return parts
 
 
 def flat_scores(summary: Summary) -> dict[str, float]:
-    """The defined scores by one name each, for loggers: ``Test/rmse_per_image``."""
+    """The defined scores by their names in loggers, e.g. ``Test/rmse_per_image``."""
     return {
         "/".join(filter(None, (summary["split"], target, name))): entry["value"]
         for target, part in by_target(summary).items()

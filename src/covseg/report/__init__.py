@@ -1,1 +1,1 @@
-"""Scores become what a person can read."""
+"""Tables, pictures and pages for people to read."""

@@ -1,4 +1,4 @@
-"""What writes and draws while a network trains."""
+"""Callbacks that write tables and pictures during training."""
 
 import csv
 import io
@@ -12,44 +12,43 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from pydantic import PositiveInt
 
 from covseg.data.dataset import to_network
 from covseg.files import write_whole
 from covseg.learn.module import SegmentationModule
-from covseg.report.pictures import panels, save, stack
+from covseg.report.pictures import log_picture, panels, save, stack
 
 log = logging.getLogger(__name__)
 
 
 class EpochTable(L.Callback):
-    """``metrics.csv``: one row an epoch, whatever loggers there are; and one line in the log.
+    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rows: list[dict[str, Any]] = []
         self._val: dict[str, float] = {}
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows, for a checkpoint: a run that goes on neither repeats nor loses one."""
+        """The rows, so that a resumed run neither repeats nor loses one."""
         return {"rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on below the rows of a checkpoint."""
+        """Restore the rows of a checkpoint."""
         self._rows = list(state_dict["rows"])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the scores of this validation, unless it is Lightning's check before training."""
+        """Store the scores of this validation, except those of Lightning's sanity check."""
         if trainer.sanity_checking:
             return
         assert isinstance(pl_module, SegmentationModule)
@@ -57,22 +56,22 @@ class EpochTable(L.Callback):
         self._val = loss | pl_module.val_values
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the whole table anew: it is never half an epoch behind."""
+        """Add a row, rewrite the file, and log the most important values."""
         if not trainer.is_global_zero:
             return
-        # Lightning keeps the values of earlier epochs: only those of this one are taken
+        # val/ values in callback_metrics may be those of an earlier epoch
         values = {
             name: float(value)
             for name, value in sorted(trainer.callback_metrics.items())
             if name.startswith("train/")
         } | self._val
         self._val = {}
-        seconds = time.monotonic() - self._began
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": rate}
+        seconds = time.monotonic() - self._started
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": lr}
         self._rows.append(head | values)
         self._write()
-        shown = ", ".join(
+        text = ", ".join(
             f"{name} {values[key]:.4f}"
             for name, key in (
                 ("loss", "train/loss"),
@@ -82,7 +81,7 @@ class EpochTable(L.Callback):
             )
             if key in values
         )
-        log.info("epoch %d: %s (%.0f s)", trainer.current_epoch + 1, shown, seconds)
+        log.info("epoch %d: %s (%.0f s)", trainer.current_epoch + 1, text, seconds)
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
@@ -94,60 +93,55 @@ class EpochTable(L.Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's bar, with names that leave room for themselves in 80 columns."""
+    """Lightning's progress bar, with metric names short enough for 80 columns."""
 
-    _SHORT = MappingProxyType({"loss": "loss", "rmse": "RMSE", "val/rmse_per_image": "Val"})
+    _NAMES = MappingProxyType({"loss": "loss", "rmse": "RMSE", "val/rmse_per_image": "Val"})
 
-    _SECONDS = 0.5  # between two looks at the numbers: each makes the host wait for the device
+    _SECONDS = 0.5  # between two updates: reading a metric synchronises the device
 
     def __init__(self) -> None:
         super().__init__()
-        self._looked, self._shown = -math.inf, dict[str, int | str | float | dict[str, float]]()
+        self._updated, self._shown = -math.inf, dict[str, int | str | float | dict[str, float]]()
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Loss and RMSE of a recent batch, RMSE of the last validation."""
-        if time.monotonic() >= self._looked + self._SECONDS:
-            found = super().get_metrics(trainer, pl_module)
-            self._shown = {n: found[name] for name, n in self._SHORT.items() if name in found}
-            self._looked = time.monotonic()
+        if time.monotonic() >= self._updated + self._SECONDS:
+            metrics = super().get_metrics(trainer, pl_module)
+            self._shown = {s: metrics[name] for name, s in self._NAMES.items() if name in metrics}
+            self._updated = time.monotonic()
         return self._shown
 
 
 class Pictures(L.Callback):
-    """The same few positive images of Val after every epoch: to watch, not to choose by.
+    """Draws the same few positive images of Val during training.
 
     Args:
-        n_images: how many.
-        every_n_epochs: how often.
+        n_images: number of images.
+        every_n_epochs: epochs between two drawings.
     """
 
     def __init__(self, n_images: PositiveInt = 4, every_n_epochs: PositiveInt = 1) -> None:
-        self._n_images, self._every = n_images, every_n_epochs
+        self._n_images, self._every_n_epochs = n_images, every_n_epochs
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw into ``pictures/`` and hand the drawing to the loggers that take pictures."""
+        """Draw into ``pictures/``, and to the loggers that support pictures."""
         epoch = trainer.current_epoch + 1
-        if not trainer.is_global_zero or epoch % self._every:
+        if not trainer.is_global_zero or epoch % self._every_n_epochs:
             return
         assert isinstance(pl_module, SegmentationModule)
         data = trainer.datamodule  # type: ignore[attr-defined]
         parts = data.division.parts
         rows = [row for row in data.index.of_split("Val") if parts[row] not in {"excluded", "fold"}]
-        rows = [row for row in rows if _shows_something(data, row)]
+        rows = [row for row in rows if data.store.masks[data.data.targets[0]][row].any()]
         chosen = rows[:: max(1, len(rows) // self._n_images)][: self._n_images]
         if not chosen:
             return
         picture = draw_rows(pl_module, data, chosen, pl_module.threshold, captions={})
         save(picture, Path(trainer.default_root_dir) / "pictures" / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("pictures", [picture], step=trainer.global_step)
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(
-                    "pictures", picture, trainer.global_step, dataformats="HWC"
-                )
+            log_picture(logger, picture, trainer.global_step)
 
 
 def draw_rows(
@@ -157,11 +151,22 @@ def draw_rows(
     threshold: float,
     captions: dict[int, str],
 ) -> Any:
-    """Panels of these rows, one line each; of the first target where there are several."""
+    """Draw the panels of the first target of some images.
+
+    Args:
+        module: its Trainer's device and precision are used, as for the scores.
+        data: the DataModule.
+        rows: of the index, one row of panels each.
+        threshold: prediction = probability > threshold.
+        captions: by row; the default is the name of the image.
+
+    Returns:
+        RGB uint8 [height, width, 3].
+    """
     was_training = module.training
     module.eval()
     drawn = []
-    # the same arithmetic as that of the scores, after which Lightning has left the device
+    # Lightning moves the module to the CPU after scoring
     precision, device = module.trainer.precision_plugin, module.trainer.strategy.root_device
     module.to(device)
     with torch.inference_mode(), precision.forward_context():
@@ -179,7 +184,3 @@ def draw_rows(
             )
     module.train(was_training)
     return stack(drawn)
-
-
-def _shows_something(data: Any, row: int) -> bool:
-    return bool(data.store.masks[data.data.targets[0]][row].any())

@@ -1,19 +1,19 @@
-"""One colour a thing, on every picture and page: Okabe's and Ito's, made for the colour-blind.
+"""The colours of all pictures and pages: the colour-blind safe palette of Okabe and Ito.
 
-Figures are drawn in the colours of a light page; ``CSS`` names the variable of a page's style sheet
-that stands for each of them, which is another colour on a dark page.
+Figures use the colours of a light page; ``CSS`` maps each of them to the variable of the style
+sheet that replaces it in a page, so that a dark page can redefine it.
 """
 
 from covseg.data.layout import PATIENT_CLASSES
 
-Rgb = tuple[int, int, int]
+Colour = tuple[int, int, int]  # red, green, blue
 
 # outlines on a radiograph
-TRUTH: Rgb = (86, 180, 233)  # of an infection, as it is annotated
-OTHER_TRUTH: Rgb = (230, 159, 0)  # of the same infection on a copy
-LUNG: Rgb = (255, 255, 255)
+TRUTH: Colour = (86, 180, 233)  # infection mask
+OTHER_TRUTH: Colour = (230, 159, 0)  # infection mask of a copy
+LUNG: Colour = (255, 255, 255)
 
-# two of the classes' a little darker than theirs: words stand in them on white
+# two of the classes' colours are darker than the palette's, as text needs contrast on white
 INK, QUIET, LINE, FAINT = "#1c2128", "#57606a", "#d3d9e0", "#eef1f4"
 CLASSES = dict(zip(PATIENT_CLASSES, ("#b84f00", "#0072b2", "#007f5c"), strict=True))
 CSS = {

@@ -1,7 +1,8 @@
-"""What is wrong with a dataset as tables on the terminal, 80 columns wide."""
+"""The findings in a dataset as tables for the terminal, 80 columns wide."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -16,26 +17,26 @@ from covseg.report.table import show
 
 def print_findings(
     counts: Mapping[str, Mapping[str, int]],
-    found: Sequence[Finding],
+    findings: Sequence[Finding],
     n_families: int,
-    where: object,
+    out: Path,
 ) -> None:
-    """Print the tables and the folder to stdout, as far as somebody reads them."""
-    show(findings_tables(counts, found, n_families), f"page: {where}/explore.html")
+    """Print the tables and the path of the page to stdout."""
+    show(findings_tables(counts, findings, n_families), f"page: {out / 'explore.html'}")
 
 
 def findings_tables(
-    counts: Mapping[str, Mapping[str, int]], found: Sequence[Finding], n_families: int
+    counts: Mapping[str, Mapping[str, int]], findings: Sequence[Finding], n_families: int
 ) -> RenderableType:
-    """Images by split and class, findings by kind, copies by the splits that they join."""
+    """Images by split and class, findings by kind, and pairs of copies by their splits."""
     parts: list[RenderableType] = [Text(), _counts(counts)]
     if counts != PUBLISHED:
-        parts.append(Text("not the counts that the authors publish, which stand in brackets"))
-    parts += [Text(), _kinds(found) if found else Text("no finding")]
-    if copies := [finding for finding in found if finding.kind in COPIES]:
+        parts.append(Text("the counts differ from the published ones (in parentheses)"))
+    parts += [Text(), _kinds(findings) if findings else Text("no findings")]
+    if copies := [finding for finding in findings if finding.kind in COPIES]:
         n_leaks = sum(finding.is_leak for finding in copies)
-        says = f"{len(copies)} pairs of copies in {n_families} families; {n_leaks} across splits"
-        parts += [Text(), Text(says, style="bold"), _copies(copies)]
+        title = f"{len(copies)} pairs of copies in {n_families} families; {n_leaks} across splits"
+        parts += [Text(), Text(title, style="bold"), _copies(copies)]
     return Group(*parts, Text())
 
 
@@ -55,26 +56,26 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def _count(here: int, published: int) -> str:
-    return f"{here:,}" if here == published else f"{here:,} ({published:,})"
+def _count(n_images: int, published: int) -> str:
+    return f"{n_images:,}" if n_images == published else f"{n_images:,} ({published:,})"
 
 
-def _kinds(found: Sequence[Finding]) -> Table:
+def _kinds(findings: Sequence[Finding]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("finding", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("which is", ratio=1)
-    numbers = Counter(finding.kind for finding in found)
+    table.add_column("meaning", ratio=1)
+    n_of_kind = Counter(finding.kind for finding in findings)
     for kind in KINDS:
-        if numbers[kind]:
-            table.add_row(kind, f"{numbers[kind]:,}", MEANINGS[kind].what)
+        if n_of_kind[kind]:
+            table.add_row(kind, f"{n_of_kind[kind]:,}", MEANINGS[kind].what)
     return table
 
 
 def _copies(copies: Sequence[Finding]) -> Table:
     table = _table("pairs between", *SPLITS)
-    places = Counter(frozenset({f.a[0], f.b[0]}) for f in copies if f.b)
+    n_pairs = Counter(frozenset({f.a[0], f.b[0]}) for f in copies if f.b)
     for number, split in enumerate(SPLITS):
-        cells = [f"{places[frozenset({split, other})]:,}" for other in SPLITS[: number + 1]]
+        cells = [f"{n_pairs[frozenset({split, other})]:,}" for other in SPLITS[: number + 1]]
         table.add_row(split, *cells)
     return table

@@ -1,15 +1,15 @@
-"""What each kind of finding is, and why it matters: the words of the tables and of the page."""
+"""What each kind of finding means and why it matters, for the tables and the page."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """Words about a kind of finding.
+    """The meaning of a kind of finding.
 
     Attributes:
-        what: it is, short enough for a table.
-        why: it matters to whoever trains or tests on this data, as whole sentences.
+        what: definition, short enough for a table.
+        why: why it matters for training and testing, in complete sentences.
     """
 
     what: str
@@ -17,61 +17,61 @@ class Meaning:
 
 
 _COPY = (
-    "Within a split copies count one radiograph more than once. Across splits they are a leak: the "
-    "network is tested on an image that it was fitted on, and the score is too good."
+    "Within a split, copies count one radiograph more than once. Across splits they are a leak: "
+    "the network is tested on an image that it was trained on, and the score is too good."
 )
 MEANINGS = {
     "missing": Meaning(
         "an image without its mask, or a mask without its image",
-        "Without an infection mask there is nothing to fit or score: the image is left out.",
+        "An image without its infection mask cannot be used and is excluded.",
     ),
     "unreadable": Meaning(
         "a file that cannot be decoded",
-        "The image is left out of everything else on this page, and a training refuses it.",
+        "The image is excluded from everything else on this page, and training refuses it.",
     ),
     "wrong_mode": Meaning(
-        "a picture that is not 8-bit grey",
-        "Colours or 16 bits would have to be guessed into grey values, so the image is left out.",
+        "a file that is not an 8-bit greyscale image",
+        "The grey values of a colour or 16-bit image are ambiguous, so the image is excluded.",
     ),
     "wrong_size": Meaning(
-        "another size than most images have",
-        "Pixels of another size are not comparable with the others, so the image is left out.",
+        "a size that differs from that of most images",
+        "Its pixels are not comparable with those of other images, so the image is excluded.",
     ),
     "wrong_values": Meaning(
-        "a mask with other values than 0 and 255",
-        "Where a mask is neither 0 nor 255 nobody has said whether it is infection; often the file "
-        "was saved with loss.",
+        "a mask with values other than 0 and 255",
+        "Whether a pixel with such a value is infected is undefined; often the file was saved with "
+        "lossy compression.",
     ),
     "odd_name": Meaning(
-        "a name that breaks the pattern of its class",
-        "It can be a file of another class or another source; it is used nevertheless.",
+        "a name that does not match the pattern of its class",
+        "The file may belong to another class or another source; it is used nevertheless.",
     ),
     "empty_mask": Meaning(
-        "COVID-19 without any infection marked",
-        "Either the infection cannot be seen or nobody has drawn it: a network is told that there "
-        "is none, and a Dice is not defined.",
+        "a COVID-19 image with an empty infection mask",
+        "Either the infection is not visible or it was not annotated: a network learns that there "
+        "is none, and Dice is undefined.",
     ),
     "unexpected_infection": Meaning(
-        "infection marked where the class has none",
-        "The class and the mask deny each other; one of the two is wrong.",
+        "infection in an image of another class",
+        "The class and the mask contradict each other; one of the two is wrong.",
     ),
     "infection_outside_lung": Meaning(
-        "infection marked where no lung is",
-        "One of the two masks is wrong there. The value is the share of the infection outside.",
+        "infection outside the lung mask",
+        "One of the two masks is wrong. The value is the share of the infection outside the lungs.",
     ),
     "infection_is_lung": Meaning(
         "the infection mask is the lung mask",
-        "Either the lungs are affected as a whole or nobody has drawn where the infection ends. "
-        "A network learns from these to mark all of the lungs.",
+        "Either the lungs are completely infected or the infection was not annotated in detail. "
+        "A network learns from such masks to segment the lungs.",
     ),
-    "exact_duplicate": Meaning("every pixel the same", _COPY),
-    "near_duplicate": Meaning("correlation of 0.97 and more as they are", _COPY),
-    "near_duplicate_mirrored": Meaning("the same, with one of them mirrored", _COPY),
-    "aligned_duplicate": Meaning("the same once re-cropped, turned or re-toned", _COPY),
-    "aligned_duplicate_mirrored": Meaning("the same, with one of them mirrored", _COPY),
+    "exact_duplicate": Meaning("all pixels are equal", _COPY),
+    "near_duplicate": Meaning("correlation of at least 0.97", _COPY),
+    "near_duplicate_mirrored": Meaning("the same, with one image mirrored", _COPY),
+    "aligned_duplicate": Meaning("equal up to crop, rotation and grey values", _COPY),
+    "aligned_duplicate_mirrored": Meaning("the same, with one image mirrored", _COPY),
     "masks_disagree": Meaning(
         "copies whose infection masks differ",
-        "One radiograph, two truths. How well they agree (the value is their Dice) is a limit that "
-        "no network's score on this data can be expected to pass.",
+        "One radiograph has two different annotations. Their agreement (the value is their Dice) "
+        "limits the score that can be expected of any network on this data.",
     ),
 }

@@ -1,38 +1,40 @@
-"""Pictures of what a network does: image | truth | prediction | error, the same everywhere."""
+"""Pictures of predictions: image | truth | prediction | error, the same everywhere."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from lightning.pytorch.loggers import Logger
 
+from covseg.data.image import Pixels
 from covseg.files import write_whole
-from covseg.report.colours import TRUTH
+from covseg.report.colours import TRUTH, Colour
 
-Rgb = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]
 
-# a palette that colour-blind readers can tell apart (Okabe and Ito)
-_PREDICTION = (240, 228, 66)
-_HIT, _FALSE_ALARM, _MISSED = (0, 158, 115), (230, 159, 0), (204, 121, 167)
-_SIDE = 256  # pixels of a panel
-_CAPTION, _GAP = 22, 4  # pixels
+_PREDICTION: Colour = (240, 228, 66)
+_HIT: Colour = (0, 158, 115)
+_FALSE_ALARM: Colour = (230, 159, 0)
+_MISSED: Colour = (204, 121, 167)
+_SIDE = 256  # pixels per side of a panel
+_CAPTION, _GAP = 22, 4  # height of the caption, width of the gap between panels, in pixels
 _LEGEND = "hit green, false alarm orange, missed pink"
-_TITLES = ("image", "truth", "prediction", "error")
 
 
 def panels(
     image: Plane, truth: Plane, probability: Plane, threshold: float, caption: str = ""
-) -> Rgb:
-    """Four panels in a row under a caption.
+) -> Pixels:
+    """Draw four panels in a row below a caption.
 
     Args:
         image: [any height, any width] in [0, 1].
         truth: {0, 1} [height, width].
         probability: [any height, any width].
         threshold: prediction = probability > threshold.
-        caption: one line.
+        caption: replaces the title of the first panel.
 
     Returns:
         RGB uint8 [height, width, 3].
@@ -49,19 +51,17 @@ def panels(
     row = [grey, _outlined(grey, true, TRUTH), _outlined(grey, predicted, _PREDICTION), error]
     gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
     body = np.concatenate([part for panel in row for part in (panel, gap)][:-1], axis=1)
-    titles = zip(range(0, body.shape[1], _SIDE + _GAP), _TITLES, strict=True)
-    texts = [(place, title) for place, title in titles]
-    texts[0] = (0, caption or texts[0][1])
-    texts[3] = (texts[3][0], _LEGEND)
-    return np.concatenate([_line(body.shape[1], texts), body], axis=0)
+    titles = (caption or "image", "truth", "prediction", _LEGEND)
+    texts = list(zip(range(0, body.shape[1], _SIDE + _GAP), titles, strict=True))
+    return np.concatenate([_text_line(body.shape[1], texts), body], axis=0)
 
 
-def stack(rows: list[Rgb]) -> Rgb:
-    """Rows of panels below each other."""
+def stack(rows: list[Pixels]) -> Pixels:
+    """Concatenate rows of panels vertically."""
     return np.concatenate(rows, axis=0)
 
 
-def save(picture: Rgb, path: Path) -> None:
+def save(picture: Pixels, path: Path) -> None:
     """Write a PNG.
 
     Raises:
@@ -72,33 +72,43 @@ def save(picture: Rgb, path: Path) -> None:
     write_whole(path, data.tobytes())
 
 
+def log_picture(logger: Logger, picture: Pixels, step: int) -> None:
+    """Log a picture if the logger supports pictures.
+
+    A logger does if it has ``log_image``, as Lightning's WandbLogger, or if its ``experiment`` has
+    ``add_image``, as TensorBoard's SummaryWriter.
+
+    Args:
+        logger: any of Lightning's loggers, or a user's own.
+        picture: RGB uint8 [height, width, 3].
+        step: optimizer step.
+    """
+    experiment: Any = getattr(logger, "experiment", None)
+    if hasattr(logger, "log_image"):
+        logger.log_image("pictures", [picture], step=step)
+    elif hasattr(experiment, "add_image"):
+        experiment.add_image("pictures", picture, step, dataformats="HWC")
+
+
 def _square(plane: Plane) -> Plane:
     resized = cv2.resize(np.asarray(plane, np.float32), (_SIDE, _SIDE))
     return np.asarray(resized, np.float32)
 
 
-def _tint(picture: Rgb, region: Mask, colour: tuple[int, int, int]) -> None:
+def _tint(picture: Pixels, region: Mask, colour: Colour) -> None:
     picture[region] = (0.45 * picture[region] + 0.55 * np.array(colour)).astype(np.uint8)
 
 
-def _outlined(grey: Rgb, region: Mask, colour: tuple[int, int, int]) -> Rgb:
+def _outlined(grey: Pixels, region: Mask, colour: Colour) -> Pixels:
     picture = grey.copy()
     contours, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, contours, -1, colour, 2, lineType=cv2.LINE_AA)
     return picture
 
 
-def _line(width: int, texts: list[tuple[int, str]]) -> Rgb:
-    strip = np.full((_CAPTION, width, 3), 255, np.uint8)
-    for place, text in texts:
-        cv2.putText(
-            strip,
-            text,
-            (place + 4, 15),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.36,
-            (40, 40, 40),
-            1,
-            cv2.LINE_AA,
-        )
-    return strip
+def _text_line(width: int, texts: list[tuple[int, str]]) -> Pixels:
+    line = np.full((_CAPTION, width, 3), 255, np.uint8)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    for x, text in texts:
+        cv2.putText(line, text, (x + 4, 15), font, 0.36, (40, 40, 40), 1, cv2.LINE_AA)
+    return line

@@ -1,7 +1,8 @@
-"""A summary as a table on the terminal, 80 columns wide."""
+"""A summary as tables for the terminal, 80 columns wide."""
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -21,54 +22,52 @@ _BASELINES = {
 }
 
 
-def print_summary(summary: Summary, where: object) -> None:
-    """Print the tables and the run folder to stdout, as far as somebody reads it."""
-    show(summary_tables(summary), f"run folder: {where}")
+def print_summary(summary: Summary, out: Path) -> None:
+    """Print the tables and the run folder to stdout."""
+    show(summary_tables(summary), f"run folder: {out}")
 
 
 def show(tables: RenderableType, last_line: str) -> None:
-    """Print to stdout, as far as somebody reads it."""
-    console = Console(markup=False, emoji=False)  # a folder may be called [a] or :b:
+    """Print tables and a last line to stdout; a closed pipe is no error."""
+    console = Console(markup=False, emoji=False)  # the path of a folder may contain [a] or :b:
     try:
         console.print(tables, width=min(WIDTH, console.width))
         console.print(last_line, soft_wrap=True, highlight=False)
         console.file.flush()
-    except (BrokenPipeError, SystemExit):  # rich makes the second of the first
-        # ``| head`` has read enough, and the files hold everything
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # ``| head``; rich turns the first into the second
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def summary_tables(summary: Summary) -> RenderableType:
-    """All scores beside the baselines', by class, and without leaks, for each target."""
+    """For each target: all scores next to the baselines', by class, and without leaks."""
     parts: list[RenderableType] = []
     for target, part in by_target(summary).items():
         parts += [_title(summary, target, part), _scores(part), Text(), _by_class(part), Text()]
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
-            parts += [_title_of_rest(summary, rest, part), _scores(rest), Text()]
+            parts += [_title_without_leaks(summary, rest, part), _scores(rest), Text()]
     if excluded := summary.get("excluded"):
-        words = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
-        parts.append(Text(f"left out, for a copy stands in a later split: {words}\n"))
+        images = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
+        parts.append(Text(f"excluded because of a copy in a later split: {images}\n"))
     return Group(*parts)
 
 
 def _title(summary: Summary, target: str, part: Summary) -> Text:
     fold = summary.get("fold")
-    which = summary["split"] if fold is None else f"fold {fold} of 0 to 4"
+    split = summary["split"] if fold is None else f"fold {fold} (of 0 to 4)"
     return Text(
-        f"\n{which}{target and ', ' + target}: {part['n_images']} images, "
+        f"\n{split}{target and ', ' + target}: {part['n_images']} images, "
         f"{part['n_positive']} positive; threshold {summary['threshold']:g}; 95 % intervals",
         style="bold",
     )
 
 
-def _title_of_rest(summary: Summary, rest: Summary, part: Summary) -> Text:
+def _title_without_leaks(summary: Summary, rest: Summary, part: Summary) -> Text:
     n_leaks = part["n_images"] - rest["n_images"]
-    itself = "were fitted on before or " if "fitted_before" in summary else ""
+    fitted = "were fitted before or " if "fitted_before" in summary else ""
     return Text(
-        f"without {n_leaks:,} images that {itself}have a copy among the fitted ones: "
-        f"{rest['n_images']:,} left",
+        f"without {n_leaks:,} images that {fitted}have a copy among the fitted images: "
+        f"{rest['n_images']:,} images",
         style="bold",
     )
 
@@ -78,12 +77,12 @@ def _scores(part: Summary) -> Table:
     table.add_column("score", no_wrap=True)
     table.add_column("value", justify="right", style="bold", no_wrap=True)
     table.add_column("interval", justify="center", no_wrap=True)
-    shown = {key: name for key, name in _BASELINES.items() if key in part["baselines"]}
-    for name in shown.values():
+    baselines = {key: name for key, name in _BASELINES.items() if key in part["baselines"]}
+    for name in baselines.values():
         table.add_column(name, justify="right", no_wrap=True)
     for score, entry in part["scores"].items():
-        others = (part["baselines"][key]["scores"][score] for key in shown)
-        table.add_row(_label(score), _number(entry["value"]), _range(entry), *map(_number, others))
+        trivial = (part["baselines"][key]["scores"][score] for key in baselines)
+        table.add_row(_label(score), _number(entry["value"]), _range(entry), *map(_number, trivial))
     return table
 
 

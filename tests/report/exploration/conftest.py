@@ -1,4 +1,4 @@
-"""A small made-up dataset that was looked at, with findings of every kind."""
+"""A small phantom dataset that was explored, with findings of every kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,8 @@ from covseg.data.phantom.dataset import write
 from covseg.data.source.locate import locate
 from covseg.data.store import Store, open_store
 from covseg.measure.shortcuts import shortcut
-from covseg.report.exploration.result import Card, Exploration
+from covseg.report.exploration.page import Origin
+from covseg.report.exploration.result import Exploration
 
 PAIRS = (*COPIES, "masks_disagree")
 
@@ -44,13 +45,13 @@ def every_kind(store: Store) -> list[Finding]:
 
 
 @pytest.fixture(scope="session")
-def looked_at() -> Callable[..., Exploration]:
-    """A store and what was found -> an exploration of it."""
+def explored() -> Callable[..., Exploration]:
+    """A store and its findings -> the result of exploring it."""
 
     def make(store: Store, findings: list[Finding] = [], **more) -> Exploration:  # noqa: B006
         described, rows = statistics(store), store.index.rows
         classes, fold = [row.patient_class for row in rows], folds(Copies(store.index, ()))
-        found = Exploration(
+        result = Exploration(
             store=store,
             findings=findings,
             families=[],
@@ -63,14 +64,14 @@ def looked_at() -> Callable[..., Exploration]:
                 "the border alone": shortcut(borders(store), classes, fold),
             },
         )
-        return replace(found, **more)
+        return replace(result, **more)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def card() -> Card:
-    return Card(False, "archive.zip", "covseg.explore", "0.1.0", "2026-01-31T12:00:00+00:00")
+def origin() -> Origin:
+    return Origin(False, "archive.zip", "covseg.explore", "0.1.0", "2026-01-31T12:00:00+00:00")
 
 
 @pytest.fixture(scope="session")

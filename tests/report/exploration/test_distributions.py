@@ -11,9 +11,9 @@ def test_missing_numbers_and_empty_groups_are_left_out(store):
     normal = np.array([row.patient_class == "Normal" for row in index.rows])
     values[normal] = np.nan
     values[0] = np.nan
-    found = by_group(values, index)
-    assert {patient_class for _, patient_class in found} == {"COVID-19", "Non-COVID"}
-    for (split, patient_class), cuts in found.items():
+    groups = by_group(values, index)
+    assert {patient_class for _, patient_class in groups} == {"COVID-19", "Non-COVID"}
+    for (split, patient_class), cuts in groups.items():
         here = [n for n, r in enumerate(index.rows) if r.key[:2] == (split, patient_class) and n]
         assert cuts.n_images == len(here)
         assert cuts.p50 == np.median(here)

@@ -46,9 +46,9 @@ def test_a_map_is_drawn_with_and_without_lungs(lung):
     assert len(figure.axes[0].collections) == bool(outlined)
 
 
-def test_an_accuracy_stands_beside_its_interval_and_what_knows_nothing():
-    found = {"the border": (0.66, (0.64, 0.68), 0.5), "numbers": (1.0, (0.99, 1.0), 0.5)}
-    figure = figures.accuracies("Accuracy", found)
+def test_an_accuracy_is_shown_with_its_interval_and_chance():
+    of_input = {"the border": (0.66, (0.64, 0.68), 0.5), "numbers": (1.0, (0.99, 1.0), 0.5)}
+    figure = figures.accuracies("Accuracy", of_input)
     assert {"the border", "numbers", "66 % (64 to 68)", "100 % (99 to 100)"} <= words(figure)
     segments = [lines.get_segments()[0] for lines in figure.axes[0].collections]
     assert any((segment[:, 0] == 0.5).all() for segment in segments)

@@ -45,15 +45,15 @@ def test_of_masks_the_least_alike_first(store):
 
 def test_six_pictures_and_a_hundred_names_at_most(store):
     row = store.index.rows[0]
-    found = [Finding("odd_name", (*row.key[:2], f"{n}.png")) for n in range(150)]
-    found += [Finding("odd_name", r.key) for r in store.index.rows[:9]]
-    (card,) = finding_cards(found, store)
+    findings = [Finding("odd_name", (*row.key[:2], f"{n}.png")) for n in range(150)]
+    findings += [Finding("odd_name", r.key) for r in store.index.rows[:9]]
+    (card,) = finding_cards(findings, store)
     assert (card.n_findings, len(card.pictures), len(card.lines)) == (159, 6, 100)
 
 
 def test_what_cannot_be_read_has_a_line_and_no_picture(store):
-    found = [Finding("unreadable", ("Val", "Normal", "gone.png"), value="images: truncated")]
-    (card,) = finding_cards(found, store)
+    findings = [Finding("unreadable", ("Val", "Normal", "gone.png"), value="images: truncated")]
+    (card,) = finding_cards(findings, store)
     assert card.pictures == []
     assert card.lines == ["Val/Normal/gone.png, images: truncated"]
 
@@ -83,4 +83,4 @@ def test_a_pair_that_is_no_copy_is_shown_with_what_it_lacks(store):
     plain, turned = lookalikes(pairs, store)
     assert plain.caption.endswith("correlation 0.981, fine detail 0.66")
     assert turned.caption.endswith("fine detail 0.66, mirrored")
-    assert plain.address != turned.address
+    assert plain.url != turned.url

@@ -11,24 +11,24 @@ from covseg.report.exploration.tables import write_csv, write_tables
 
 
 @pytest.fixture
-def tables(store, looked_at, every_kind, tmp_path):
+def tables(store, explored, every_kind, tmp_path):
     lung_tree = {s: dict(of_class) for s, of_class in PUBLISHED_LUNG.items()}
-    found = looked_at(store, every_kind, lung_tree=lung_tree)
-    write_tables(found, tmp_path)
+    result = explored(store, every_kind, lung_tree=lung_tree)
+    write_tables(result, tmp_path)
     read = {}
     for path in tmp_path.glob("*.csv"):
         with path.open(newline="") as file:
             read[path.stem] = list(csv.DictReader(file))
-    return found, read
+    return result, read
 
 
 def test_statistics_have_a_line_an_image(tables, store):
-    found, read = tables
+    result, read = tables
     assert len(read["statistics"]) == len(store.index.rows)
     for number, (line, row) in enumerate(zip(read["statistics"], store.index.rows, strict=True)):
         assert (line["split"], line["class"], line["name"]) == row.key
         for name in NAMES:
-            value = found.statistics[name][number]
+            value = result.statistics[name][number]
             shown = float(line[name]) if line[name] else math.nan
             assert shown == pytest.approx(value, rel=1e-5, nan_ok=True)
 
@@ -43,8 +43,8 @@ def test_counts_stand_beside_the_published_ones(tables, store):
 
 
 def test_shortcuts_agree_with_their_confusion(tables):
-    found, read = tables
-    assert {line["seen"] for line in read["shortcuts"]} == set(found.shortcuts)
+    result, read = tables
+    assert {line["seen"] for line in read["shortcuts"]} == set(result.shortcuts)
     for line in read["shortcuts"]:
         cells = [c for c in read["confusion"] if c["seen"] == line["seen"]]
         right = sum(int(c["images"]) for c in cells if c["class"] == c["taken_for"])

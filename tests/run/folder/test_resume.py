@@ -18,7 +18,7 @@ import torch
 
 from covseg.data.phantom.dataset import write
 from covseg.errors import Stopped
-from covseg.learn.keep import KeepProgress
+from covseg.learn.save import SaveProgress
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.training import Training
 
@@ -211,7 +211,7 @@ def test_a_checkpoint_that_was_torn_is_not_trusted(run, verb):
     last.write_bytes(last.read_bytes()[:-100])
     done = verb("train", "resume=run")
     assert done.code == 1
-    assert "last.ckpt is not a checkpoint, or not a whole one" in done.err
+    assert "last.ckpt is not a checkpoint, or is incomplete" in done.err
 
 
 def test_other_data_is_refused(verb, tmp_path):
@@ -260,7 +260,7 @@ def ticking() -> Iterator[None]:
     """The clock goes on by a second whenever it is asked whether the time is over."""
     with pytest.MonkeyPatch.context() as patched:
         clock = SimpleNamespace(monotonic=itertools.count().__next__)
-        patched.setattr("covseg.learn.keep.time", clock)
+        patched.setattr("covseg.learn.save.time", clock)
         yield
 
 
@@ -364,14 +364,14 @@ def test_a_time_that_is_over_before_the_first_step_is_named(verb):
 
 
 def test_ctrl_c_before_the_first_step_has_nothing_to_score(verb, monkeypatch, tmp_path):
-    begin = KeepProgress.on_train_start
+    begin = SaveProgress.on_train_start
 
     def pressed(self, trainer, pl_module) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         begin(self, trainer, pl_module)
 
     with monkeypatch.context() as patched:
-        patched.setattr(KeepProgress, "on_train_start", pressed)
+        patched.setattr(SaveProgress, "on_train_start", pressed)
         done = verb("train", *DEBUG, "hydra.run.dir=run")
     assert done.code == 130
     assert done.err.strip().endswith("stopped by SIGINT")

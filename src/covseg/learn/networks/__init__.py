@@ -1,1 +1,1 @@
-"""Networks, without Lightning."""
+"""Network architectures, one file per family; no Lightning."""

@@ -14,21 +14,22 @@ _CHANNELS_A_GROUP = 8  # group norm: small enough that base_channels=8 still has
 class UNet(nn.Module):
     """U-Net: ``depth`` down- and up-samplings with skip connections.
 
-    Two 3x3 convolutions a level with ReLU, max-pooling on the way down, transposed convolutions on
-    the way up, concatenated skips, a 1x1 convolution to one logit a pixel and target
+    Two 3x3 convolutions with ReLU per level, max-pooling on the way down, transposed convolutions
+    on the way up, concatenated skips, a 1x1 convolution to one logit per pixel and target
     (O. Ronneberger et al., 2015, doi 10.1007/978-3-319-24574-4_28; here with padding, so that the
     output has the input's size). At base_channels 64 and depth 3 the widths are 64-128-256-512.
 
-    The source leaves the normalisation and the padding open. The default is batch norm: without
-    any, the network learns far slower at the rates in use here, and diverges at the higher ones.
-    A normalised convolution has no bias, which the norm's own shift would cancel.
+    The source report does not specify normalisation and padding. The default is batch norm: without
+    it the network learns far more slowly at the learning rates used here, and diverges at the
+    higher ones. A convolution before a norm has no bias, which the norm would cancel.
 
     Args:
         depth: number of down-samplings.
-        base_channels: channels of the first level; every level down has twice as many.
-        norm: after each 3x3 convolution; ``group`` has groups of 8 channels, or one group.
-        in_channels: of the image.
-        out_channels: logits a pixel, one a target.
+        base_channels: channels of the first level; doubled at every level down.
+        norm: after each 3x3 convolution; ``group`` has groups of 8 channels, or one group if the
+            channels are no multiple of 8.
+        in_channels: channels of the image.
+        out_channels: logits per pixel, one per target.
     """
 
     def __init__(

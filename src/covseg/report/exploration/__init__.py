@@ -1,1 +1,1 @@
-"""What ``covseg.explore`` has found, as tables, figures and one page."""
+"""The results of ``covseg.explore`` as tables, figures and an HTML page."""

@@ -1,4 +1,4 @@
-"""A statistic of many images in seven numbers, by split and class."""
+"""The distribution of a statistic as percentiles, by split and class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Percentiles of the images that have the statistic; at least one has."""
+    """Percentiles over the images that have the statistic, of which there is at least one."""
 
     n_images: int
     p5: float
@@ -25,20 +25,19 @@ class Quantiles:
 
 
 def by_group(values: Numbers, index: Index) -> Mapping[tuple[str, str], Quantiles]:
-    """The quantiles of each split and class that has images.
+    """The quantiles of each split and class with images.
 
     Args:
-        values: of each row of the index, NaN where the statistic is missing.
-        index: the rows.
+        values: one per row of the index, NaN if the image does not have the statistic.
+        index: its rows have the splits and classes.
     """
     splits = np.array([row.split for row in index.rows])
     classes = np.array([row.patient_class for row in index.rows])
-    found: dict[tuple[str, str], Quantiles] = {}
+    groups: dict[tuple[str, str], Quantiles] = {}
     for split in SPLITS:
         for patient_class in PATIENT_CLASSES:
-            here = values[(splits == split) & (classes == patient_class)]
-            here = here[np.isfinite(here)]
-            if len(here):
-                cuts = np.percentile(here, [5, 25, 50, 75, 95])
-                found[split, patient_class] = Quantiles(len(here), *map(float, cuts))
-    return found
+            chosen = (splits == split) & (classes == patient_class) & np.isfinite(values)
+            if n_images := int(chosen.sum()):
+                percentiles = np.percentile(values[chosen], [5, 25, 50, 75, 95]).tolist()
+                groups[split, patient_class] = Quantiles(n_images, *percentiles)
+    return groups

@@ -1,8 +1,9 @@
-"""Which figures ``covseg.explore`` draws of a dataset, in which section of its page."""
+"""The list of figures of a dataset, with their sections on the page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from covseg.data.layout import SPLITS
@@ -26,14 +27,14 @@ _INFECTED = {
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure with its words.
+class PageFigure:
+    """A figure of the page.
 
     Attributes:
-        section: of the page: ``distributions``, ``infection``, ``maps`` or ``shortcuts``.
-        name: of its file.
-        figure: itself.
-        description: what is read aloud in its place.
+        section: ``distributions``, ``infection``, ``maps`` or ``shortcuts``.
+        name: name of its file, without suffix.
+        figure: the figure itself.
+        description: text for screen readers.
     """
 
     section: str
@@ -42,56 +43,56 @@ class Drawn:
     description: str
 
 
-def drawn(found: Exploration) -> list[Drawn]:
-    """All figures; one that would be empty is not drawn."""
+def page_figures(result: Exploration) -> list[PageFigure]:
+    """Draw all figures except those that would be empty."""
     with style():
-        return [*_distributions(found), *_infected(found), *_maps(found), *_shortcuts(found)]
+        return [*_distributions(result), *_infected(result), *_maps(result), *_shortcuts(result)]
 
 
-def _distributions(found: Exploration) -> Iterator[Drawn]:
+def _distributions(result: Exploration) -> Iterator[PageFigure]:
     for name, (title, unit) in _DISTRIBUTIONS.items():
-        if groups := by_group(found.statistics[name], found.store.index):
+        if groups := by_group(result.statistics[name], result.store.index):
             figure = figures.quantiles(title, unit, groups)
-            says = f"{title} by class and split; the numbers are in tables/distributions.csv"
-            yield Drawn("distributions", name, figure, says)
+            text = f"{title} by class and split; the numbers are in tables/distributions.csv"
+            yield PageFigure("distributions", name, figure, text)
 
 
-def _infected(found: Exploration) -> Iterator[Drawn]:
-    positive = found.statistics["infected_share_of_image"] > 0
+def _infected(result: Exploration) -> Iterator[PageFigure]:
+    positive = result.statistics["infected_share_of_image"] > 0
     for name, title in _INFECTED.items():
         of_split: dict[str, Numbers] = {}
         for split in SPLITS:
-            rows = found.store.index.of_split(split)
-            values = found.statistics[name][rows][positive[rows]]
-            of_split[split] = values[values == values]  # NaN: no lung mask
+            rows = result.store.index.of_split(split)
+            values = result.statistics[name][rows][positive[rows]]
+            of_split[split] = values[~np.isnan(values)]  # NaN: no lung mask
         if any(len(values) for values in of_split.values()):
             figure = figures.shares(title, of_split)
-            says = f"{title}, histogram of the positive images of each split"
-            yield Drawn("infection", name, figure, says)
+            text = f"{title}, histogram of the positive images of each split"
+            yield PageFigure("infection", name, figure, text)
 
 
-def _maps(found: Exploration) -> Iterator[Drawn]:
-    masks = {split: mask for split, mask in found.mean_masks.items() if mask}
+def _maps(result: Exploration) -> Iterator[PageFigure]:
+    masks = {split: mask for split, mask in result.mean_masks.items() if mask}
     top = max((float(mask.infection.max()) for mask in masks.values()), default=0.0)
     for split, mask in masks.items():
-        says = f"Map of where infection lies in {split}; at most {mask.infection.max():.0%} of the "
-        says += "images are infected at one place"
+        text = f"Map of the infection in {split}; at most {mask.infection.max():.0%} of the images "
+        text += "are infected at the same pixel"
         figure = figures.heat_map(split, mask, top)
-        yield Drawn("maps", f"infection_map_{split}", figure, says)
+        yield PageFigure("maps", f"infection_map_{split}", figure, text)
 
 
-def _shortcuts(found: Exploration) -> Iterator[Drawn]:
-    fitted = {seen: shortcut for seen, shortcut in found.shortcuts.items() if shortcut}
+def _shortcuts(result: Exploration) -> Iterator[PageFigure]:
+    fitted = {name: shortcut for name, shortcut in result.shortcuts.items() if shortcut}
     if not fitted:
         return
     plain: dict[str, figures.Accuracy] = {
-        seen: (s.accuracy, s.accuracy_interval, s.majority_share) for seen, s in fitted.items()
+        name: (s.accuracy, s.accuracy_interval, s.majority_share) for name, s in fitted.items()
     }
     balanced: dict[str, figures.Accuracy] = {
-        seen: (s.balanced_accuracy, s.balanced_interval, 1 / len(s.classes))
-        for seen, s in fitted.items()
+        name: (s.balanced_accuracy, s.balanced_interval, 1 / len(s.classes))
+        for name, s in fitted.items()
     }
     for title, accuracies in (("Accuracy", plain), ("Balanced accuracy", balanced)):
-        says = f"{title} of the trivial classifiers with 95 % intervals, as in the tables below"
+        text = f"{title} of the trivial classifiers with 95 % intervals, as in the tables below"
         name = title.lower().replace(" ", "_")
-        yield Drawn("shortcuts", name, figures.accuracies(title, accuracies), says)
+        yield PageFigure("shortcuts", name, figures.accuracies(title, accuracies), text)

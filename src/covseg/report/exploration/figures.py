@@ -1,10 +1,9 @@
-"""The figures of ``covseg.explore``: one function a figure, each small enough for a phone."""
+"""The figures of ``covseg.explore``, one function per figure, sized for a phone."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -12,26 +11,25 @@ from matplotlib.ticker import FuncFormatter
 from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.layout import SPLITS
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
-from covseg.report.exploration.distributions import Quantiles
+from covseg.report.exploration.distributions import Numbers, Quantiles
 
 _WIDTH, _HEIGHT = 3.6, 2.7  # inches
 _TRAIN, _VAL, _TEST = SPLITS
 
-Numbers = npt.NDArray[np.float64]
-Accuracy = tuple[float, tuple[float, float], float]  # value, interval, without knowledge
+Accuracy = tuple[float, tuple[float, float], float]  # value, interval, value by chance
 _PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
 def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]) -> Figure:
-    """A line from the 5th to the 95th percentile, a bar over the middle half, a dot the median.
+    """A line from the 5th to the 95th percentile, a bar from the 25th to the 75th, a median dot.
 
     Args:
-        title: of the figure.
-        unit: of the numbers; ``share`` becomes per cent.
-        groups: by split and class; a group without images has no line.
+        title: title of the figure.
+        unit: label of the axis; ``share`` is shown in per cent.
+        groups: by split and class; a missing group has no line.
     """
     figure, axes = _panel(title, _HEIGHT)
-    labels: list[tuple[str, str, str]] = []  # word, colour, weight
+    labels: list[tuple[str, str, str]] = []  # text, colour, weight
     for patient_class, colour in CLASSES.items():
         labels.append((patient_class, colour, "bold"))
         for split in SPLITS:
@@ -42,9 +40,9 @@ def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]
                 axes.hlines(y, group.p25, group.p75, color=colour, linewidth=5)
                 axes.plot(group.p50, y, "o", color="white", markersize=3, markeredgecolor=INK)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(range(len(labels)), [word for word, _, _ in labels])
-    for text, (_, colour, weight) in zip(axes.get_yticklabels(), labels, strict=True):
-        text.set(color=colour, fontweight=weight)
+    axes.set_yticks(range(len(labels)), [text for text, _, _ in labels])
+    for tick, (_, colour, weight) in zip(axes.get_yticklabels(), labels, strict=True):
+        tick.set(color=colour, fontweight=weight)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
@@ -55,15 +53,15 @@ def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]
 
 
 def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
-    """How often a share occurs among the images of each split.
+    """Histogram of a share over the images of each split.
 
     Args:
-        title: of the figure.
-        of_split: a share in [0, 1] of each image of a split; one of them at least.
+        title: title of the figure.
+        of_split: values in [0, 1], one per image of a split; at least one split has images.
     """
     figure, axes = _panel(title, _HEIGHT)
     covid = CLASSES["COVID-19"]
-    looks: dict[str, dict[str, Any]] = {
+    styles: dict[str, dict[str, Any]] = {
         _TRAIN: {"histtype": "stepfilled", "color": covid, "alpha": 0.3},
         _VAL: {"histtype": "step", "color": INK, "linestyle": (0, (2, 1.5)), "linewidth": 1.1},
         _TEST: {"histtype": "step", "color": covid, "linewidth": 1.6},
@@ -73,23 +71,23 @@ def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
     for split, values in of_split.items():
         if len(values):
             weights = np.full(len(values), 1 / len(values))
-            axes.hist(values, bins=list(bins), weights=weights, label=split, **looks[split])
+            axes.hist(values, bins=list(bins), weights=weights, label=split, **styles[split])
     axes.set(ylabel="share of the images", xlim=(0, bins[-1]))
     axes.xaxis.set_major_formatter(_PER_CENT)
     axes.yaxis.set_major_formatter(_PER_CENT)
     axes.grid(axis="y")
-    # above the bars, right of the title: among the bars of few images there is no room
+    # above the plot, right of the title: it would cover the bars
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
     return figure
 
 
 def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
-    """Share of the positive images that are infected at a place, the usual lungs outlined.
+    """Share of the positive images that are infected at a pixel, with an outline of the lungs.
 
     Args:
-        title: of the figure.
+        title: title of the figure.
         mask: of a split.
-        top: the share that has the brightest colour, the same for all splits.
+        top: share with the brightest colour, the same for all splits.
     """
     figure, axes = _panel(f"{title}, {mask.n_images:,} images", _WIDTH * 0.86)
     shown = axes.imshow(mask.infection, cmap="inferno", vmin=0, vmax=top, interpolation="bilinear")
@@ -103,18 +101,18 @@ def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
     return figure
 
 
-def accuracies(title: str, found: Mapping[str, Accuracy]) -> Figure:
-    """How often classifiers are right, with intervals, beside what knows nothing."""
-    figure, axes = _panel(title, 0.8 + 0.4 * len(found))
-    for y, (value, (low, high), blind) in enumerate(found.values()):
+def accuracies(title: str, of_input: Mapping[str, Accuracy]) -> Figure:
+    """Accuracies of classifiers with intervals and chance, by the input of the classifier."""
+    figure, axes = _panel(title, 0.8 + 0.4 * len(of_input))
+    for y, (value, (low, high), chance) in enumerate(of_input.values()):
         axes.barh(y, value, height=0.5, color=FAINT)
         axes.hlines(y, low, high, color=INK, linewidth=1.4)
         axes.plot(value, y, "o", color=INK, markersize=3)
-        axes.vlines(blind, y - 0.32, y + 0.32, color=QUIET, linewidth=1.6)
-        says = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-        axes.text(high + 0.03, y, says, va="center")
-    axes.set(xlim=(0, 1.45), ylim=(len(found) - 0.4, -0.6), xticks=(0, 0.5, 1))
-    axes.set_yticks(range(len(found)), list(found))
+        axes.vlines(chance, y - 0.32, y + 0.32, color=QUIET, linewidth=1.6)
+        text = f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+        axes.text(max(high, chance) + 0.03, y, text, va="center")
+    axes.set(xlim=(0, 1.45), ylim=(len(of_input) - 0.4, -0.6), xticks=(0, 0.5, 1))
+    axes.set_yticks(range(len(of_input)), list(of_input))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(_PER_CENT)

@@ -1,4 +1,4 @@
-"""What a reader should know of a dataset after half a minute."""
+"""The key numbers and sentences at the top of the page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,81 +9,83 @@ from covseg.report.html.environment import percent
 
 @dataclass(frozen=True)
 class Fact:
-    """A number at the top of the page, with what it counts."""
+    """A key number with what it counts."""
 
     number: str
     what: str
     warns: bool = False
 
 
-def facts(found: Exploration) -> list[Fact]:
+def facts(result: Exploration) -> list[Fact]:
     """The key numbers."""
-    n_leaks = sum(finding.is_leak for finding in found.copies)
+    n_leaks = sum(finding.is_leak for finding in result.copies)
     return [
-        Fact(f"{len(found.store.index.rows):,}", "images that can be used"),
-        Fact(f"{len(found.findings):,}", "findings"),
-        Fact(f"{len(found.copies):,}", f"pairs of copies in {len(found.families):,} families"),
+        Fact(f"{len(result.store.index.rows):,}", "usable images"),
+        Fact(f"{len(result.findings):,}", "findings"),
+        Fact(f"{len(result.copies):,}", f"pairs of copies in {len(result.families):,} families"),
         Fact(f"{n_leaks:,}", "pairs of copies across splits: leaks", warns=n_leaks > 0),
     ]
 
 
-def headlines(found: Exploration) -> list[str]:
-    """What the numbers mean, most important first."""
-    said = [*_leaks(found), *_truths(found), *_shortcuts(found), *_damage(found)]
-    return said or ["Nothing was found that a training on this data would have to know of."]
+def headlines(result: Exploration) -> list[str]:
+    """What the numbers mean, the most important sentences first."""
+    sentences = [*_leaks(result), *_masks(result), *_shortcuts(result), *_damage(result)]
+    return sentences or ["No problems were detected that would affect training on this data."]
 
 
-def _leaks(found: Exploration) -> Iterator[str]:
-    n_images = len(found.store.index.of_split("Test"))
-    if n_seen := found.seen_before("Test", ("Train", "Val")):
+def _leaks(result: Exploration) -> Iterator[str]:
+    n_images = len(result.store.index.of_split("Test"))
+    if n_seen := result.seen_before("Test", ("Train", "Val")):
         yield (
             f"{n_seen:,} of the {n_images:,} Test images ({percent(n_seen / n_images)}) show a "
-            "radiograph that stands in Train or Val as well. A score on Test is in part a score on "
-            "images that were seen."
+            "radiograph that is also in Train or Val. A score on Test is partly a score on "
+            "images seen in training."
         )
     elif n_images:
-        yield "No radiograph of Test was found in Train or Val."
-    if n_seen := found.seen_before("Val", ("Train",)):
-        share = percent(n_seen / len(found.store.index.of_split("Val")))
+        yield "No radiograph of Test is also in Train or Val."
+    if n_seen := result.seen_before("Val", ("Train",)):
+        share = percent(n_seen / len(result.store.index.of_split("Val")))
         yield (
-            f"{n_seen:,} Val images ({share}) show a radiograph that stands in Train as well: what "
-            "is chosen on Val leans towards what remembers Train."
+            f"{n_seen:,} Val images ({share}) show a radiograph that is also in Train: choosing "
+            "a checkpoint on Val favours networks that memorise Train."
         )
 
 
-def _truths(found: Exploration) -> Iterator[str]:
+def _masks(result: Exploration) -> Iterator[str]:
     dices = [
         float(finding.value)
-        for finding in found.findings
+        for finding in result.findings
         if finding.kind == "masks_disagree" and isinstance(finding.value, float)
     ]
     if dices:
         median = sorted(dices)[len(dices) // 2]
         yield (
-            f"{len(dices):,} pairs of copies have infection masks that differ, with a Dice of "
-            f"{median:.2f} (median): about as far as the truth of this data agrees with itself."
+            f"The infection masks of {len(dices):,} pair(s) of copies differ, with a median Dice "
+            f"of {median:.2f}: two annotations of the same radiograph agree only that well."
         )
-    if n_whole := sum(finding.kind == "infection_is_lung" for finding in found.findings):
-        yield f"In {n_whole:,} images the infection mask is the lung mask, pixel by pixel."
+    if n_whole := sum(finding.kind == "infection_is_lung" for finding in result.findings):
+        yield f"In {n_whole:,} image(s) the infection mask is identical to the lung mask."
 
 
-def _shortcuts(found: Exploration) -> Iterator[str]:
-    told = {
-        seen: shortcut
-        for seen, shortcut in found.shortcuts.items()
+def _shortcuts(result: Exploration) -> Iterator[str]:
+    above_chance = {
+        name: shortcut
+        for name, shortcut in result.shortcuts.items()
         if shortcut and shortcut.accuracy_interval[0] > shortcut.majority_share
     }
-    if told:
-        from_each = " and ".join(f"{percent(s.accuracy)} from {seen}" for seen, s in told.items())
-        blind = max(shortcut.majority_share for shortcut in told.values())
+    if above_chance:
+        accuracies = " and ".join(
+            f"{percent(s.accuracy)} from {name}" for name, s in above_chance.items()
+        )
+        majority = max(shortcut.majority_share for shortcut in above_chance.values())
         yield (
-            f"A logistic regression names the class of an image rightly in {from_each}; always "
-            f"naming the most frequent class is right in {percent(blind)}. A network can take the "
-            "same shortcuts."
+            f"A logistic regression predicts the class of an image with an accuracy of "
+            f"{accuracies}; always predicting the most frequent class has {percent(majority)}. A "
+            "network can learn the same shortcuts."
         )
 
 
-def _damage(found: Exploration) -> Iterator[str]:
+def _damage(result: Exploration) -> Iterator[str]:
     left_out = ("unreadable", "wrong_mode", "wrong_size", "wrong_values")
-    if n_files := sum(finding.kind in left_out for finding in found.findings):
-        yield f"{n_files:,} files are damaged or of another kind; their images are left out."
+    if n_files := sum(finding.kind in left_out for finding in result.findings):
+        yield f"{n_files:,} file(s) are damaged or have a wrong format; their images are excluded."

@@ -1,4 +1,4 @@
-"""What ``covseg.explore`` has found of a dataset: everything that its tables and its page show."""
+"""The result of ``covseg.explore``: everything that its tables and its page show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,52 +7,43 @@ from covseg.data.audit.duplicates import Lookalike
 from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.audit.statistics import Statistics
 from covseg.data.findings import COPIES, Finding
+from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG, TREES
 from covseg.data.store import Store
 from covseg.measure.shortcuts import Shortcut
 
-OF_IMAGE, OF_BORDER = "20 global statistics", "the border alone"  # what a classifier is given
-Counts = Mapping[str, Mapping[str, int]]  # split -> class -> images
+OF_IMAGE, OF_BORDER = "20 global statistics", "the border alone"  # inputs of the classifier
+ImageCounts = Mapping[str, Mapping[str, int]]  # split -> class -> images
 
 
 @dataclass(frozen=True)
-class Card:
-    """Where the data and the page come from.
+class Tree:
+    """The numbers of images in one tree of the dataset, with the published ones."""
 
-    Attributes:
-        made_up: whether it is phantom data, of which nobody has a licence to give.
-        root: the archive or folder, as it was named.
-        command: that wrote the page.
-        version: of covseg.
-        started: when, UTC.
-    """
-
-    made_up: bool
-    root: str
-    command: str
-    version: str
-    started: str
+    title: str
+    counts: ImageCounts
+    published: ImageCounts
 
 
 @dataclass(frozen=True)
 class Exploration:
-    """A dataset, looked at.
+    """The result of exploring a dataset.
 
     Attributes:
-        store: its usable images.
-        findings: all of them.
-        families: numbers of rows that are copies of each other.
-        nearest: pairs that come closest to being copies, the closest first.
-        lung_tree: counts of *Lung Segmentation Data*, None where it is not there.
+        store: the usable images.
+        findings: all findings.
+        families: rows of the index that are copies of each other, at least two per family.
+        nearest: pairs that are almost copies, the closest first.
+        lung_tree: counts of *Lung Segmentation Data*, None if it is not there.
         statistics: of every image.
         mean_masks: by split, None for a split without infection.
-        shortcuts: by ``OF_IMAGE`` and ``OF_BORDER``, None where it could not be fitted.
+        shortcuts: by ``OF_IMAGE`` and ``OF_BORDER``, None if it could not be fitted.
     """
 
     store: Store
     findings: list[Finding]
     families: list[list[int]]
     nearest: list[Lookalike]
-    lung_tree: Counts | None
+    lung_tree: ImageCounts | None
     statistics: Statistics
     mean_masks: Mapping[str, MeanMask | None]
     shortcuts: Mapping[str, Shortcut | None]
@@ -62,8 +53,16 @@ class Exploration:
         """The findings that are pairs of copies."""
         return [finding for finding in self.findings if finding.kind in COPIES]
 
+    @property
+    def trees(self) -> list[Tree]:
+        """The trees that are there."""
+        trees = [Tree(TREES["infection"], self.store.index.counts(), PUBLISHED)]
+        if self.lung_tree is not None:
+            trees.append(Tree(TREES["lung"], self.lung_tree, PUBLISHED_LUNG))
+        return trees
+
     def seen_before(self, split: str, others: tuple[str, ...]) -> int:
-        """Images of a split whose radiograph stands in one of the other splits as well."""
+        """Number of images of a split with a copy in one of the other splits."""
         rows = self.store.index.rows
         return sum(
             sum(rows[row].split == split for row in family)

@@ -1,54 +1,55 @@
-"""What ``covseg.explore`` has found as CSV, for a spreadsheet."""
+"""The result of ``covseg.explore`` as CSV tables."""
 
 import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
 from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
-from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, PUBLISHED_LUNG, SPLITS, TREES
+from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.files import write_whole
 from covseg.report.exploration.distributions import by_group
-from covseg.report.exploration.result import Counts, Exploration
+from covseg.report.exploration.result import Exploration
 from covseg.report.meaning import MEANINGS
 
 Cells = Sequence[object]
 
 
-def write_tables(found: Exploration, folder: Path) -> None:
+def write_tables(result: Exploration, folder: Path) -> None:
     """Write every table into ``folder``.
 
     Raises:
         RunError: one cannot be written.
     """
     tables = {
-        "counts": (("tree", "split", "class", "images", "published"), _counts(found)),
-        "statistics": (("split", "class", "name", *NAMES), _statistics(found)),
+        "counts": (("tree", "split", "class", "images", "published"), _counts(result)),
+        "statistics": (("split", "class", "name", *NAMES), _statistics(result)),
         "distributions": (
             ("statistic", "split", "class", "images", "p5", "p25", "p50", "p75", "p95"),
-            _distributions(found),
+            _distributions(result),
         ),
         "shortcuts": (
             (
                 *("seen", "images", "majority_share", "accuracy", "accuracy_low", "accuracy_high"),
                 *("balanced_accuracy", "balanced_low", "balanced_high"),
             ),
-            _shortcuts(found),
+            _shortcuts(result),
         ),
-        "confusion": (("seen", "class", "taken_for", "images"), _confusion(found)),
-        "families": (("family", "split", "class", "name"), _families(found)),
-        "findings_by_kind": (("kind", "findings", "meaning"), _kinds(found)),
+        "confusion": (("seen", "class", "taken_for", "images"), _confusion(result)),
+        "families": (("family", "split", "class", "name"), _families(result)),
+        "findings_by_kind": (("kind", "findings", "meaning"), _kinds(result)),
     }
     for name, (head, rows) in tables.items():
         write_csv(folder / f"{name}.csv", head, rows)
 
 
 def write_csv(path: Path, head: Cells, rows: Iterable[Cells]) -> None:
-    """Write a table; a number has six digits, a missing one none."""
+    """Write a table; floats have six significant digits, NaN is empty."""
     table = io.StringIO(newline="")
     lines = csv.writer(table)
     lines.writerow(head)
@@ -62,57 +63,50 @@ def _cell(value: object) -> object:
     return value
 
 
-def _counts(found: Exploration) -> Iterator[Cells]:
-    trees: list[tuple[str, Counts, Counts]] = [
-        (TREES["infection"], found.store.index.counts(), PUBLISHED)
-    ]
-    if found.lung_tree is not None:
-        trees.append((TREES["lung"], found.lung_tree, PUBLISHED_LUNG))
-    for tree, counts, published in trees:
+def _counts(result: Exploration) -> Iterator[Cells]:
+    for tree in result.trees:
         for split in SPLITS:
-            for patient_class in PATIENT_CLASSES:
-                here = counts[split][patient_class], published[split][patient_class]
-                yield tree, split, patient_class, *here
+            for name in PATIENT_CLASSES:
+                n_images, published = tree.counts[split][name], tree.published[split][name]
+                yield tree.title, split, name, n_images, published
 
 
-def _statistics(found: Exploration) -> Iterator[Cells]:
-    for row, values in zip(found.store.index.rows, found.statistics.values, strict=True):
+def _statistics(result: Exploration) -> Iterator[Cells]:
+    for row, values in zip(result.store.index.rows, result.statistics.values, strict=True):
         yield *row.key, *values
 
 
-def _distributions(found: Exploration) -> Iterator[Cells]:
+def _distributions(result: Exploration) -> Iterator[Cells]:
     for name in NAMES:
-        for (split, patient_class), cuts in by_group(
-            found.statistics[name], found.store.index
-        ).items():
-            five = cuts.p5, cuts.p25, cuts.p50, cuts.p75, cuts.p95
-            yield name, split, patient_class, cuts.n_images, *five
+        groups = by_group(result.statistics[name], result.store.index)
+        for (split, patient_class), quantiles in groups.items():
+            yield name, split, patient_class, *astuple(quantiles)
 
 
-def _shortcuts(found: Exploration) -> Iterator[Cells]:
-    for seen, shortcut in found.shortcuts.items():
+def _shortcuts(result: Exploration) -> Iterator[Cells]:
+    for name, shortcut in result.shortcuts.items():
         if shortcut:
             yield (
-                *(seen, shortcut.n_images, shortcut.majority_share),
+                *(name, shortcut.n_images, shortcut.majority_share),
                 *(shortcut.accuracy, *shortcut.accuracy_interval),
                 *(shortcut.balanced_accuracy, *shortcut.balanced_interval),
             )
 
 
-def _confusion(found: Exploration) -> Iterator[Cells]:
-    for seen, shortcut in found.shortcuts.items():
+def _confusion(result: Exploration) -> Iterator[Cells]:
+    for name, shortcut in result.shortcuts.items():
         if shortcut:
-            for one, line in zip(shortcut.classes, shortcut.confusion, strict=True):
-                for other, n_images in zip(shortcut.classes, line, strict=True):
-                    yield seen, one, other, int(n_images)
+            for truth, line in zip(shortcut.classes, shortcut.confusion, strict=True):
+                for predicted, n_images in zip(shortcut.classes, line, strict=True):
+                    yield name, truth, predicted, int(n_images)
 
 
-def _families(found: Exploration) -> Iterator[Cells]:
-    rows = found.store.index.rows
-    for number, family in enumerate(found.families, 1):
+def _families(result: Exploration) -> Iterator[Cells]:
+    rows = result.store.index.rows
+    for number, family in enumerate(result.families, 1):
         yield from ((number, *rows[row].key) for row in family)
 
 
-def _kinds(found: Exploration) -> Iterator[Cells]:
-    numbers = Counter(finding.kind for finding in found.findings)
-    return ((kind, numbers[kind], MEANINGS[kind].what) for kind in KINDS)
+def _kinds(result: Exploration) -> Iterator[Cells]:
+    n_of_kind = Counter(finding.kind for finding in result.findings)
+    return ((kind, n_of_kind[kind], MEANINGS[kind].what) for kind in KINDS)

@@ -1,1 +1,1 @@
-"""What every page shares: style, figures, small pictures."""
+"""What all HTML pages share: style sheet, figures, thumbnails, template environment."""

@@ -1,26 +1,25 @@
-"""Jinja for a page: its own templates, and those that all pages share."""
+"""The Jinja environment of a page: its own templates and the shared ones."""
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 def environment(page: str) -> Environment:
-    """The environment of a page; an undefined name in a template is an error.
+    """Create the environment; an undefined name in a template is an error.
 
     Args:
-        page: the package of its templates, e.g. ``covseg.report.exploration``.
+        page: package with the page's ``templates`` folder, e.g. ``covseg.report.exploration``.
     """
-    own, shared = PackageLoader(page), PackageLoader("covseg.report.html")
-    made = Environment(
-        loader=ChoiceLoader([own, shared]),
+    jinja = Environment(
+        loader=ChoiceLoader([PackageLoader(page), PackageLoader("covseg.report.html")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"count": lambda number: f"{number:,}", "percent": percent}
-    return made
+    jinja.filters |= {"count": lambda number: f"{number:,}", "percent": percent}
+    return jinja
 
 
 def percent(share: float) -> str:
-    """A share with one digit after the point."""
+    """A share in per cent, with one decimal."""
     return f"{share:.1%}".replace("%", " %")

@@ -1,4 +1,4 @@
-"""A matplotlib figure as a PNG, and as an SVG that becomes part of a page."""
+"""Exports matplotlib figures as PNG, and as SVG for embedding in a page."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from covseg.report.colours import CSS, INK, LINE, QUIET
 
 _DPI = 150
-_STYLE: Any = {  # matplotlib's types know each of these words by its letters alone
+_STYLE: Any = {  # matplotlib types the keys as literals
     "font.size": 8,
     "figure.titlesize": 9,
     "figure.titleweight": "bold",
@@ -33,20 +33,20 @@ _STYLE: Any = {  # matplotlib's types know each of these words by its letters al
     "axes.axisbelow": True,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
-    # words stay words: they are read aloud, found, and set in the page's own letters
+    # keep text as text: searchable, accessible, and in the page's font
     "svg.fonttype": "none",
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The one style of all figures, while they are drawn and saved."""
+    """The style of all figures, to be active while they are drawn and saved."""
     with mpl.rc_context(_STYLE):
         yield
 
 
 def png(figure: Figure) -> bytes:
-    """The figure on white."""
+    """The figure as a PNG with a white background."""
     file = io.BytesIO()
     with style():
         figure.savefig(file, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
@@ -54,12 +54,12 @@ def png(figure: Figure) -> bytes:
 
 
 def svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an ``<svg>`` element, its colours those of the page around it.
+    """The figure as an ``<svg>`` element in the colours of the page.
 
     Args:
         figure: drawn in the colours of ``colours.CSS``.
-        name: of the figure, which no other one on the page has.
-        description: what is read aloud in its place.
+        name: unique on the page.
+        description: text for screen readers.
     """
     file = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -67,7 +67,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
         figure.savefig(file, format="svg", transparent=True, metadata=metadata)
     text = file.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # it would be the whole page's
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # it would style the whole page
     used = set(re.findall(r"#([\w-]+)[\")]", text))
     text = re.sub(r' id="([\w.-]+)"', lambda m: m[0] if m[1] in used else "", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)

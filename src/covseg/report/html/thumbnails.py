@@ -1,4 +1,4 @@
-"""Radiographs with outlines of their masks, small enough to stand inside a page."""
+"""Thumbnails of radiographs with outlines of their masks, embedded in a page."""
 
 import base64
 from collections.abc import Sequence
@@ -7,29 +7,29 @@ import cv2
 import numpy as np
 
 from covseg.data.image import Pixels
-from covseg.report.colours import LUNG, TRUTH, Rgb
+from covseg.report.colours import LUNG, TRUTH, Colour
 
-_SIDE = 256  # pixels of the longer side of a picture
+_SIDE = 256  # maximum of the longer side, in pixels
 _GAP = 4  # pixels between two pictures
-_QUALITY = 80  # of WebP, per cent
+_QUALITY = 80  # of WebP, in per cent
 
-Outline = tuple[Pixels, Rgb, int]  # mask, colour, thickness
+Outline = tuple[Pixels, Colour, int]  # mask, colour, thickness
 
 
 def outlines(infection: Pixels, lung: Pixels) -> list[Outline]:
-    """The lungs thin and white, the infection over them."""
+    """Outlines of both masks, the infection drawn over the lungs."""
     return [(lung, LUNG, 1), (infection, TRUTH, 2)]
 
 
 def outlined(image: Pixels, masks: Sequence[Outline] = ()) -> Pixels:
-    """An image with outlines.
+    """Shrink an image and draw outlines on it.
 
     Args:
         image: uint8 [height, width].
         masks: each {0, 1} of the same shape.
 
     Returns:
-        RGB uint8 [smaller height, smaller width, 3]
+        RGB uint8 [height, width, 3], with at most 256 pixels per side.
     """
     height, width = image.shape
     scale = min(1.0, _SIDE / max(height, width))
@@ -38,19 +38,19 @@ def outlined(image: Pixels, masks: Sequence[Outline] = ()) -> Pixels:
     picture = np.repeat(small[..., None], 3, axis=2)
     for mask, colour, thickness in masks:
         plane = cv2.resize(np.ascontiguousarray(mask), size, interpolation=cv2.INTER_NEAREST_EXACT)
-        found, _ = cv2.findContours(plane, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, found, -1, colour, thickness, lineType=cv2.LINE_AA)
+        contours, _ = cv2.findContours(plane, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, contours, -1, colour, thickness, lineType=cv2.LINE_AA)
     return np.asarray(picture, np.uint8)
 
 
 def side_by_side(left: Pixels, right: Pixels) -> Pixels:
-    """Two pictures of one height as one."""
+    """Two pictures of the same height as one picture."""
     gap = np.full((len(left), _GAP, 3), 128, np.uint8)
     return np.concatenate([left, gap, right], axis=1)
 
 
 def embedded(picture: Pixels) -> str:
-    """An RGB picture as the address of an ``<img>`` that asks nobody for it."""
-    done, data = cv2.imencode(".webp", picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
-    assert done
+    """An RGB picture as a ``data:`` URL, for the ``src`` of an ``<img>``."""
+    encoded, data = cv2.imencode(".webp", picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    assert encoded
     return f"data:image/webp;base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -14,7 +14,7 @@ from torch import nn
 from covseg import build, devices
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
-from covseg.measure.baselines import Statistics
+from covseg.measure.baselines import BaselineStatistics
 from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.provenance import provenance
@@ -128,7 +128,7 @@ def _divided(data: XrayDataModule, run: RunFolder) -> bool:
     return False
 
 
-def _statistics(path: Path, n_targets: int) -> Statistics:
+def _statistics(path: Path, n_targets: int) -> BaselineStatistics:
     """What the baselines learnt from the run's fitting data.
 
     Raises:
@@ -141,7 +141,7 @@ def _statistics(path: Path, n_targets: int) -> Statistics:
             with zipfile.ZipFile(path) as archive:
                 if sum(part.file_size for part in archive.infolist()) > _BYTES:
                     raise RunError(path, "unpacks to far more than baselines have", WHOLE)
-        found = Statistics.load(path)
+        found = BaselineStatistics.load(path)
     except CovsegError:
         raise
     except Exception as error:  # a damaged file can make numpy and zlib raise almost anything

@@ -22,8 +22,8 @@ from covseg.data.source.locate import Source, source_of
 from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.measure.shortcuts import Shortcut, shortcut
-from covseg.report.exploration.page import write_page
-from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Card, Counts, Exploration
+from covseg.report.exploration.page import Origin, write_page
+from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Exploration, ImageCounts
 from covseg.report.exploration.tables import write_tables
 from covseg.report.findings_table import print_findings
 from covseg.run.folder.history import write_provenance
@@ -58,7 +58,7 @@ def explore(config: Explore, out: Path, command: str) -> None:
     made_up = config.data.root is None and config.data.phantom is not None
     version = notes["versions"]["covseg"]
     write_page(
-        exploration, Card(made_up, source.path.name, command, version, notes["started"]), out
+        exploration, Origin(made_up, source.path.name, command, version, notes["started"]), out
     )
     notes |= {
         "data": {"root": str(config.data.root), **store.facts()},
@@ -86,7 +86,7 @@ def _looked_at(
     )
 
 
-def _lung_tree(source: Source) -> Counts | None:
+def _lung_tree(source: Source) -> ImageCounts | None:
     try:
         return lung_tree_counts(source)
     except DataError as error:  # explore is about the other tree

@@ -72,7 +72,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
         seen |= leaks.leaking(data, "fold") or set()
         n_seen += len(leaks.seen_rows(data, "fold"))
         rows = [number[key] for key in dict.fromkeys(records.keys)]
-        statistics = baselines.Statistics.load(run.baselines)
+        statistics = baselines.BaselineStatistics.load(run.baselines)
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
     records, protocol = Records.joined(found), config.protocol
     summary: Summary = {"split": "folds", "fold": None, "excluded": {}}

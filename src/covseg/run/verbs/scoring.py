@@ -70,7 +70,7 @@ class Scorer:
         self,
         split: str,
         protocol: Protocol,
-        statistics: baselines.Statistics,
+        statistics: baselines.BaselineStatistics,
         out: Path,
         objective: float | None,
     ) -> None:

@@ -16,9 +16,9 @@ from covseg import build, devices
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
 from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
-from covseg.learn.keep import KeepBest, KeepProgress
-from covseg.learn.progress import KEY, Halted, Progress, progress_of
-from covseg.learn.restore import go_on_from
+from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
+from covseg.learn.restore import restore_progress
+from covseg.learn.save import SaveBest, SaveProgress
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
 from covseg.run.folder.agreement import load_run_weights
@@ -68,7 +68,7 @@ class Training:
         )
         self._history = RunHistory(self.run)
         self.trainer = build.trainer(
-            # when the time is over a checkpoint comes first: ``KeepProgress`` looks at the clock
+            # when the time is over a checkpoint comes first: ``SaveProgress`` looks at the clock
             config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
             out,
             [*self._callbacks(), *build.callbacks(config)],
@@ -82,7 +82,7 @@ class Training:
         self.data.trainer = self.trainer
         if stored:
             self._check_processes(len(stored[KEY]["processes"]))
-            go_on_from(stored, self.progress, self.trainer)
+            restore_progress(stored, self.progress, self.trainer)
 
     def prepare(self) -> None:
         """Read the data, and refuse what cannot be fitted."""
@@ -146,8 +146,8 @@ class Training:
         try:
             with waiting:
                 self.trainer.fit(self.module, datamodule=self.data)
-        except Halted as halted:
-            self.progress = halted.progress
+        except TrainingPaused as paused:
+            self.progress = paused.progress
             self._halt()
         else:
             self.progress = dataclasses.replace(self.progress, stop=True)
@@ -180,7 +180,7 @@ class Training:
         load_weights(self.network, chosen)
         scorer = Scorer(self.trainer, self.module, self.data)
         objective = scorer.objective(protocol.select) if protocol.select else None
-        statistics = baselines.Statistics.load(self.run.baselines)
+        statistics = baselines.BaselineStatistics.load(self.run.baselines)
         scorer.score(self.data.report, protocol, statistics, self.run.path, objective)
         if self.trainer.is_global_zero:
             seconds = round(time.monotonic() - self._began, 1)
@@ -221,16 +221,16 @@ class Training:
         callbacks: list[L.Callback] = [SignalCallback(self._interruption)]
         callbacks += [EpochTable(self.run.metrics)]
         if self._keeps and self.config.protocol.select:
-            callbacks.append(KeepBest(self.run.checkpoints, build.MONITOR))
+            callbacks.append(SaveBest(self.run.checkpoints, build.MONITOR))
         if self._keeps:
             limit = self.config.trainer.time_limit
             callbacks.append(
-                KeepProgress(
+                SaveProgress(
                     self.run.last,
                     self.config.callbacks.checkpoint_every_n_steps,
                     self.config.trainer.whole_epochs,
                     self.progress,
-                    asked_to_end=lambda: bool(self._interruption),
+                    stop_requested=lambda: bool(self._interruption),
                     seconds=math.inf if limit is None else limit.total_seconds(),
                 )
             )
