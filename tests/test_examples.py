@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from csv import DictReader
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,20 @@ def trained(run: Run, project: Path) -> Path:
 def test_own_parts_are_trained_and_recorded(trained):
     assert "mylab.network.residual_unet" in (trained / "config.yaml").read_text()
     assert json.loads((trained / "provenance.json").read_text())["trust"] == ["mylab"]
+
+
+def test_an_own_score_stands_among_the_others(trained):
+    summary = json.loads((trained / "summary.json").read_text())
+    score = summary["scores"]["specificity_pooled"]
+    with (trained / "per_image.csv").open() as file:
+        rows = list(DictReader(file))
+    names = ("n_pixels", "truth_pixels", "fp")
+    sums = {name: sum(float(row[name]) for row in rows) for name in names}
+    negative = sums["n_pixels"] - sums["truth_pixels"]
+    expected = (negative - sums["fp"]) / negative
+    assert score["value"] == pytest.approx(expected, abs=1e-12)
+    assert score["low"] <= score["value"] <= score["high"]
+    assert summary["baselines"]["nothing"]["scores"]["specificity_pooled"] == 1.0
 
 
 @pytest.mark.parametrize("line", [EVALUATE, RESUME], ids=["evaluate", "resume"])

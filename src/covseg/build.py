@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from covseg.instantiate import arguments_of, make, parameters_of
 from covseg.learn.checkpoint import AtomicCheckpointIO
 from covseg.learn.module import SegmentationModule
 from covseg.measure.metrics import ImageRecords, all_scores
-from covseg.measure.scores import MONITORED, OBJECTIVE
+from covseg.measure.scores import OBJECTIVE, SCORES, Score, monitored
 from covseg.report.callbacks import ProgressBar
 
 MONITOR = f"val/{OBJECTIVE}"
@@ -105,6 +106,28 @@ def _check_shape(network: nn.Module, target: str, size: int, n_targets: int) -> 
         )
 
 
+def scores(protocol: Protocol) -> dict[str, Score]:
+    """Covseg's scores and the user's own.
+
+    Raises:
+        ConfigError: one of them is no score, or has the name of another.
+    """
+    made = dict(SCORES)
+    for name, node in protocol.scores.items():
+        key = f"protocol.scores.{name}"
+        if name in SCORES:
+            raise ConfigError(key, "is the name of one of covseg's scores", "choose another name")
+        score = make(key, arguments_of(node))
+        if not isinstance(score, Score):
+            raise ConfigError(
+                setting(f"{key}._target_", node.target),
+                "does not return a covseg.measure.scores.Score",
+                "name a function that does",
+            )
+        made[name] = score
+    return made
+
+
 def module(config: Train, net: nn.Module) -> SegmentationModule:
     """The LightningModule around a network; every argument of its parts is tried out here."""
     make_optimizer = partial(make, "optimizer", arguments_of(config.optimizer))
@@ -118,7 +141,7 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
     return SegmentationModule(
         net,
         make("loss", arguments_of(config.loss)),
-        all_scores(threshold, min_pixels),
+        all_scores(threshold, min_pixels, scores(config.protocol)),
         ImageRecords(threshold),
         threshold,
         make_optimizer=make_optimizer,
@@ -188,17 +211,18 @@ def callbacks(config: Train) -> list[L.Callback]:
     """The callbacks of the group ``callbacks``.
 
     Raises:
-        ConfigError: a callback that cannot be built, or that watches a score that does not exist
+        ConfigError: a callback that cannot be built, or that monitors a score that does not exist
             or in the wrong direction.
     """
+    known = monitored(scores(config.protocol))
     return [
-        make(f"callbacks.{key}", _watching(f"callbacks.{key}", arguments_of(node)))
+        make(f"callbacks.{key}", _monitoring(f"callbacks.{key}", arguments_of(node), known))
         for key, node in config.callbacks.parts.items()
     ]
 
 
-def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Complete what a callback that watches a score has to know of it.
+def _monitoring(key: str, arguments: dict[str, Any], known: Mapping[str, bool]) -> dict[str, Any]:
+    """Complete the arguments of a callback that monitors a score.
 
     Raises:
         ConfigError: no such score, or an argument that contradicts it.
@@ -206,28 +230,28 @@ def _watching(key: str, arguments: dict[str, Any]) -> dict[str, Any]:
     watched = arguments.get("monitor")
     if watched is None:
         return arguments
-    if not isinstance(watched, str) or watched not in MONITORED:
+    if not isinstance(watched, str) or watched not in known:
         raise ConfigError(
-            setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), MONITORED)
+            setting(f"{key}.monitor", watched), "is not logged", nearest(str(watched), known)
         )
-    better, which = ("min", "lower") if MONITORED[watched] else ("max", "higher")
+    better, which = ("min", "lower") if known[watched] else ("max", "higher")
     if arguments.get("mode") not in (None, better):
         raise ConfigError(
             setting(f"{key}.mode", arguments["mode"]),
             f"is the wrong direction, because {which} {watched} is better",
             f"leave it out, or set {key}.mode={better}",
         )
-    known: dict[str, Any] = {"mode": better}
+    complete: dict[str, Any] = {"mode": better}
     when = "check_on_train_epoch_end"
     if watched.startswith("train/"):  # known only when an epoch of training is over
-        known[when] = True
-    if arguments.get(when) not in (None, known.get(when, False)):
+        complete[when] = True
+    if arguments.get(when) not in (None, complete.get(when, False)):
         raise ConfigError(
             setting(f"{key}.{when}", arguments[when]),
             f"looks at a time when {watched} may not be known",
             "leave it out",
         )
-    return arguments | known
+    return arguments | complete
 
 
 def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from covseg.config.node import Node, Positive, Share
+from covseg.config.node import Buildable, Node, Positive, Share
 from covseg.errors import ConfigError
 
 
@@ -19,6 +19,7 @@ class Protocol(Node):
     report: Literal["auto", "Val", "Test", "fold"]
     threshold: Share  # prediction = probability > threshold
     detection_min_pixels: Positive  # predicted pixels that call an image infected
+    scores: dict[str, Buildable] = Field(default_factory=dict)  # the user's own, by name
 
     @model_validator(mode="after")
     def _check_splits(self) -> "Protocol":

@@ -1,5 +1,6 @@
 """torchmetrics that collect counts over batches and processes and compute scores from them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -75,8 +76,10 @@ class ImageScore(ImageRecords):
         return torch.tensor(float("nan") if value is None else value, dtype=torch.float64)
 
 
-def all_scores(threshold: float, detection_min_pixels: int) -> MetricCollection:
+def all_scores(
+    threshold: float, detection_min_pixels: int, scores: Mapping[str, Score] = SCORES
+) -> MetricCollection:
     """All scores as one collection, which detects that their states are equal and shares them."""
     return MetricCollection(
-        {name: ImageScore(s, threshold, detection_min_pixels) for name, s in SCORES.items()}
+        {name: ImageScore(s, threshold, detection_min_pixels) for name, s in scores.items()}
     )

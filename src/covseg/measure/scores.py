@@ -5,7 +5,7 @@ in ``SCORES``: the summary, its table, the logged names and what callbacks may m
 it. A score whose denominator is 0 is undefined: None, never 0, -1 or NaN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,8 +145,10 @@ SCORES: dict[str, Score] = {
     ),
 }
 
-# logged names that a callback may monitor -> whether lower is better
-MONITORED = {
-    **{f"val/{name}": score.low_is_good for name, score in SCORES.items()},
-    **dict.fromkeys(("val/loss", "train/loss", "train/rmse"), True),
-}
+
+def monitored(scores: Mapping[str, Score] = SCORES) -> dict[str, bool]:
+    """Logged names that a callback may monitor, and whether lower is better."""
+    return {
+        **{f"val/{name}": score.low_is_good for name, score in scores.items()},
+        **dict.fromkeys(("val/loss", "train/loss", "train/rmse"), True),
+    }

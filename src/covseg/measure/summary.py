@@ -11,7 +11,7 @@ from covseg.data.index import Key
 from covseg.files import write_whole
 from covseg.measure.intervals import intervals
 from covseg.measure.records import Records
-from covseg.measure.scores import OBJECTIVE, SCORES
+from covseg.measure.scores import OBJECTIVE, SCORES, Score
 
 Summary = dict[str, Any]
 
@@ -25,6 +25,7 @@ def summarise(
     objective: float | None,
     families: Mapping[Key, int] | None = None,
     leaks: Set[Key] | None = None,
+    scores: Mapping[str, Score] = SCORES,
 ) -> Summary:
     """The content of ``summary.json``.
 
@@ -36,18 +37,22 @@ def summarise(
         objective: ``rmse_per_image`` on Val; None if nothing is chosen on Val.
         families: a number for each image, equal for copies; None if copies are not known.
         leaks: images with a copy among the fitted ones; None if copies are not known.
+        scores: by name.
     """
+
+    def summary_of(of: Records, of_baselines: Mapping[str, Records]) -> Summary:
+        return _summary(of, of_baselines, detection_min_pixels, families, scores)
+
     targets = list(dict.fromkeys(records.target.tolist()))
     parts = {}
     for target in targets:
         of_target = records.where(records.target == target)
         of_baselines = {name: r.where(r.target == target) for name, r in baselines.items()}
-        parts[target] = _summary(of_target, of_baselines, detection_min_pixels, families)
+        parts[target] = summary_of(of_target, of_baselines)
         parts[target]["without_leaks"] = None
         if leaks is not None:
             of_baselines = {name: r.without(leaks) for name, r in of_baselines.items()}
-            rest = _summary(of_target.without(leaks), of_baselines, detection_min_pixels, families)
-            parts[target]["without_leaks"] = rest
+            parts[target]["without_leaks"] = summary_of(of_target.without(leaks), of_baselines)
     head: Summary = {
         "threshold": threshold,
         "detection_min_pixels": detection_min_pixels,
@@ -61,6 +66,7 @@ def _summary(
     baselines: Mapping[str, Records],
     detection_min_pixels: int,
     families: Mapping[Key, int] | None,
+    scores: Mapping[str, Score],
 ) -> Summary:
     classes = np.unique(records.patient_class).tolist()
 
@@ -69,12 +75,12 @@ def _summary(
 
     def plain(of: Records) -> dict[str, float | None]:
         counts = of.counts(detection_min_pixels)
-        return {name: score(counts) for name, score in SCORES.items()}
+        return {name: score(counts) for name, score in scores.items()}
 
     def full(of: Records) -> Summary:
         counts = of.counts(detection_min_pixels)
         of_families = None if families is None else [families[key] for key in of.keys]
-        bounds = intervals(SCORES, counts, of.patient_class, of_families)
+        bounds = intervals(scores, counts, of.patient_class, of_families)
         entries = {}
         for name, value in plain(of).items():
             low, high = bounds[name] or (None, None)

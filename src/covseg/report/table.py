@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from covseg.measure.scores import SCORES
+from covseg.measure.scores import SCORES, Score
 from covseg.measure.summary import Summary, by_target
 
 WIDTH = 80
@@ -22,9 +23,9 @@ _BASELINES = {
 }
 
 
-def print_summary(summary: Summary, out: Path) -> None:
+def print_summary(summary: Summary, out: Path, scores: Mapping[str, Score] = SCORES) -> None:
     """Print the tables and the run folder to stdout."""
-    show(summary_tables(summary), f"run folder: {out}")
+    show(summary_tables(summary, scores), f"run folder: {out}")
 
 
 def show(tables: RenderableType, last_line: str) -> None:
@@ -38,14 +39,15 @@ def show(tables: RenderableType, last_line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def summary_tables(summary: Summary) -> RenderableType:
+def summary_tables(summary: Summary, scores: Mapping[str, Score] = SCORES) -> RenderableType:
     """For each target: all scores next to the baselines', by class, and without leaks."""
     parts: list[RenderableType] = []
     for target, part in by_target(summary).items():
-        parts += [_title(summary, target, part), _scores(part), Text(), _by_class(part), Text()]
+        parts += [_title(summary, target, part), _scores(part, scores), Text()]
+        parts += [_by_class(part), Text()]
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
-            parts += [_title_without_leaks(summary, rest, part), _scores(rest), Text()]
+            parts += [_title_without_leaks(summary, rest, part), _scores(rest, scores), Text()]
     if excluded := summary.get("excluded"):
         images = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
         parts.append(Text(f"excluded because of a copy in a later split: {images}\n"))
@@ -72,7 +74,7 @@ def _title_without_leaks(summary: Summary, rest: Summary, part: Summary) -> Text
     )
 
 
-def _scores(part: Summary) -> Table:
+def _scores(part: Summary, scores: Mapping[str, Score]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("score", no_wrap=True)
     table.add_column("value", justify="right", style="bold", no_wrap=True)
@@ -82,7 +84,8 @@ def _scores(part: Summary) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for score, entry in part["scores"].items():
         trivial = (part["baselines"][key]["scores"][score] for key in baselines)
-        table.add_row(_label(score), _number(entry["value"]), _range(entry), *map(_number, trivial))
+        name = f"{score} {'↓' if scores[score].low_is_good else '↑'}"
+        table.add_row(name, _number(entry["value"]), _range(entry), *map(_number, trivial))
     return table
 
 
@@ -97,10 +100,6 @@ def _by_class(part: Summary) -> Table:
             cells = (f"{_number(e['value'])} {_range(e)}".strip() for e in entries)
             table.add_row(score, *cells)
     return table
-
-
-def _label(score: str) -> str:
-    return f"{score} {'↓' if SCORES[score].low_is_good else '↑'}"
 
 
 def _number(value: float | None) -> str:

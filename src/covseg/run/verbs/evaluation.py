@@ -51,7 +51,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer))
         _warn(data, split, same_data)
-    scorer = Scorer(trainer, build.module(config, network), data)
+    scorer = Scorer(trainer, build.module(config, network), data, build.scores(config.protocol))
     objective = scorer.objective(split) if split == config.protocol.select else None
     scorer.score(split, config.protocol, statistics, out, objective)
     if trainer.is_global_zero:

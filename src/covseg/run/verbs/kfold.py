@@ -84,6 +84,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
         objective=None,
         families=leaks.families(data),
         leaks=seen,
+        scores=build.scores(protocol),
     )
     if n_seen:
         summary["fitted_before"] = n_seen
@@ -94,7 +95,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
     notes = provenance(command, config.seed, 1)
     notes |= {"runs": list(map(str, runs)), "data": data.facts()}
     write_provenance(notes, out.provenance)
-    print_summary(summary, out.path)
+    print_summary(summary, out.path, build.scores(protocol))
 
 
 def _data(config: Train, run: Path) -> XrayDataModule:

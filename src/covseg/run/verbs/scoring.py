@@ -1,11 +1,11 @@
-"""From a trained network to what a reader believes: records, summary, table, pictures.
+"""From a trained network to its results: records, summary, table, pictures.
 
 Train and evaluate share it, so that they cannot differ.
 """
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import lightning as L
@@ -17,7 +17,7 @@ from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
 from covseg.measure.records import Records
-from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each
+from covseg.measure.scores import OBJECTIVE, SCORES, Score, dice_of_each
 from covseg.measure.summary import Summary, flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
@@ -34,12 +34,17 @@ class Scorer:
         trainer: of the run.
         module: with the weights that are scored.
         data: set up.
+        scores: by name.
     """
 
     def __init__(
-        self, trainer: L.Trainer, module: SegmentationModule, data: XrayDataModule
+        self,
+        trainer: L.Trainer,
+        module: SegmentationModule,
+        data: XrayDataModule,
+        scores: Mapping[str, Score],
     ) -> None:
-        self.trainer, self.module, self.data = trainer, module, data
+        self.trainer, self.module, self.data, self.scores = trainer, module, data, scores
         self._gathered: dict[str, Numbers] = {}
         self._shown: tuple[Summary, Records]
 
@@ -55,13 +60,13 @@ class Scorer:
         return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
 
     def objective(self, split: str) -> float | None:
-        """What a search minimises: over all images and targets of Val, whatever the limit."""
+        """What a search minimises: over all images and targets of Val, without a limit."""
         trainer, limit = self.trainer, self.trainer.limit_test_batches
         if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
             return SCORES[OBJECTIVE](self.records(split).counts())
         trainer.limit_test_batches = 1.0
         try:
-            whole = Scorer(trainer, self.module, self.data).records(split)
+            whole = Scorer(trainer, self.module, self.data, self.scores).records(split)
         finally:
             trainer.limit_test_batches = limit
         return SCORES[OBJECTIVE](whole.counts())
@@ -90,6 +95,7 @@ class Scorer:
             objective=objective,
             families=leaks.families(data),
             leaks=leaks.leaking(data, split),
+            scores=self.scores,
         )
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)
@@ -101,9 +107,9 @@ class Scorer:
         self._shown = summary, records
 
     def show(self, out: Path, step: int) -> None:
-        """Hand the scores to the loggers, draw ``pictures/``, print; in the first process.
+        """Log the scores, draw ``pictures/`` and print the table; in the first process.
 
-        The scores are on disk by now: what fails here is a warning, and costs nothing else.
+        The scores are on disk already, so a failure here is only a warning.
 
         Args:
             out: the run folder.
@@ -117,7 +123,7 @@ class Scorer:
         with _no_more_than_a_warning(f"{out / 'pictures'}"):
             self._draw(records, threshold, out / "pictures")
         with _no_more_than_a_warning("the table of the scores"):
-            print_summary(summary, out)
+            print_summary(summary, out, self.scores)
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""

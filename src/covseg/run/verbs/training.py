@@ -178,7 +178,7 @@ class Training:
         protocol = self.config.protocol
         chosen = self._reported_checkpoint()
         load_weights(self.network, chosen)
-        scorer = Scorer(self.trainer, self.module, self.data)
+        scorer = Scorer(self.trainer, self.module, self.data, build.scores(protocol))
         objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.BaselineStatistics.load(self.run.baselines)
         scorer.score(self.data.report, protocol, statistics, self.run.path, objective)
