@@ -87,7 +87,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     assert done.code == 0, done.err
     before = tmp_path / "before"
     cache = f"data.cache_dir={tmp_path / 'cache'}"
-    assert f"; python -m covseg.explore data.root={dataset} {cache} finds out" in log(before)
+    assert f"; run python -m covseg.explore {cache} data.root={dataset}" in log(before)
     assert summary(before)["without_leaks"] is None
     explored(tmp_path, planted, before)
 
@@ -154,7 +154,7 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
     done = verb("train", *words, "data.fold=0")
     assert done.code == 1
     cache = f"data.cache_dir={tmp_path / 'cache'}"
-    assert f"say python -m covseg.explore data.root={dataset} {cache} first" in done.err
+    assert f"run python -m covseg.explore {cache} data.root={dataset} first" in done.err
     stale = next((tmp_path / "cache").glob("store*")).name.partition("-")[2]
     findings.write(planted[1], findings.cached(tmp_path / "cache", stale.ljust(16)))
 
@@ -246,7 +246,7 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert verb("evaluate", *words).code == 0
     found = summary(tmp_path / "e")
     assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
-    assert "these are other images than the run was fitted on" in log(tmp_path / "e")
+    assert "these are not the images that the run was fitted on" in log(tmp_path / "e")
 
 
 # --- weights to begin with
@@ -323,14 +323,14 @@ def test_without_findings_what_a_start_was_fitted_on_is_known_all_the_same(fold,
     found, run = summary(tmp_path / "second"), tmp_path / "second"
     seen = scored(run) & fitted(fold)
     assert found["without_leaks"]["n_images"] == 8 - len(seen)
-    assert "nothing says how many images of Test have a copy" in log(run)
+    assert "it is not known how many images of Test have a copy" in log(run)
 
 
 def test_a_start_that_knows_what_is_to_choose_is_refused(fold, verb, tmp_path):
     done = verb("train", *TINY, "init=fold", "hydra.run.dir=second")
     assert done.code == 1
     n_seen = sum(split == "Val" for split, *_ in fitted(fold))
-    assert f"fold was fitted on {n_seen} of the images of Val, by which this run" in done.err
+    assert f"fold was fitted on {n_seen} of the images of Val, on which this run" in done.err
     assert not (tmp_path / "second").exists()
 
 
@@ -404,14 +404,14 @@ def test_the_command_that_is_named_is_one_that_can_be_typed(dataset, verb, tmp_p
     place.symlink_to(dataset.resolve())
     words = ("protocol=kfold", "data.fold=0", f'data.root="{place}"')
     done = verb("train", *TINY, *words)
-    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    named = shlex.split(done.err.partition(": run ")[2].removesuffix(" first.\n"))
     assert named[:3] == ["python", "-m", "covseg.explore"]
     assert verb("explore", *named[3:]).code == 0
     assert verb("train", *TINY, *words).code == 0
 
     phantom = ("experiment=debug", "protocol=kfold", "data.fold=0", "data.cache_dir=cache")
     done = verb("train", *phantom)
-    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    named = shlex.split(done.err.partition(": run ")[2].removesuffix(" first.\n"))
     assert verb("explore", *named[3:]).code == 0
     assert verb("train", *phantom).code == 0
 
@@ -421,7 +421,7 @@ def test_the_lung_tree_has_no_known_copies(verb, tmp_path):
     words = (*TINY, "data.root=both", "data.targets=[lung]")
     done = verb("train", *words, "protocol=kfold", "data.fold=0")
     assert done.code == 1
-    assert "they are searched for in 'Infection Segmentation Data' alone" in done.err
+    assert "compares only those of 'Infection Segmentation Data'" in done.err
 
 
 def test_the_configuration_of_a_fold_is_as_it_was_asked_for(configured):
