@@ -137,8 +137,8 @@ def test_other_files_are_passed_over():
 @pytest.mark.parametrize(
     ("own", "folder", "names"),
     [
-        ("Train/Norml/images/a.png", "Train/Norml", "COVID-19 or Non-COVID or Normal"),
-        ("Val/Normal/heatmaps/a.png", "Val/Normal/heatmaps", "images or infection masks or lung"),
+        ("Train/Norml/images/a.png", "Train/Norml", "COVID-19, Non-COVID or Normal"),
+        ("Val/Normal/heatmaps/a.png", "Val/Normal/heatmaps", "images, infection masks or lung"),
     ],
 )
 def test_a_folder_that_the_layout_does_not_have_is_refused_with_the_possible_names(

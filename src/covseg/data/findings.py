@@ -16,6 +16,7 @@ from covseg.errors import DataError
 from covseg.files import write_whole
 
 _VERSION = 1  # of the search: findings of another one are not used
+_EXPLORE = "use the findings.csv of covseg.explore"
 COLUMNS = ("kind", "split_a", "class_a", "name_a", "split_b", "class_b", "name_b", "value")
 # pairs of images that show one radiograph
 COPIES = (
@@ -102,16 +103,12 @@ def read(path: Path) -> list[Finding]:
         with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet adds a mark
             head, *lines = [*csv.reader(file)] or [[]]
             if tuple(head) != COLUMNS:
-                raise DataError(
-                    path, f"has other columns than {','.join(COLUMNS)}", "use a findings.csv"
-                )
+                raise DataError(path, f"has other columns than {','.join(COLUMNS)}", _EXPLORE)
             numbered = ((number, line) for number, line in enumerate(lines, 2) if any(line))
             return [_finding(path, number, line) for number, line in numbered]
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(
-            path, f"cannot be read ({reason})", "use the findings.csv of covseg.explore"
-        ) from error
+        raise DataError(path, f"cannot be read ({reason})", _EXPLORE) from error
 
 
 def _finding(path: Path, number: int, line: Sequence[str]) -> Finding:

@@ -141,10 +141,11 @@ def read_files(
     [(prefix, matches)] = copies.items()
     if wrong := misplaced(paths, prefix):
         folder, names = wrong
+        choices = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         raise DataError(
             f"{where}: {folder}",
             "is not a folder of the dataset",
-            f"rename it to {' or '.join(names)}, or move it elsewhere",
+            f"rename it to {choices}, or move it elsewhere",
         )
     return tree, _by_image(matches, where)
 
