@@ -96,7 +96,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     )
     again = tmp_path / "again"
     assert "2 image(s) of Test have a copy that is fitted on, in 2 pair(s)" in log(again)
-    assert "came out again" in log(again)
+    assert "were reproduced" in log(again)
     done = verb("train", *TINY, "hydra.run.dir=after")
     after = tmp_path / "after"
     assert summary(after)["scores"] == summary(again)["scores"]
@@ -222,15 +222,15 @@ def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was
     of_other = json.loads((other / "provenance.json").read_text())
     of_other["data"]["fingerprint"] = "0" * 64  # as of a sweep over data.root
     (other / "provenance.json").write_text(json.dumps(of_other))
-    report_folds([*(tmp_path / "sweep" / str(fold) for fold in range(4)), other])
+    report_folds([*(tmp_path / "sweep" / str(fold) for fold in range(4)), other], "train")
     assert not list((tmp_path / "sweep").glob("folds*other"))
 
     (tmp_path / "sweep" / "1" / "per_image.csv").write_text("nothing")
     with pytest.raises(RunError, match=r"per_image\.csv"):
-        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)], "train")
     findings.write(planted[1][:1], tmp_path / "sweep" / "2" / "findings.csv")
     with pytest.raises(RunError, match="folds of different divisions"):
-        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)], "train")
 
 
 def truth_share(records: Records) -> float:
@@ -300,7 +300,7 @@ def test_what_a_start_was_fitted_on_counts_as_fitted_along_a_chain_and_in_evalua
         n = len(copies - seen)  # each has one copy
         assert n > 0
         assert f"{n} image(s) of Test have a copy that is fitted on, in {n} pair(s)" in log(folder)
-    assert "came out again" in log(tmp_path / "e")
+    assert "were reproduced" in log(tmp_path / "e")
 
 
 def test_a_run_that_goes_on_needs_no_start_to_know_what_it_was_fitted_on(fold, verb, tmp_path):
