@@ -132,8 +132,8 @@ def test_a_run_from_before_fitted_csv_is_evaluated_with_a_warning(finished_run, 
     (run / "fitted.csv").unlink()
     done = verb("evaluate", f"run={run}", "hydra.run.dir=e")
     assert done.code == 0, done.err
-    assert "what the run's start was fitted on is unknown" in done.err
-    assert "came out again" in done.err
+    assert "it is not known what the weights were fitted on before" in done.err
+    assert "were reproduced" in done.err
 
 
 @pytest.mark.parametrize("key", ["max_epochs=7", "gradient_clip_val=1", "limit_train_batches=1"])

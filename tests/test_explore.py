@@ -75,7 +75,7 @@ def test_a_whole_dataset_has_no_finding(dataset, verb, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("data.root=nowhere",), "/nowhere is not there"),
+        (("data.root=nowhere",), "/nowhere does not exist"),
         (("data.image_size=64",), "data.image_size=64"),
         (("data.root=dataset", "data.cache_dir=dataset/Infection"), ""),
     ],

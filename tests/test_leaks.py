@@ -87,7 +87,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     assert done.code == 0, done.err
     before = tmp_path / "before"
     cache = f"data.cache_dir={tmp_path / 'cache'}"
-    assert f"; python -m covseg.explore data.root={dataset} {cache} finds out" in log(before)
+    assert f"; run python -m covseg.explore {cache} data.root={dataset}" in log(before)
     assert summary(before)["without_leaks"] is None
     explored(tmp_path, planted, before)
 
@@ -96,7 +96,7 @@ def test_it_names_explore_then_counts_the_leaks_and_scores_without_them(
     )
     again = tmp_path / "again"
     assert "2 image(s) of Test have a copy that is fitted on, in 2 pair(s)" in log(again)
-    assert "came out again" in log(again)
+    assert "were reproduced" in log(again)
     done = verb("train", *TINY, "hydra.run.dir=after")
     after = tmp_path / "after"
     assert summary(after)["scores"] == summary(again)["scores"]
@@ -154,7 +154,7 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
     done = verb("train", *words, "data.fold=0")
     assert done.code == 1
     cache = f"data.cache_dir={tmp_path / 'cache'}"
-    assert f"say python -m covseg.explore data.root={dataset} {cache} first" in done.err
+    assert f"run python -m covseg.explore {cache} data.root={dataset} first" in done.err
     stale = next((tmp_path / "cache").glob("store*")).name.partition("-")[2]
     findings.write(planted[1], findings.cached(tmp_path / "cache", stale.ljust(16)))
 
@@ -222,15 +222,15 @@ def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was
     of_other = json.loads((other / "provenance.json").read_text())
     of_other["data"]["fingerprint"] = "0" * 64  # as of a sweep over data.root
     (other / "provenance.json").write_text(json.dumps(of_other))
-    report_folds([*(tmp_path / "sweep" / str(fold) for fold in range(4)), other])
+    report_folds([*(tmp_path / "sweep" / str(fold) for fold in range(4)), other], "train")
     assert not list((tmp_path / "sweep").glob("folds*other"))
 
     (tmp_path / "sweep" / "1" / "per_image.csv").write_text("nothing")
     with pytest.raises(RunError, match=r"per_image\.csv"):
-        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)], "train")
     findings.write(planted[1][:1], tmp_path / "sweep" / "2" / "findings.csv")
     with pytest.raises(RunError, match="folds of different divisions"):
-        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)])
+        report_folds([tmp_path / "sweep" / str(fold) for fold in range(5)], "train")
 
 
 def truth_share(records: Records) -> float:
@@ -246,7 +246,7 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert verb("evaluate", *words).code == 0
     found = summary(tmp_path / "e")
     assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
-    assert "these are other images than the run was fitted on" in log(tmp_path / "e")
+    assert "these are not the images that the run was fitted on" in log(tmp_path / "e")
 
 
 # --- weights to begin with
@@ -300,7 +300,7 @@ def test_what_a_start_was_fitted_on_counts_as_fitted_along_a_chain_and_in_evalua
         n = len(copies - seen)  # each has one copy
         assert n > 0
         assert f"{n} image(s) of Test have a copy that is fitted on, in {n} pair(s)" in log(folder)
-    assert "came out again" in log(tmp_path / "e")
+    assert "were reproduced" in log(tmp_path / "e")
 
 
 def test_a_run_that_goes_on_needs_no_start_to_know_what_it_was_fitted_on(fold, verb, tmp_path):
@@ -323,14 +323,14 @@ def test_without_findings_what_a_start_was_fitted_on_is_known_all_the_same(fold,
     found, run = summary(tmp_path / "second"), tmp_path / "second"
     seen = scored(run) & fitted(fold)
     assert found["without_leaks"]["n_images"] == 8 - len(seen)
-    assert "nothing says how many images of Test have a copy" in log(run)
+    assert "it is not known how many images of Test have a copy" in log(run)
 
 
 def test_a_start_that_knows_what_is_to_choose_is_refused(fold, verb, tmp_path):
     done = verb("train", *TINY, "init=fold", "hydra.run.dir=second")
     assert done.code == 1
     n_seen = sum(split == "Val" for split, *_ in fitted(fold))
-    assert f"fold was fitted on {n_seen} of the images of Val, by which this run" in done.err
+    assert f"fold was fitted on {n_seen} of the images of Val, on which this run" in done.err
     assert not (tmp_path / "second").exists()
 
 
@@ -404,14 +404,14 @@ def test_the_command_that_is_named_is_one_that_can_be_typed(dataset, verb, tmp_p
     place.symlink_to(dataset.resolve())
     words = ("protocol=kfold", "data.fold=0", f'data.root="{place}"')
     done = verb("train", *TINY, *words)
-    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    named = shlex.split(done.err.partition(": run ")[2].removesuffix(" first.\n"))
     assert named[:3] == ["python", "-m", "covseg.explore"]
     assert verb("explore", *named[3:]).code == 0
     assert verb("train", *TINY, *words).code == 0
 
     phantom = ("experiment=debug", "protocol=kfold", "data.fold=0", "data.cache_dir=cache")
     done = verb("train", *phantom)
-    named = shlex.split(done.err.partition("say ")[2].removesuffix(" first.\n"))
+    named = shlex.split(done.err.partition(": run ")[2].removesuffix(" first.\n"))
     assert verb("explore", *named[3:]).code == 0
     assert verb("train", *phantom).code == 0
 
@@ -421,7 +421,7 @@ def test_the_lung_tree_has_no_known_copies(verb, tmp_path):
     words = (*TINY, "data.root=both", "data.targets=[lung]")
     done = verb("train", *words, "protocol=kfold", "data.fold=0")
     assert done.code == 1
-    assert "they are searched for in 'Infection Segmentation Data' alone" in done.err
+    assert "compares only those of 'Infection Segmentation Data'" in done.err
 
 
 def test_the_configuration_of_a_fold_is_as_it_was_asked_for(configured):

@@ -193,18 +193,9 @@ def _unusable(key: str, error: Exception) -> ConfigError:
     return ConfigError(key, f"cannot work ({reason})", "change its arguments")
 
 
-def datamodule(
-    data: Data, protocol: Protocol, *, report: str, seed: int, transforms: Augment | None = None
-) -> XrayDataModule:
-    """The splits as the protocol uses them."""
-    return XrayDataModule(
-        data,
-        fit=protocol.fit,
-        select=protocol.select,
-        report=report,
-        seed=seed,
-        augment=transforms,
-    )
+def datamodule(data: Data, protocol: Protocol, *, report: str, **more: Any) -> XrayDataModule:
+    """The splits as the protocol uses them; ``more`` are other arguments of the DataModule."""
+    return XrayDataModule(data, fit=protocol.fit, select=protocol.select, report=report, **more)
 
 
 def callbacks(config: Train) -> list[L.Callback]:

@@ -273,10 +273,13 @@ def test_a_trainer_with_persistent_workers_gives_every_epoch_its_own_pictures(ph
 @pytest.mark.parametrize(
     ("transform", "fault"),
     [
-        (A.Affine(rotate=(-10, 10), fill_mask=255, p=0.01), "makes masks with 255 in them"),
-        (A.CoarseDropout(fill_mask=3), "makes masks with 3 in them"),
+        (A.Affine(rotate=(-10, 10), fill_mask=255, p=0.01), "makes masks with the value 255"),
+        (A.CoarseDropout(fill_mask=3), "makes masks with the value 3"),
         (A.Affine(rotate=(-10, 10), fill_mask=1), "marks pixels of an empty mask as infected"),
-        (A.Affine(rotate=(-30, 30), mask_interpolation=cv2.INTER_LANCZOS4), "makes masks with 2"),
+        (
+            A.Affine(rotate=(-30, 30), mask_interpolation=cv2.INTER_LANCZOS4),
+            "makes masks with the value 2",
+        ),
         (A.Affine(rotate=(5, 10), fit_output=True), "makes images of uint8 ["),
         (A.ToFloat(), "makes images of float32 [32, 32], expected uint8 [32, 32]"),
     ],

@@ -38,11 +38,11 @@ def test_families_are_what_hangs_together(links):
 
 def test_a_copy_of_a_copy_leaks_as_well():
     known = copies((0, 1), (1, 3), (2, 6))  # t0 - t1 - f0, t2 - f3
-    assert known.labels() == [0, 0, 2, 0, 4, 5, 2]
-    assert known.akin([0, 1, 2], [3, 4, 5]) == {ROWS[0].key, ROWS[1].key}
+    assert known.labels == [0, 0, 2, 0, 4, 5, 2]
+    assert known.related([0, 1, 2], [3, 4, 5]) == {ROWS[0].key, ROWS[1].key}
     assert known.n_between([0, 1, 2], [3, 4, 5]) == 1
     assert known.n_between([3, 4, 5, 6], [0, 1, 2]) == 2
-    assert known.akin([0, 1, 2], [4, 5]) == set()
+    assert known.related([0, 1, 2], [4, 5]) == set()
 
 
 def test_only_copies_are_read_from_the_findings(tmp_path):
@@ -50,7 +50,7 @@ def test_only_copies_are_read_from_the_findings(tmp_path):
     others = [Finding("odd_name", ("Val", "Normal", "gone.png")), Finding("masks_disagree", a, b)]
     of_copies = [Finding(kind, a, b, 1.0) for kind in COPIES]
     findings.write([*others, *of_copies], tmp_path / "findings.csv")
-    assert list(Copies.read(tmp_path / "findings.csv", INDEX).found) == of_copies
+    assert list(Copies.read(tmp_path / "findings.csv", INDEX).findings) == of_copies
 
 
 def test_findings_of_other_data_are_refused(tmp_path: Path):
@@ -59,4 +59,4 @@ def test_findings_of_other_data_are_refused(tmp_path: Path):
     )
     with pytest.raises(DataError) as refusal:
         Copies.read(tmp_path / "f.csv", INDEX)
-    assert "f.csv names Val/Normal/x.png, which the data does not have" in refusal.value.sentence
+    assert "f.csv names Val/Normal/x.png, which is not in the data" in refusal.value.sentence

@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import albumentations as A
@@ -11,20 +12,25 @@ import pytest
 import torch
 
 from covseg.config.data import Data, PhantomData
+from covseg.data import findings
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
+from covseg.data.findings import Finding
+from covseg.data.fitted import Fitted
 from covseg.data.source.download import KAGGLE_DATASET
 from covseg.errors import CovsegError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
 PAPER = {"fit": ["Train", "Val"], "select": None, "report": "Test"}
+FOLD = {"fit": ["others"], "select": None, "report": "fold"}
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 @pytest.fixture
 def make(phantom, tmp_path, trainer):
     """A datamodule over the phantom dataset, set up and with the stand-in of a trainer."""
 
-    def make(protocol=HOLDOUT, attached=None, augment=None, stage=None, **data):
+    def make(protocol=HOLDOUT, attached=None, augment=None, stage=None, more=None, **data):
         settings = {
             "name": "covid_qu_ex",
             "root": str(phantom),
@@ -34,7 +40,8 @@ def make(phantom, tmp_path, trainer):
             "batch_size": 4,
             "num_workers": 0,
         }
-        module = XrayDataModule(Data(**settings | data), **protocol, seed=0, augment=augment)
+        arguments = {**protocol, "augment": augment, **(more or {})}
+        module = XrayDataModule(Data(**settings | data), **arguments)
         module.trainer = attached or trainer()
         module.setup(stage)
         return module
@@ -148,6 +155,110 @@ def test_overfitting_takes_the_same_first_images_again_and_again(make, trainer):
     assert rows(loader) == rows(loader) == module.rows("Train")
 
 
+# --- without a Trainer
+
+
+def test_the_readme_shows_the_loaders_in_a_notebook(phantom_zip, tmp_path, monkeypatch):
+    shutil.copy(phantom_zip, tmp_path / "archive.zip")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"(?:^ {4}.+\n)+", README.read_text(encoding="utf-8"), re.M)
+    [code] = [block for block in blocks if "XrayDataModule(" in block]
+    names = {}
+    exec(re.sub(r"^ {4}", "", code, flags=re.M), names)
+    assert names["image"].shape == (16, 1, 256, 256)
+    assert names["mask"].shape == (16, 1, 256, 256)
+    assert names["row"].shape == (16,)
+    assert names["data"].index.rows[names["row"][0]].split == "Train"
+
+
+def test_one_process_scores_every_image_without_a_trainer(phantom, make):
+    module = make()
+    module.trainer = None
+    module.check()
+    assert module.n_train_batches == 4
+    assert sorted(rows(module.test_dataloader())) == module.rows("Test")
+    loader = module.train_dataloader()
+    first = rows(loader)
+    loader.sampler.set_epoch(1)
+    assert sorted(first) == sorted(rows(loader)) != first
+
+
+# --- what is known of copies and of earlier fitting
+
+
+@pytest.fixture
+def pair(make):
+    """The first image of Train and the first of Test."""
+    index = make().index
+    return tuple(index.rows[index.of_split(split)[0]].key for split in ("Train", "Test"))
+
+
+@pytest.fixture
+def file(pair, tmp_path):
+    """Findings that say that the pair are copies."""
+    findings.write([Finding("near_duplicate", *sorted(pair))], tmp_path / "pair.csv")
+    return tmp_path / "pair.csv"
+
+
+def test_setup_alone_leaves_out_the_excluded_copies(make, pair, file):
+    module = make(exclude=str(file))
+    assert module.division.excluded() == {"Train": 1}
+    assert pair[0] not in {module.index.rows[row].key for row in rows(module.train_dataloader())}
+    assert pair[0] not in {module.index.rows[row].key for row in module.fitted}
+
+
+def test_the_findings_of_a_run_come_before_all_others(make, pair, file, tmp_path):
+    findings.write([], tmp_path / "run.csv")
+    other = {"more": {"findings": tmp_path / "run.csv"}, "exclude": str(file)}
+    assert make(**other).division.excluded() == {}
+    (tmp_path / "run.csv").unlink()
+    assert make(**other).division.excluded() == {"Train": 1}
+
+
+def test_the_findings_of_explore_are_read_from_the_cache(make, file):
+    module = make()
+    assert module.copies is None
+    cached = findings.cached(module.data.cache_dir, module.store.fingerprint)
+    shutil.copy(file, cached)
+    assert len(make().copies.findings) == 1
+    cached.write_text("nothing")
+    assert f"delete {cached}, and run python -m covseg.explore" in refusal(make)
+
+
+def test_a_fold_needs_findings(make, file):
+    assert refusal(make, FOLD).startswith("data.fold=null does not go together with report=fold")
+    assert "data.fold=1 does not go together" in refusal(lambda: make(fold=1))
+    sentence = refusal(lambda: make(FOLD, fold=1))
+    assert sentence.startswith("data.fold=1 keeps copies in one fold, and it is not known which")
+    module = make(FOLD, fold=1, more={"findings": file})
+    assert sorted(module.rows("fold", "others")) == list(range(30))
+    assert module.fitted == set(module.rows("others"))
+
+
+def test_other_data_has_no_fitted_parts_and_no_known_copies(make, file, pair):
+    before = make()
+    fitted = Fitted().with_rows(before.store, [3])
+    more = {"findings": file, "fitted_before": fitted, "fingerprint": "of other data"}
+    module = make(exclude=str(file), more=more)
+    assert (module.same_data, module.copies, module.fitted) == (False, None, {3})
+    assert not module.fits("Train")
+    assert module.division.excluded() == {}
+    module = make(exclude=str(file), more=more | {"fingerprint": before.store.fingerprint})
+    assert module.fits("Train")
+    assert module.fitted == {3, *module.rows("Train")}
+
+
+def test_a_run_that_resumes_skips_the_batches_that_are_done(make, trainer):
+    attached = trainer()
+    attached.current_epoch = 2
+    whole = make(attached=attached, more={"start": (2, 0)})
+    module = make(attached=attached, more={"start": (2, 3)})
+    assert rows(module.train_dataloader()) == rows(whole.train_dataloader())[12:]
+    assert module.n_train_batches == 4
+    attached.current_epoch = 3
+    assert len(module.train_dataloader()) == 4
+
+
 # --- what cannot be
 
 
@@ -188,7 +299,7 @@ def test_a_batch_that_is_too_large_is_refused_with_one_that_fits(world_size, mak
     attached = trainer(0, world_size)
     sentence = refusal(make(attached=attached, batch_size=17).train_dataloader)
     assert sentence.startswith("data.batch_size=17 times")
-    proposed = int(re.search(r"say data.batch_size=(\d+) or less", sentence)[1])
+    proposed = int(re.search(r"set data.batch_size=(\d+) or less", sentence)[1])
     assert len(make(attached=attached, batch_size=proposed).train_dataloader()) == 1
     refusal(make(attached=attached, batch_size=proposed + 1).train_dataloader)
 

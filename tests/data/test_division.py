@@ -33,7 +33,7 @@ def datasets(draw: st.DrawFn) -> Copies:
 def test_without_copies_no_part_shares_a_radiograph_and_the_last_copies_stay(copies):
     rows = copies.index.rows
     division = Division.without_copies(copies, *HOLDOUT)
-    families = copies.families()
+    families = copies.families
     for family in families:
         kept = [row for row in family if division.parts[row] != "excluded"]
         last = max((rows[row].split for row in family), key=EARLIER.__getitem__)
@@ -50,7 +50,7 @@ def test_paper_leaves_test_whole_and_fits_copies_of_both_its_splits(copies):
     division = Division.without_copies(copies, *PAPER)
     of_test = {row for row, place in enumerate(rows) if place.split == "Test"}
     assert set(division.rows("Test")) == of_test
-    for family in copies.families():
+    for family in copies.families:
         excluded = {row for row in family if division.parts[row] == "excluded"}
         assert excluded == (set(family) - of_test if of_test & set(family) else set())
 
@@ -63,7 +63,7 @@ def test_folds_hold_every_image_once_and_keep_families_together(copies):
     assert sorted(row for of_fold in reported for row in of_fold) == list(range(len(rows)))
     for division, of_fold in zip(folds, reported, strict=True):
         assert set(division.rows("others")) == set(range(len(rows))) - of_fold
-        for family in copies.families():
+        for family in copies.families:
             assert set(family) <= of_fold or not of_fold & set(family)
 
 

@@ -41,15 +41,15 @@ def test_a_leak_is_a_copy_in_another_split(found):
     [
         ("", "has other columns than kind,split_a"),
         ("a,b\n1,2\n", "has other columns than kind,split_a"),
-        (f"{','.join(COLUMNS)}\nnovelty,Train,Normal,a.png,,,,\n", "line 2, is no finding"),
-        (f"{','.join(COLUMNS)}\nodd_name,Train\n", "line 2, is no finding"),
+        (f"{','.join(COLUMNS)}\nnovelty,Train,Normal,a.png,,,,\n", "line 2, is not a finding"),
+        (f"{','.join(COLUMNS)}\nodd_name,Train\n", "line 2, is not a finding"),
         (
             f"{','.join(COLUMNS)}\nodd_name,Train,Normal,a.png,Exam,Normal,b.png,\n",
-            "line 2, names no image (Exam/Normal/b.png)",
+            "line 2, does not name an image (Exam/Normal/b.png)",
         ),
         (
             f"{','.join(COLUMNS)}\nnear_duplicate,Train,Normal,a.png,,,,0.98\n",
-            "line 2, names no image (//)",
+            "line 2, does not name an image (//)",
         ),
         ("\xff\xfe\x00", "cannot be read"),
     ],

@@ -68,9 +68,9 @@ def test_a_chain_of_runs_knows_every_image_of_each():
         ("split,class,name\n", "has other columns"),
         ("split,class,name,content\nTrain,Normal,a\n", "has other columns"),
         (b"\xff\xfe", "cannot be read"),
-        ("split,class,name,content\n", "was cut off"),
-        ("split,class,name,content\nTrain,Normal,a,0\n", "was cut off"),
-        ("split,class,name,content\nTrain,Normal,a,0\ntotal,,,2\n", "was cut off"),
+        ("split,class,name,content\n", "is truncated"),
+        ("split,class,name,content\nTrain,Normal,a,0\n", "is truncated"),
+        ("split,class,name,content\nTrain,Normal,a,0\ntotal,,,2\n", "is truncated"),
     ],
 )
 def test_a_file_that_does_not_say_it_is_refused_by_name(content, cause, tmp_path):

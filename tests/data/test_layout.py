@@ -1,67 +1,89 @@
-"""Which paths are the dataset's, and which are nearly."""
+"""Which paths are the dataset's, and which folders are misplaced among them."""
 
 import pytest
 
-from covseg.data.layout import TREES, is_dataset, is_picture, misspelt
+from covseg.data.layout import (
+    FOLDERS,
+    PATIENT_CLASSES,
+    SPLITS,
+    TREES,
+    is_picture,
+    layout_match,
+    misplaced,
+)
 
-TREE = TREES["infection"]
+PREFIX = f"{TREES['infection']}/"
 WHOLE = [
-    f"{TREE}/{split}/{patient_class}/{kind}/1.png"
-    for split in ("Train", "Val", "Test")
-    for patient_class in ("COVID-19", "Non-COVID", "Normal")
-    for kind in ("images", "infection masks", "lung masks")
+    f"{PREFIX}{split}/{patient_class}/{folder}/1.png"
+    for split in SPLITS
+    for patient_class in PATIENT_CLASSES
+    for folder in FOLDERS.values()
 ]
 
 
 def renamed(old: str, new: str) -> list[str]:
-    """The whole dataset, one folder under another name wherever it stands."""
+    """The whole dataset with another name for every folder of that name."""
     return [path.replace(f"/{old}/", f"/{new}/") for path in WHOLE]
 
 
-def test_nothing_is_misspelt_in_the_dataset_as_it_is():
-    assert misspelt(WHOLE) is None
-    assert misspelt(map(str.upper, WHOLE)) is None
-    assert is_dataset(WHOLE)
+def test_nothing_is_misplaced_in_the_dataset_as_it_is():
+    assert misplaced(WHOLE, PREFIX) is None
+    assert misplaced(map(str.upper, WHOLE), PREFIX.upper()) is None
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "names"),
     [
-        *(("Train", word) for word in ("Trian", "training", "Train ", "TRAIN (1)")),
-        *(("Val", word) for word in ("Validation", "valid", "Vall")),
-        *(("Test", word) for word in ("Tests", "testing", "Tset")),
-        *(("COVID-19", word) for word in ("COVID", "COVID19", "COVID_19", "covid-19 ")),
-        *(("Non-COVID", word) for word in ("NonCOVID", "Non_COVID", "non covid")),
-        *(("Normal", word) for word in ("Norml", "normals")),
-        *(("images", word) for word in ("image", "imgs", "Images ")),
-        *(("infection masks", word) for word in ("infection mask", "infection_masks")),
-        *(("lung masks", word) for word in ("lung_masks", "lungmasks", "lung mask")),
+        ("Train", "Trian", ["Train"]),
+        ("Val", "Validation", ["Val"]),
+        ("Test", "Test ", ["Test"]),
+        ("COVID-19", "COVID", PATIENT_CLASSES),
+        ("Non-COVID", "Pneumonia", PATIENT_CLASSES),
+        ("images", "imgs", tuple(FOLDERS.values())),
+        ("infection masks", "infection_masks", tuple(FOLDERS.values())),
+        ("lung masks", "lung mask", tuple(FOLDERS.values())),
     ],
 )
-def test_a_folder_that_is_nearly_right_is_named_with_the_right_name(old, new):
-    folder, name = misspelt(renamed(old, new))
-    assert (folder.rpartition("/")[2], name) == (new, old)
-    assert is_dataset(renamed(old, new))
+def test_a_folder_of_another_name_is_given_with_the_names_that_it_may_have(old, new, names):
+    folder, possible = misplaced(renamed(old, new), PREFIX)
+    assert folder.rpartition("/")[2] == new
+    assert possible == names
 
 
 @pytest.mark.parametrize(
     "own",
     [
-        f"{TREE}/Train (old)/Normal/images/1.png",  # the right one stands beside it
-        f"{TREE}/Train/Normal/images 2/1.png",
-        f"{TREE}/Train/Normal/heatmaps/1.png",
-        f"{TREE}/Train/Tuberculosis/images/1.png",
+        f"{PREFIX}Train/Normal/images 2/1.png",
+        f"{PREFIX}Train/Normal/heatmaps/1.png",
+        f"{PREFIX}Train/Tuberculosis/images/1.png",
+    ],
+)
+def test_a_folder_of_images_inside_a_split_is_never_ignored(own):
+    folder, _ = misplaced([*WHOLE, own], PREFIX)
+    assert own.startswith(f"{folder}/")
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        f"{PREFIX}Train (old)/Normal/images/1.png",
+        f"{PREFIX}Train/1.png",
+        f"{PREFIX}Train/Normal/images/small/1.png",
+        f"{PREFIX}Train/Normal/heatmaps/1.jpg",
+        "Train/cats/images/1.png",
         "figures/1.png",
         "1.png",
     ],
 )
-def test_what_is_somebodys_own_is_not_misspelt(own):
-    assert misspelt([*WHOLE, own]) is None
+def test_folders_beside_the_splits_and_files_elsewhere_are_ignored(own):
+    assert misplaced([*WHOLE, own], PREFIX) is None
 
 
-@pytest.mark.parametrize("paths", [[], ["a.png"], ["a/b/c/d.png"], ["Train/cats/images/1.png"]])
-def test_other_files_are_no_dataset(paths):
-    assert not is_dataset(paths)
+@pytest.mark.parametrize(
+    "path", ["a.png", "a/b/c/d.png", "Train/cats/images/1.png", "MyTrain/Normal/images/1.png"]
+)
+def test_other_files_do_not_match(path):
+    assert layout_match(path) is None
 
 
 @pytest.mark.parametrize("path", ["a/._1.png", "__MACOSX/a/1.png", "a/1.jpg", "a/1.png/"])

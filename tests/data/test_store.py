@@ -174,7 +174,7 @@ def test_a_mask_with_another_value_is_named_with_it(kind, value, copy, tmp_path)
     cv2.imwrite(str(path), pixels)
     sentence = refusal(copy, tmp_path / "cache")
     assert str(path) == sentence.partition(" is a mask")[0].replace(": ", "/")
-    assert f"({value} among them)" in sentence
+    assert f"(such as {value})" in sentence
 
 
 @pytest.mark.parametrize("kind", ["images", "infection masks", "lung masks"])
@@ -185,14 +185,18 @@ def test_a_picture_of_another_size_is_named_with_both_sizes(kind, shape, copy, t
     sentence = refusal(copy, tmp_path / "cache")
     assert path.relative_to(copy).as_posix() in sentence
     other = "the first image" if kind == "images" else "its image"
-    assert f"{shape[1]}x{shape[0]} pixels where {other} has 64x64" in sentence
+    assert f"{shape[1]}x{shape[0]} pixels, and {other} has 64x64" in sentence
 
 
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        *(("RGB", "in colour"), ("RGBA", "in colour with transparency"), ("I;16", "of 16 bits")),
-        *(("1", "of 1 bit"), ("LA", "a grey picture with"), ("P", "with a palette")),
+        *(
+            ("RGB", "a colour image"),
+            ("RGBA", "a colour image with transparency"),
+            ("I;16", "a 16-bit image"),
+        ),
+        *(("1", "a 1-bit image"), ("LA", "a grey image with"), ("P", "with a palette")),
     ],
 )
 def test_a_picture_that_is_not_8_bit_grey_is_named_with_its_kind(mode, words, copy, tmp_path):
@@ -204,7 +208,7 @@ def test_a_picture_that_is_not_8_bit_grey_is_named_with_its_kind(mode, words, co
     sentence = refusal(copy, tmp_path / "cache")
     assert path.relative_to(copy).as_posix() in sentence
     assert words in sentence
-    assert "where 8-bit grey is expected" in sentence
+    assert "not 8-bit grey" in sentence
 
 
 @pytest.mark.parametrize("kind", ["images", "infection masks"])
@@ -214,7 +218,7 @@ def test_a_damaged_picture_is_named(kind, left, copy, tmp_path):
     content = path.read_bytes()
     path.write_bytes(b"<html>404</html>" if left == "text" else content[:left])
     sentence = refusal(copy, tmp_path / "cache")
-    found = {0: "an empty file", "text": "no picture at all"}
+    found = {0: "an empty file", "text": "not an image"}
     words = found.get(left, "not a readable image (truncated)")
     assert f"{copy}: {path.relative_to(copy).as_posix()} is {words}: restore" in sentence
 

@@ -58,11 +58,16 @@ class Fit:
         network = build.network(config)
         module = build.module(config, network)
         transforms = build.augment(config)
-        data = build.datamodule(
-            config.data, config.protocol, report="Test", seed=config.seed, transforms=transforms
-        )
         stored = read_checkpoint(self.last) if self.last.exists() else None
         progress = progress_of(stored, self.last) if stored else Progress()
+        data = build.datamodule(
+            config.data,
+            config.protocol,
+            report="Test",
+            seed=config.seed,
+            augment=transforms,
+            start=(progress.epoch, progress.batch),
+        )
         steps: list[int] = []
         save = SaveProgress(
             self.last,
@@ -78,7 +83,6 @@ class Fit:
         trainer = build.trainer(config.trainer, self.home, callbacks, [])
         if stored:
             load_weights(network, self.last)
-            data.resume_at = progress.epoch, progress.batch
             restore_progress(stored, progress, trainer)
         try:
             trainer.fit(module, datamodule=data)

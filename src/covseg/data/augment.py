@@ -2,8 +2,8 @@
 
 albumentations 2.0.8 gives every loader worker the same random stream and, without persistent
 workers, repeats it every epoch; ``seed_everything`` does not help. So each use is seeded anew from
-(seed, epoch, row number): the same picture whatever the number of workers or processes, another one
-in every epoch and on every row, and the right one when a run goes on in the middle of an epoch.
+(seed, epoch, row number): the same picture for any number of workers or processes, another one in
+every epoch and for every row, and the right one when a run resumes in the middle of an epoch.
 """
 
 import copy
@@ -35,7 +35,7 @@ class Augment:
     def __call__(
         self, image: Pixels, masks: Pixels, *, epoch: int, row: int
     ) -> tuple[Pixels, Pixels]:
-        """The picture that belongs to this epoch and row.
+        """Augment the image and masks of a row in an epoch.
 
         Args:
             image: uint8 [height, width].
@@ -50,17 +50,17 @@ class Augment:
 
 
 def check(transform: A.BasicTransform, size: int) -> str | None:
-    """Try a transform out on made-up pictures: does it give what a network and a loss can take?
+    """Apply a transform to random images and check that a network and a loss can take the results.
 
     Args:
-        transform: applied each time, whatever its probability.
-        size: side of the square that the network sees, in pixels.
+        transform: applied every time, whatever its probability.
+        size: side of the network's input, in pixels.
 
     Returns:
-        what is wrong with what it gives, None where nothing is.
+        what is wrong with the results, None if nothing is.
 
     Raises:
-        Exception: of any kind, the library's own.
+        Exception: of any kind, from albumentations.
     """
     always = copy.deepcopy(transform)
     always.p = 1.0
@@ -79,10 +79,10 @@ def check(transform: A.BasicTransform, size: int) -> str | None:
 def _fault(image: Pixels, masks: Pixels, size: int) -> str | None:
     for name, array, shape in (("images", image, (size, size)), ("masks", masks, (1, size, size))):
         if array.shape != shape or array.dtype != np.uint8:
-            found = f"{array.dtype} {list(array.shape)}"
-            return f"makes {name} of {found}, expected uint8 {list(shape)}"
+            made = f"{array.dtype} {list(array.shape)}"
+            return f"makes {name} of {made}, expected uint8 {list(shape)}"
     if masks.max(initial=0) > 1:
-        return f"makes masks with {masks.max()} in them, where a mask is 0 or 1"
+        return f"makes masks with the value {masks.max()}, expected 0 or 1"
     return None
 
 

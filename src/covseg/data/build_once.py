@@ -1,4 +1,4 @@
-"""A folder that is built once, whatever dies and whoever else builds it at the same time."""
+"""A folder that is built once, even if builds are killed or several processes start one."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ from covseg.errors import DataError
 
 
 def built_once(home: Path, build: Callable[[Path], None]) -> Path:
-    """The folder ``home``, built first where it does not exist.
+    """The folder ``home``, built first if it does not exist.
 
-    ``build`` fills a folder of another name, which takes the name ``home`` only when it is whole:
-    what a killed build leaves is never trusted. Of two processes one builds while the other waits.
+    ``build`` fills a folder of another name, which is renamed to ``home`` when it is complete: what
+    a killed build leaves is never used. Of two processes one builds and the other waits.
 
     Raises:
         DataError: the cache folder cannot be written.
@@ -30,7 +30,7 @@ def built_once(home: Path, build: Callable[[Path], None]) -> Path:
         with FileLock(home.with_name(f"{home.name}.lock")):
             if home.is_dir():
                 return home
-            shutil.rmtree(part, ignore_errors=True)  # of a killed build: the lock is ours now
+            shutil.rmtree(part, ignore_errors=True)  # of a killed build, because we hold the lock
             part.mkdir()
             try:
                 build(part)
@@ -41,14 +41,14 @@ def built_once(home: Path, build: Callable[[Path], None]) -> Path:
         raise DataError(
             f"data.cache_dir={home.parent}",
             f"cannot be written ({error.strerror or error})",
-            "let data.cache_dir name a folder with room for the decoded dataset (1.2 GB)",
+            "set data.cache_dir= to a folder with space for the decoded dataset (1.2 GB)",
         ) from error
     return home
 
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal, nothing in a log; the function it gives advances it by one."""
+    """A progress bar on a terminal, nothing in a log; yields the function that advances it."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not os.isatty(2)) as progress:
         task = progress.add_task(what, total=total)

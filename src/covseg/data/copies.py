@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from covseg.config.data import Data
 from covseg.data import findings
-from covseg.data.findings import COPIES, Finding
+from covseg.data.findings import COPIES, Finding, explore_command
 from covseg.data.index import Index, Key
-from covseg.errors import DataError
+from covseg.data.layout import TREES
+from covseg.data.store import Store
+from covseg.errors import DataError, setting
 
 
 @dataclass(frozen=True)
@@ -16,62 +20,63 @@ class Copies:
 
     Attributes:
         index: the images.
-        found: a finding a pair.
+        findings: one per pair.
     """
 
     index: Index
-    found: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
 
     @classmethod
     def read(cls, path: Path, index: Index) -> "Copies":
-        """Those of a ``findings.csv``.
+        """The copies in a ``findings.csv``.
 
         Raises:
             DataError: it cannot be read, or is of other images.
         """
         known = index.numbers()
-        found = tuple(f for f in findings.read(path) if f.kind in COPIES)
-        for key in (key for one in found for key in (one.a, one.b)):
+        pairs = tuple(finding for finding in findings.read(path) if finding.kind in COPIES)
+        for key in (key for pair in pairs for key in (pair.a, pair.b)):
             if key not in known:
                 raise DataError(
                     path,
-                    f"names {'/'.join(key or ())}, which the data does not have",
-                    "name the findings.csv that covseg.explore made of this data",
+                    f"names {'/'.join(key or ())}, which is not in the data",
+                    "use the findings.csv that covseg.explore made of this data",
                 )
-        return cls(index, found)
+        return cls(index, pairs)
 
+    @cached_property
     def families(self) -> list[list[int]]:
-        """Numbers of the rows that hang together through pairs, each family sorted."""
+        """Numbers of the rows that are connected by pairs, each family sorted."""
         return families(self._pairs())
 
+    @cached_property
     def labels(self) -> list[int]:
-        """For every row the number of the first row of its family, its own where it has none."""
+        """For every row the number of the first row of its family, or its own without a family."""
         label = list(range(len(self.index.rows)))
-        for family in self.families():
+        for family in self.families:
             for row in family:
                 label[row] = family[0]
         return label
 
     def n_between(self, some: Collection[int], others: Collection[int]) -> int:
-        """How many pairs have an image among each of two groups of rows."""
+        """The number of pairs with one image in each of two groups of rows."""
         one, other = set(some), set(others)
         return sum((a in one and b in other) or (b in one and a in other) for a, b in self._pairs())
 
-    def akin(self, rows: Collection[int], others: Collection[int]) -> set[Key]:
-        """What is known by one of these rows and has a copy, or a copy's copy, among the others."""
-        label = self.labels()
-        families_of_others = {label[other] for other in others}
-        return {self.index.rows[row].key for row in rows if label[row] in families_of_others}
+    def related(self, rows: Collection[int], others: Collection[int]) -> set[Key]:
+        """The images of these rows that are, or have a copy or a copy's copy, among the others."""
+        families_of_others = {self.labels[other] for other in others}
+        return {self.index.rows[row].key for row in rows if self.labels[row] in families_of_others}
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         number = self.index.numbers()
-        for one in self.found:
-            assert one.b is not None
-            yield number[one.a], number[one.b]
+        for finding in self.findings:
+            assert finding.b is not None
+            yield number[finding.a], number[finding.b]
 
 
 def families(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Rows that hang together through pairs of copies, each family sorted."""
+    """Rows that are connected by pairs of copies, each family sorted."""
     family: dict[int, list[int]] = {}
     for pair in pairs:
         one, other = (family.setdefault(row, [row]) for row in pair)
@@ -79,3 +84,50 @@ def families(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
             one += other
             family |= dict.fromkeys(other, one)
     return sorted({id(rows): sorted(rows) for rows in family.values()}.values())
+
+
+def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None:
+    """Read the copies in a dataset from the first of three files that there is.
+
+    The file of the run comes first, so that a run keeps its division; then ``data.exclude``; then
+    the findings that ``covseg.explore`` keeps in ``data.cache_dir``.
+
+    Args:
+        data: the configuration.
+        store: its images.
+        of_run: the ``findings.csv`` of a run folder, which may not exist.
+
+    Returns:
+        None if no file is there.
+
+    Raises:
+        DataError: findings that cannot be read or are of other data, or a division that needs
+            findings that do not exist.
+    """
+    if store.index.tree == "lung" and (data.fold is not None or data.exclude is not None):
+        key = "data.exclude" if data.fold is None else "data.fold"
+        raise DataError(
+            setting(key, data.exclude or data.fold),
+            f"needs to know which images are copies, and covseg.explore compares only those of "
+            f"'{TREES['infection']}'",
+            "leave it out, or set data.root= to that folder",
+        )
+    if of_run is not None and of_run.exists():
+        return Copies.read(of_run, store.index)
+    if data.exclude is not None:
+        return Copies.read(Path(data.exclude), store.index)
+    cached = findings.cached(data.cache_dir, store.fingerprint)
+    if cached.exists():
+        try:
+            return Copies.read(cached, store.index)
+        except DataError as error:
+            where, cause, _ = error.args
+            remedy = f"delete {cached}, and run {explore_command(data)}"
+            raise DataError(where, cause, remedy) from error
+    if data.fold is not None:
+        raise DataError(
+            f"data.fold={data.fold}",
+            "keeps copies in one fold, and it is not known which images are copies",
+            f"run {explore_command(data)} first",
+        )
+    return None

@@ -1,4 +1,4 @@
-"""A row of the index as what a network and a score need: image, mask, row number."""
+"""A row of the index as a sample: image, mask and row number."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from covseg.data.augment import Augment
 from covseg.data.image import Pixels
 from covseg.data.store import Store
 
-# every loader worker and rank resizes on its own; OpenCV's threads would only fight with them
+# loader workers and ranks resize in parallel already; OpenCV's threads would compete with them
 cv2.setNumThreads(0)
 
 
@@ -20,7 +20,7 @@ class Sample(NamedTuple):
     """One image, or after collation a batch of them.
 
     Attributes:
-        image: uint8, [1, size, size]; ``to_network`` makes it what a network sees, on the device.
+        image: uint8, [1, size, size]; ``to_network`` scales it on the device.
         mask: uint8 {0, 1}, [targets, height, width]: resized to the image for fitting, at its size
             on disk for scoring.
         row: int64, the row's number in the index; names and classes follow from it.
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What a sampler asks for while fitting: a place, and the epoch that seeds its augmentation."""
+    """What ``FitSampler`` yields: a place, and the epoch, which seeds the augmentation."""
 
     epoch: int
     place: int
@@ -51,9 +51,9 @@ class XrayDataset(Dataset[Sample]):
 
     Args:
         store: the decoded dataset.
-        rows: the numbers of the rows that this dataset is over.
+        rows: the numbers of the rows of this dataset.
         targets: masks to stack, one channel each.
-        image_size: side of the square that the network sees, in pixels.
+        image_size: side of the network's input, in pixels.
         fitting: resize masks like images and augment; otherwise masks stay at their size on disk.
         augment: random transforms, for fitting only.
     """
@@ -116,7 +116,7 @@ def resize_mask(mask: Pixels, size: int) -> Pixels:
 
 
 def to_network(image: torch.Tensor) -> torch.Tensor:
-    """What a network sees of a uint8 image: float32 in [0, 1], on the image's device.
+    """Scale a uint8 image to the network's input: float32 in [0, 1], on the image's device.
 
     The divisor is a tensor: CUDA multiplies by the reciprocal of a number, which rounds otherwise.
     """

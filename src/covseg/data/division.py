@@ -1,4 +1,4 @@
-"""How images are divided among fitting, choosing and reporting."""
+"""How images are divided among fitting, selection and reporting."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ N_FOLDS = 5
 
 @dataclass(frozen=True)
 class Division:
-    """One word a row, its part.
+    """The part of every row.
 
     Attributes:
         index: the rows.
-        parts: splits as on disk, and ``excluded``; or ``fold`` and ``others``.
+        parts: of each row, a split as on disk or ``excluded``; or ``fold`` or ``others``.
     """
 
     index: Index
@@ -33,8 +33,8 @@ class Division:
     def without_copies(cls, copies: Copies, fit: Sequence[str], select: str | None) -> "Division":
         """The splits, less every image that has a copy in a later one.
 
-        Fitting comes before choosing, and choosing before all other splits: of a family the images
-        in its last of these stay.
+        Splits that are fitted on come before the one that selects, and it before all others; the
+        images of a family that are in the latest of these stay.
 
         Args:
             copies: in the index that is divided.
@@ -43,7 +43,7 @@ class Division:
         """
         parts = [row.split for row in copies.index.rows]
         stage: dict[str | None, int] = {select: 1, **dict.fromkeys(fit, 0)}
-        for family in copies.families():
+        for family in copies.families:
             stages = {row: stage.get(parts[row], 2) for row in family}
             for row, of_row in stages.items():
                 if of_row < max(stages.values()):
@@ -68,7 +68,7 @@ class Division:
         return [number for number, part in enumerate(self.parts) if part in parts]
 
     def absent_classes(self, part: str) -> list[str]:
-        """The classes of which a part has no image."""
+        """The classes without an image in a part."""
         present = {self.index.rows[row].patient_class for row in self.rows(part)}
         return [name for name in PATIENT_CLASSES if name not in present]
 
@@ -80,13 +80,14 @@ class Division:
 def folds(copies: Copies) -> list[int]:
     """The fold of every row, 0 to 4: each has its share of every class, and families stay together.
 
-    The largest families come first, each to the fold that lacks most.
+    Families are assigned by size, the largest first, each to the fold with the fewest images of its
+    class.
     """
-    label, rows = copies.labels(), copies.index.rows
+    label, rows = copies.labels, copies.index.rows
     members: dict[int, list[int]] = {}
     for row, first in enumerate(label):
         members.setdefault(first, []).append(row)
-    order = sorted(members, key=lambda first: (-len(members[first]), _by_chance(rows[first].key)))
+    order = sorted(members, key=lambda first: (-len(members[first]), _hash(rows[first].key)))
     held = Counter[tuple[int, str]]()
     fold_of = [0] * len(rows)
     for first in order:
@@ -99,6 +100,6 @@ def folds(copies: Copies) -> list[int]:
     return fold_of
 
 
-def _by_chance(key: tuple[str, ...]) -> bytes:
-    """An order that is as good as drawn, and the same on every machine and in every version."""
+def _hash(key: tuple[str, ...]) -> bytes:
+    """A pseudo-random order that is the same on every machine and in every version."""
     return blake2b("/".join(key).encode()).digest()

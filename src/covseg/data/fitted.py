@@ -1,7 +1,7 @@
 """Which images weights have been fitted on: ``fitted.csv`` of a run folder.
 
-It names the images of the run and those of every run that its weights began with, so that no chain
-of runs has to be followed, and none of them has to be there any more.
+It names the images of the run and those of every run that its weights come from, so that no chain
+of runs has to be followed, and the earlier runs may be deleted.
 """
 
 import csv
@@ -15,7 +15,6 @@ from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.files import write_whole
 
-NAME = "fitted.csv"
 _COLUMNS = ("split", "class", "name", "content")
 _TOTAL = "total"  # begins the last line
 Image = tuple[str, str, str, str]
@@ -29,10 +28,10 @@ class Fitted:
 
     @classmethod
     def read(cls, path: Path) -> "Fitted":
-        """What ``write`` has written.
+        """Read a file of ``write``.
 
         Raises:
-            DataError: no such file, or one that is something else.
+            DataError: no such file, or not one of ``write``.
         """
         try:
             with path.open(encoding="utf-8", newline="") as file:
@@ -40,11 +39,11 @@ class Fitted:
             if tuple(head) != _COLUMNS or any(len(line) != len(_COLUMNS) for line in lines):
                 raise DataError(path, f"has other columns than {','.join(_COLUMNS)}", _WHOLE)
             if not lines or lines.pop() != [_TOTAL, "", "", str(len(lines))]:
-                raise DataError(path, "was cut off, or lines of it are missing", _WHOLE)
+                raise DataError(path, "is truncated, or lines of it are missing", _WHOLE)
         except FileNotFoundError as error:
             raise DataError(
                 path,
-                "is missing, so nothing says which images that run was fitted on",
+                "is missing, so it is not known which images that run was fitted on",
                 f"{_WHOLE}; if an older covseg made it, train it again",
             ) from error
         except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -58,25 +57,25 @@ class Fitted:
             RunError: it cannot be written.
         """
         table = io.StringIO(newline="")
-        last = (_TOTAL, "", "", str(len(self.images)))  # else a part of the file would be believed
+        last = (_TOTAL, "", "", str(len(self.images)))  # or a truncated file would be accepted
         csv.writer(table).writerows([_COLUMNS, *sorted(self.images), last])
         write_whole(path, table.getvalue())
 
     def with_rows(self, store: Store, rows: Iterable[int]) -> "Fitted":
-        """These and the images of rows."""
+        """These images and those of some rows."""
         return Fitted(self.images | {_image(store, row) for row in rows})
 
     def rows(self, store: Store) -> set[int]:
         """The rows of a dataset that are among these images.
 
-        A row of the same name and pixels is. An image that no row is named like may have come from
-        another dataset, or have been renamed: it is every row that has its pixels.
+        A row is if its key and pixels are those of an image. An image without such a row may be of
+        another dataset, or have been renamed: then every row with its pixels is.
         """
         names = {(split, patient_class, name) for split, patient_class, name, _ in self.images}
         named = (number for key, number in store.index.numbers().items() if key in names)
-        found = {image: row for row in named if (image := _image(store, row)) in self.images}
-        elsewhere = {content for *_, content in self.images - found.keys()}
-        rows = set(found.values())
+        same = {image: row for row in named if (image := _image(store, row)) in self.images}
+        elsewhere = {content for *_, content in self.images - same.keys()}
+        rows = set(same.values())
         if elsewhere:
             every = range(len(store.index.rows))
             rows |= {row for row in every if _content(store, row) in elsewhere}
@@ -92,4 +91,4 @@ def _content(store: Store, row: int) -> str:
     return blake2b(f"{pixels.shape}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
 
 
-_WHOLE = "copy that run folder again, as a whole"
+_WHOLE = "copy the whole run folder again"

@@ -1,4 +1,4 @@
-"""One picture of the dataset: an 8-bit grey PNG becomes pixels, or a sentence says what it is."""
+"""Decode one image of the dataset: an 8-bit grey PNG becomes pixels, anything else is refused."""
 
 import io
 import struct
@@ -11,17 +11,17 @@ from covseg.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]
 
-_SMALLEST, _LARGEST = 8, 4096  # pixels a side, the bounds of data.image_size
+_SMALLEST, _LARGEST = 8, 4096  # pixels per side, the bounds of data.image_size
 _RESTORE = "restore the file from the original download"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_END = b"\0\0\0\0IEND\xaeB\x60\x82"  # Pillow reads on without it
-_MODES = {  # Pillow's words
-    "1": "a picture of 1 bit",
-    "I;16": "a picture of 16 bits",
-    "LA": "a grey picture with transparency",
-    "P": "a picture with a palette",
-    "RGB": "a picture in colour",
-    "RGBA": "a picture in colour with transparency",
+_END = b"\0\0\0\0IEND\xaeB\x60\x82"  # Pillow does not require it
+_MODES = {  # Pillow's names
+    "1": "a 1-bit image",
+    "I;16": "a 16-bit image",
+    "LA": "a grey image with transparency",
+    "P": "an image with a palette",
+    "RGB": "a colour image",
+    "RGBA": "a colour image with transparency",
 }
 
 
@@ -30,23 +30,23 @@ def decode(data: bytes, where: str) -> Pixels:
 
     Args:
         data: the file.
-        where: the file's name, for the sentence.
+        where: the file's name, for error messages.
 
     Returns:
         uint8 [height, width].
 
     Raises:
-        DataError: no PNG, a damaged one, or one of another kind or an impossible size.
+        DataError: not a PNG, a damaged one, or one of another mode or an unsupported size.
     """
     _check_header(data, where)
     file = io.BytesIO(data)
     try:
         with Image.open(file, formats=["PNG"]) as picture:
-            picture.verify()  # decoding alone does not look at the checksums of pixels
+            picture.verify()  # decoding alone does not check the checksums of pixels
         with Image.open(file, formats=["PNG"]) as picture:
             assert isinstance(picture, PngImagePlugin.PngImageFile)
             if picture.is_animated:
-                raise DataError(where, f"is an animation of {picture.n_frames} pictures", _RESTORE)
+                raise DataError(where, f"is an animation of {picture.n_frames} images", _RESTORE)
             if picture.mode == "L":
                 return np.asarray(picture)
             mode = picture.mode
@@ -54,17 +54,17 @@ def decode(data: bytes, where: str) -> Pixels:
         raise DataError(where, f"is not a readable image ({_reason(error)})", _RESTORE) from error
     raise DataError(
         where,
-        f"is {_MODES.get(mode, f'a picture of mode {mode}')} where 8-bit grey is expected",
+        f"is {_MODES.get(mode, f'an image of mode {mode}')}, not 8-bit grey",
         "convert it to 8-bit grey",
     )
 
 
 def _reason(error: Exception) -> str:
-    """Pillow's reason, in plain words where it is one of the two usual ones."""
-    said = str(error)
-    if "checksum" in said:
+    """Pillow's reason, in plain English if it is one of the two usual ones."""
+    reason = str(error)
+    if "checksum" in reason:
         return "its checksum is wrong"
-    return "truncated" if "BytesIO" in said or "truncated" in said.lower() else said
+    return "truncated" if "BytesIO" in reason or "truncated" in reason.lower() else reason
 
 
 def decode_mask(data: bytes, where: str) -> Pixels:
@@ -75,20 +75,20 @@ def decode_mask(data: bytes, where: str) -> Pixels:
     """
     mask = decode(data, where)
     if not np.all((mask == 0) | (mask == 255)):
-        found = sorted({int(v) for v in np.unique(mask)} - {0, 255})
         if mask.max() == 1:
-            raise DataError(where, "is a mask of 0 and 1 where white is 255", "multiply it by 255")
+            raise DataError(where, "is a mask of 0 and 1, not 0 and 255", "multiply it by 255")
+        others = sorted({int(v) for v in np.unique(mask)} - {0, 255})
         raise DataError(
             where,
-            f"is a mask with other values than 0 and 255 ({found[0]} among them)",
+            f"is a mask with other values than 0 and 255 (such as {others[0]})",
             "restore the file, or save it as a lossless black and white PNG",
         )
     mask = (mask > 0).astype(np.uint8)
     if _framed(mask):
         raise DataError(
             where,
-            "is a mask that is white along most of the picture's edge, so black and white seem to "
-            "be swapped",
+            "is a mask that is white along most of the image's edge, as if black and white were "
+            "swapped",
             "save it with 255 where the lungs or the infection are, and 0 everywhere else",
         )
     return mask
@@ -105,7 +105,11 @@ def _framed(mask: Pixels) -> bool:
 
 
 def _check_header(data: bytes, where: str) -> None:
-    """Refuse, before anything is decoded, what the first bytes show."""
+    """Check the first bytes before anything is decoded.
+
+    Raises:
+        DataError: not a PNG, a damaged one, or one of an unsupported size.
+    """
     if not data:
         raise DataError(where, "is an empty file", _RESTORE)
     if not data.startswith(_SIGNATURE):
@@ -113,18 +117,20 @@ def _check_header(data: bytes, where: str) -> None:
             raise DataError(where, "is not a readable image (truncated)", _RESTORE)
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                kind = f"a {picture.format} picture that is called .png"
+                kind = f"a {picture.format} image with the suffix .png"
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
-            kind = "no picture at all"
+            kind = "not an image"
         raise DataError(where, f"is {kind}", _RESTORE)
     if len(data) < 29 or _END not in data:
         raise DataError(where, "is not a readable image (truncated)", _RESTORE)
-    if data[26:28] != b"\0\0" or data[28] > 1:  # compression, filter, interlacing: Pillow reads on
+    if (
+        data[26:28] != b"\0\0" or data[28] > 1
+    ):  # compression, filter, interlacing: not checked by Pillow
         raise DataError(where, "is not a readable image (its header is damaged)", _RESTORE)
     width, height = struct.unpack(">II", data[16:24])
     if max(width, height) > _LARGEST or min(width, height) < _SMALLEST:
         raise DataError(
             where,
-            f"has {width}x{height} pixels, where covseg reads {_SMALLEST} to {_LARGEST} a side",
+            f"has {width}x{height} pixels, and covseg reads {_SMALLEST} to {_LARGEST} per side",
             _RESTORE,
         )

@@ -1,9 +1,9 @@
-"""The index: one validated row an image, whatever folder or archive the files came in.
+"""The index: one validated row per image, whatever folder or archive the files came in.
 
 COVID-QU-Ex has two trees. *Infection Segmentation Data* (5,826 images with infection and lung
 masks) is the one that covseg is for; *Lung Segmentation Data* (33,920 images with lung masks only,
-the 5,826 among them) sits beside it in the full download. An index holds one of them, never both:
-an image that stands in both would be counted twice, and in different splits.
+the 5,826 among them) is beside it in the full download. An index holds one of them, never both: an
+image that is in both would be counted twice, and in different splits.
 """
 
 import re
@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from covseg.data.layout import KINDS, PATIENT_CLASSES, SPLITS, TREES, layout_match, misspelt
+from covseg.data.layout import FOLDERS, PATIENT_CLASSES, SPLITS, TREES, layout_match, misplaced
 from covseg.errors import DataError
 
 _SPELLING = {name.lower(): name for name in (*SPLITS, *PATIENT_CLASSES)}
+_KINDS = {folder: kind for kind, folder in FOLDERS.items()}
 _RESTORE = "restore the file from the original download"
 
 Key = tuple[str, str, str]  # split, class, name
@@ -36,7 +37,7 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """What an image is known by."""
+        """Split, class and name, which identify an image."""
         return self.split, self.patient_class, self.name
 
     def mask(self, target: str) -> str | None:
@@ -56,13 +57,13 @@ class Index:
         return [number for number, row in enumerate(self.rows) if row.split in splits]
 
     def numbers(self) -> dict[Key, int]:
-        """The number of each row by what its image is known by."""
+        """The number of each row by the key of its image."""
         return {row.key: number for number, row in enumerate(self.rows)}
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Images by split and class: ``{"Train": {"COVID-19": 1864, ...}, ...}``."""
-        found = Counter((row.split, row.patient_class) for row in self.rows)
-        return {s: {c: found[s, c] for c in PATIENT_CLASSES} for s in SPLITS}
+        counts = Counter((row.split, row.patient_class) for row in self.rows)
+        return {s: {c: counts[s, c] for c in PATIENT_CLASSES} for s in SPLITS}
 
 
 def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Index:
@@ -71,7 +72,7 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
     Args:
         paths: all files of the source, relative to it, with ``/`` between the parts.
         targets: what is segmented; ``["lung"]`` prefers the larger tree where it is present.
-        where: the source, for the sentences.
+        where: the source, for error messages.
 
     Raises:
         DataError: as ``read_files``; an image without a mask that it needs, or a mask without an
@@ -81,7 +82,7 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
     required = {"image", tree, *targets}
     for key, kinds in files.items():
         if absent := required - kinds.keys():
-            raise _incomplete(where, files, key, next(k for k in KINDS.values() if k in absent))
+            raise _incomplete(where, files, key, next(k for k in FOLDERS if k in absent))
     return Index(tree, rows_of(files))
 
 
@@ -107,14 +108,10 @@ def read_files(
         the tree, ``infection`` or ``lung``, and the paths of each image.
 
     Raises:
-        DataError: no file of the layout, a folder whose name is misspelt, two copies of the tree,
-            or one name written in two ways.
+        DataError: no file of the layout, a folder that the layout does not have, two copies of the
+            tree, or one name written in two ways.
     """
     paths = list(paths)
-    if found := misspelt(paths):
-        raise DataError(
-            f"{where}: {found[0]}", "is no folder of the dataset", f"did you mean {found[1]}"
-        )
     trees: dict[str, dict[str, list[re.Match[str]]]] = {tree: {} for tree in TREES}
     for path in paths:
         if match := layout_match(path):
@@ -125,37 +122,46 @@ def read_files(
     if not copies and trees["lung"]:
         raise DataError(
             where,
-            "has masks of the lungs alone, none of an infection",
-            f"say data.targets=[lung], or get the folder '{TREES['infection']}' as well",
+            "has lung masks only, no infection masks",
+            f"set data.targets=[lung], or get the folder '{TREES['infection']}' as well",
         )
     if not copies:
         raise DataError(
             where,
             f"has no file of the layout '.../{TREES['infection']}/Train/COVID-19/images/NAME.png'",
-            "let data.root name the archive of COVID-QU-Ex or the folder that it was unpacked to",
+            "set data.root= to the archive of COVID-QU-Ex or the folder that it was unpacked to",
         )
     if len(copies) > 1:
         first, second, *_ = sorted(copies)
         raise DataError(
             where,
             f"holds two copies of the dataset, '{first}' and '{second}'",
-            "let data.root name one of them",
+            "set data.root= to one of them",
         )
-    return tree, _by_image(next(iter(copies.values())), where)
+    [(prefix, matches)] = copies.items()
+    if wrong := misplaced(paths, prefix):
+        folder, names = wrong
+        choices = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        raise DataError(
+            f"{where}: {folder}",
+            "is not a folder of the dataset",
+            f"rename it to {choices}, or move it elsewhere",
+        )
+    return tree, _by_image(matches, where)
 
 
 def _by_image(matches: list[re.Match[str]], where: str) -> dict[Key, Files]:
     files: dict[Key, Files] = {}
     for match in matches:
         split, patient_class = match["split"].lower(), match["patient_class"].lower()
-        # a Mac takes names apart (e and an accent) that others write as one character
+        # macOS decomposes characters (e and an accent) that other systems write as one
         name = unicodedata.normalize("NFC", match["name"])
         kinds = files.setdefault((_SPELLING[split], _SPELLING[patient_class], name), {})
-        kind = KINDS[match["folder"].lower()]
+        kind = _KINDS[match["folder"].lower()]
         if other := kinds.get(kind):
             raise DataError(
                 f"{where}: {match.string}",
-                f"and {other} have one name, in two letter cases or two forms of Unicode",
+                f"and {other} have the same name, in two letter cases or two forms of Unicode",
                 "remove one of them",
             )
         kinds[kind] = match.string
@@ -172,11 +178,10 @@ def _incomplete(where: str, files: Mapping[Key, Files], key: Key, absent: str) -
             return DataError(
                 f"{where}: {present}",
                 f"and {kinds[absent]} differ in their letter case",
-                "give an image and its masks one name, letter by letter",
+                "give an image and its masks exactly the same name",
             )
-    folder = next(folder for folder, kind in KINDS.items() if kind == absent)
     return DataError(
-        f"{where}: {present.parent.parent / folder / name}",
+        f"{where}: {present.parent.parent / FOLDERS[absent] / name}",
         f"is missing, though {present.parent.name}/{name} is there",
         f"{_RESTORE}, or remove the {'mask' if absent == 'image' else 'image'}",
     )

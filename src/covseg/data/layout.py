@@ -1,11 +1,9 @@
-"""The layout of COVID-QU-Ex: which paths are its files, and which are nearly.
+"""The layout of COVID-QU-Ex: which paths are its files.
 
 ``<anything>/Train/COVID-19/infection masks/covid_1.png``, whatever the letter case of the folders.
 """
 
-import difflib
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
@@ -14,8 +12,8 @@ from covseg.config.data import Split
 SPLITS: tuple[Split, ...] = get_args(Split)
 PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")
 TREES = {"infection": "Infection Segmentation Data", "lung": "Lung Segmentation Data"}
-KINDS = {"images": "image", "infection masks": "infection", "lung masks": "lung"}  # by folder
-LEVELS: tuple[tuple[str, ...], ...] = (SPLITS, PATIENT_CLASSES, tuple(KINDS))
+FOLDERS = {"image": "images", "infection": "infection masks", "lung": "lung masks"}
+LEVELS: tuple[tuple[str, ...], ...] = (SPLITS, PATIENT_CLASSES, tuple(FOLDERS.values()))
 # images by split and class that the authors count (Tahir et al., 2021)
 PUBLISHED = {
     "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
@@ -31,8 +29,9 @@ PUBLISHED_LUNG = {
 LARGEST = 64 * 2**20  # bytes of a file; a PNG of the largest image that is read has 17 MiB
 
 _LAYOUT = re.compile(
-    rf"(?P<prefix>.*?)(?P<split>{'|'.join(SPLITS)})/(?P<patient_class>{'|'.join(PATIENT_CLASSES)})"
-    rf"/(?P<folder>{'|'.join(KINDS)})/(?P<name>[^/]+\.png)",
+    rf"(?P<prefix>(?:.*/)?)(?P<split>{'|'.join(SPLITS)})"
+    rf"/(?P<patient_class>{'|'.join(PATIENT_CLASSES)})"
+    rf"/(?P<folder>{'|'.join(FOLDERS.values())})/(?P<name>[^/]+\.png)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -47,47 +46,28 @@ def layout_match(path: str) -> re.Match[str] | None:
     return _LAYOUT.fullmatch(path) if is_picture(path) else None
 
 
-def is_dataset(paths: Sequence[str]) -> bool:
-    """Whether these files are the dataset's, even if a folder's name is not quite right."""
-    return any(map(layout_match, paths)) or misspelt(paths) is not None
+def misplaced(paths: Iterable[str], prefix: str) -> tuple[str, Sequence[str]] | None:
+    """The first folder of PNGs that the layout does not have, and the names that it may have.
 
+    A folder beside the splits, such as ``Train (old)``, is ignored unless a split is missing.
 
-def misspelt(paths: Iterable[str]) -> tuple[str, str] | None:
-    """The first folder that is nearly one of the layout, and the name that it should have.
-
-    A folder that stands beside the one that it resembles, as ``Train (old)`` beside ``Train``, is
-    somebody's own.
+    Args:
+        paths: all files.
+        prefix: the folder of the splits, with a ``/`` at its end, or empty.
     """
-    folders = sorted({path.rpartition("/")[0] for path in paths if is_picture(path)})
-    inside: dict[str, set[str]] = defaultdict(set)  # folder -> folders in it, in lower case
+    pictures = (path for path in paths if path.startswith(prefix) and is_picture(path))
+    parts = (path.removeprefix(prefix).split("/")[:-1] for path in pictures)
+    folders = sorted({tuple(names) for names in parts if len(names) == len(LEVELS)})
+    present = {split.lower() for split, *_ in folders}
+    missing = [split for split in SPLITS if split.lower() not in present]
     for folder in folders:
-        parts = folder.split("/")
-        for depth in range(max(0, len(parts) - len(LEVELS)), len(parts)):
-            inside["/".join(parts[:depth])].add(parts[depth].lower())
-    for folder in folders:
-        parts = folder.split("/")
-        first = len(parts) - len(LEVELS)
-        if first < 0:
-            continue
-        meant = [
-            _meant(parts[first + n], names, inside["/".join(parts[: first + n])])
-            for n, names in enumerate(LEVELS)
-        ]
-        if meant.count("") < len(LEVELS) and "" in meant and None not in meant:
-            level, name = next((n, name) for n, name in enumerate(meant) if name)
-            return "/".join(parts[: first + level + 1]), name
+        is_split, *is_below = (
+            name.lower() in map(str.lower, possible)
+            for name, possible in zip(folder, LEVELS, strict=True)
+        )
+        if is_split and not all(is_below):
+            depth = 1 + is_below.index(False)
+            return prefix + "/".join(folder[: depth + 1]), LEVELS[depth]
+        if not is_split and missing and any(is_below):
+            return prefix + folder[0], missing
     return None
-
-
-def _meant(name: str, choices: Sequence[str], beside: set[str]) -> str | None:
-    """The choice that a folder's name resembles, "" where it is one, None where it resembles none.
-
-    Only names that are missing beside the folder can be meant.
-    """
-    word, names = name.lower(), {choice.lower(): choice for choice in choices}
-    if word in names:
-        return ""
-    missing = [choice for choice in names if choice not in beside]
-    close = difflib.get_close_matches(word, missing, n=1)  # errors.nearest looks at the letter case
-    close += [choice for choice in missing if choice in word or (word in choice and len(word) > 2)]
-    return names[close[0]] if close else None

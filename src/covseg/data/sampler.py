@@ -1,4 +1,4 @@
-"""Who gets which image: exact shares for any number of processes."""
+"""Which process gets which image: exact shares for any number of processes."""
 
 from collections.abc import Iterator, Sized
 
@@ -9,7 +9,7 @@ from covseg.data.dataset import Draw
 
 
 class FitSampler(Sampler[Draw]):
-    """One permutation an epoch for all processes; each takes its slice of every global batch.
+    """One permutation per epoch for all processes; each takes its slice of every global batch.
 
     N processes with batches of B therefore take the same steps as one with batches of N*B. The last
     incomplete global batch is dropped: other images in every epoch.
@@ -20,8 +20,8 @@ class FitSampler(Sampler[Draw]):
         rank: of this process.
         world_size: number of processes.
         seed: of the run; the permutation follows from it and the epoch alone.
-        epoch: that comes first.
-        done: batches of it that are not drawn again, by a run that goes on in the middle.
+        epoch: the first one.
+        done: batches of it to skip, for a run that resumes in the middle.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 A folder ``<cache_dir>/store<version>-<fingerprint>/`` with ``images.npy`` (0..255),
 ``infection.npy`` and ``lung.npy`` ({0, 1}), each [n_rows, height, width] in the order of the index.
-Masks stand at their size on disk, because scores are taken there. Loader workers and ranks map the
+Masks keep their size on disk, because scores are computed there. Loader workers and ranks map the
 same pages.
 """
 
@@ -48,7 +48,7 @@ class Store:
     home: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What a run notes of its data: fingerprint, tree, and images by split and class."""
+        """Fingerprint, tree, and images by split and class, for ``provenance.json``."""
         return {
             "fingerprint": self.fingerprint,
             "tree": self.index.tree,
@@ -56,14 +56,14 @@ class Store:
         }
 
     def __reduce__(self) -> Any:
-        """A loader worker that is spawned maps the files again instead of copying every pixel."""
+        """Map the files again in a spawned loader worker instead of copying every pixel."""
         if self.home is None:
             return Store, (self.index, self.fingerprint, np.asarray(self.images), self.masks)
         return _map, (self.index, self.fingerprint, self.home)
 
 
 def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
-    """Map the store of this content, and build it first where it does not exist.
+    """Map the store of this content, and build it first if it does not exist.
 
     Raises:
         DataError: a file cannot be decoded or breaks a rule, or ``cache_dir`` cannot be written.
@@ -90,13 +90,13 @@ def _map(index: Index, key: str, home: Path) -> Store:
 
 def _damaged(home: Path, reason: object) -> DataError:
     return DataError(
-        home, f"is a damaged store ({reason})", "delete this folder, it is built again"
+        home, f"is a damaged store ({reason})", "delete this folder, and it is built again"
     )
 
 
 def _fill(folder: Path, source: Source, index: Index) -> None:
     shape = (len(index.rows), *_decode(source, index.rows[0].image).shape)
-    # plain writes, not a writable map: on a full disk a map ends the process with SIGBUS
+    # plain writes, not a writable map, which ends the process with SIGBUS on a full disk
     with ExitStack() as stack:
         advance = stack.enter_context(progress_bar("decoding", len(index.rows)))
         files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _ARRAYS}
@@ -113,14 +113,14 @@ def _fill(folder: Path, source: Source, index: Index) -> None:
         for file in files.values():
             file.truncate()
             file.flush()
-            os.fsync(file.fileno())  # before its folder takes its name: power can fail in between
+            os.fsync(file.fileno())  # before the folder is renamed: power can fail in between
 
 
 def _decode_all(
     source: Source, index: Index, shape: tuple[int, ...]
 ) -> Iterator[dict[str, Pixels]]:
     with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(index.rows), _BLOCK):  # decoded rows wait for a slow disk
+        for start in range(0, len(index.rows), _BLOCK):  # bounded if the disk is slow
             block = index.rows[start : start + _BLOCK]
             yield from pool.map(lambda row: _decode_row(source, row, shape), block)
 
@@ -147,6 +147,6 @@ def _check_size(
         (height, width), (expected_height, expected_width) = pixels.shape, shape
         raise DataError(
             f"{source.path}: {path}",
-            f"has {width}x{height} pixels where {which} has {expected_width}x{expected_height}",
-            "bring all images and masks of a dataset to one size",
+            f"has {width}x{height} pixels, and {which} has {expected_width}x{expected_height}",
+            "resize all images and masks of the dataset to one size",
         )

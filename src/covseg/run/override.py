@@ -1,7 +1,6 @@
 """One override of the command line: whether Hydra can read it, and how to quote its value."""
 
 import re
-import shlex
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,12 +12,6 @@ REFUSALS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError),
     *(AttributeError, KeyError, RecursionError, AssertionError),
 )
-
-
-def written(key: str, value: str) -> str:
-    """An override as it is typed into a shell."""
-    plain = f"{key}={value}"
-    return shlex.quote(plain if readable(plain) else f"{key}={in_quotes(value)}")
 
 
 def in_quotes(value: str) -> str:

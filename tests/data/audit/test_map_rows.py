@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from covseg.data.audit.map_rows import of_every_row
+from covseg.data.audit.map_rows import map_rows
 
 
 def test_answers_stand_in_the_order_of_the_index(store):
@@ -14,9 +14,9 @@ def test_answers_stand_in_the_order_of_the_index(store):
         slow.wait(0.02 if row == 0 else 0)  # the first is the last to answer
         return store.index.rows[row].name
 
-    assert of_every_row(store, ask, "asking") == [row.name for row in store.index.rows]
+    assert map_rows(store, ask, "asking") == [row.name for row in store.index.rows]
 
 
 def test_a_fault_is_raised(store):
     with pytest.raises(ZeroDivisionError):
-        of_every_row(store, lambda row: 1 // row, "asking")
+        map_rows(store, lambda row: 1 // row, "asking")

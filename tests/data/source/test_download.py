@@ -11,7 +11,7 @@ from covseg.errors import DataError
 
 def test_without_kagglehub_a_download_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
-    with pytest.raises(DataError, match="needs kagglehub: pip install kagglehub"):
+    with pytest.raises(DataError, match="needs kagglehub: run pip install kagglehub"):
         download(tmp_path)
 
 

@@ -56,10 +56,10 @@ def test_what_cannot_be_a_picture_is_named_and_not_read(kind, copy):
         case ["file", *_]:
             path.touch()
             os.truncate(path, LARGEST + 1)
-            words = "has 64 MiB, where no picture has more than 64"
+            words = "has 64 MiB, and no image has more than 64"
         case _:
             path.symlink_to("nowhere.png")
-            words = "is a link to nowhere.png, where nothing is"
+            words = "is a link to nowhere.png, which does not exist"
     with pytest.raises(DataError) as caught:
         source.read(name)
     assert caught.value.sentence.startswith(f"{path} {words}")
@@ -79,7 +79,7 @@ def test_links_are_followed_and_circles_are_not(copy, tmp_path):
 def test_a_folder_of_the_dataset_that_is_a_link_to_nowhere_is_named(copy):
     shutil.rmtree(copy / TREE / TREE / "Val")
     (copy / TREE / TREE / "Val").symlink_to("/nowhere/Val")
-    with pytest.raises(DataError, match="is a link to /nowhere/Val, where nothing is"):
+    with pytest.raises(DataError, match="is a link to /nowhere/Val, which does not exist"):
         FolderSource(copy).names()
 
 

@@ -106,9 +106,9 @@ def test_no_data_is_said_with_where_to_get_it_its_size_and_its_licence(kind, tmp
 @pytest.mark.parametrize(
     ("inside", "proposed"),
     [
-        (f"{TREE}/{TREE}/Train", TREE),
-        (f"{TREE}/{TREE}/Val/Normal", TREE),
-        (f"{TREE}/{TREE}/Val/Normal/lung masks", TREE),
+        (f"{TREE}/{TREE}/Train", f"{TREE}/{TREE}"),
+        (f"{TREE}/{TREE}/Val/Normal", f"{TREE}/{TREE}"),
+        (f"{TREE}/{TREE}/Val/Normal/lung masks", f"{TREE}/{TREE}"),
         ("Test", ""),
     ],
 )
@@ -118,21 +118,9 @@ def test_a_part_of_the_dataset_is_refused_with_the_folder_to_name(inside, propos
             shutil.move(folder, copy)
     sentence = refusal(copy / inside)
     assert sentence.startswith(f"data.root={copy / inside} is only a part of the dataset")
-    named = shlex.split(sentence.partition("say data.root=")[2].rstrip("."))[0]
+    named = shlex.split(sentence.partition("set data.root=")[2].rstrip("."))[0]
     assert Path(named) == copy / proposed
     assert names_of(index_of(named)) == names_of(index_of(copy))
-
-
-@pytest.mark.parametrize("name", ["phantm", "copyy", "archve.zip"])
-def test_a_misspelt_root_is_named_only_where_the_dataset_is_beside_it(name, copy, tmp_path):
-    (tmp_path / "phantom").mkdir()  # no dataset in it
-    (tmp_path / "archive.zip").touch()
-    sentence = refusal(tmp_path / name)
-    near = {"copyy": "copy", "archve.zip": "archive.zip"}.get(name)
-    if near:
-        assert sentence.endswith(f"is not there: did you mean {tmp_path / near}?")
-    else:
-        assert "did you mean" not in sentence
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])

@@ -321,7 +321,7 @@ def test_a_refusal_while_the_data_is_read_leaves_a_finished_run_finished(words, 
     before = {name: content for name, content in files(run).items() if not name.endswith(".log")}
     done = verb("train", "resume=run", *words.split())
     assert done.code == 1
-    assert "data.root=/nowhere is not there" in done.err
+    assert "data.root=/nowhere does not exist" in done.err
     after = {name: content for name, content in files(run).items() if not name.endswith(".log")}
     assert after == before
 

@@ -1,1 +1,1 @@
-"""What is wrong with a dataset; explore alone uses it."""
+"""What is wrong with a dataset; only explore uses it."""

@@ -1,6 +1,6 @@
-"""Two radiographs laid over each other: a crop, a turn or another tone of one picture fit.
+"""Register two radiographs: a crop, a rotation or another tone of one image fits.
 
-By enhanced correlation, which is blind to brightness and contrast: G. D. Evangelidis and
+By enhanced correlation, which ignores brightness and contrast: G. D. Evangelidis and
 E. Z. Psarakis, 2008 (doi 10.1109/TPAMI.2008.113).
 """
 
@@ -15,18 +15,18 @@ from covseg.data.image import Pixels
 _Warp = npt.NDArray[np.float32]  # [2, 3], from the first image's pixels to the second's
 _Image = npt.NDArray[np.float32]
 
-_COARSE, _FINE = 64, 128  # pixels a side
+_COARSE, _FINE = 64, 128  # pixels per side
 _STEPS = 50
 _WORTH_A_LOOK = 0.9  # copies reach 0.91 and more at the coarse size, most other pairs do not
 _OVERLAP = 0.6  # share of the first image that the second has to cover
-_STRETCH = 1.25  # more is no crop of the same picture
+_STRETCH = 1.25  # more is not a crop of the same image
 
 
 class Fit(NamedTuple):
     """How well an image fits another one, each from -1 to 1.
 
     Attributes:
-        correlation: Pearson's at 64 pixels a side, where they overlap: bodies of one posture fit.
+        correlation: Pearson's at 64 pixels per side, where they overlap: bodies of one posture fit.
         detail: the same of what is finer than a rib, at 128 pixels: only one radiograph fits.
     """
 
@@ -35,14 +35,14 @@ class Fit(NamedTuple):
 
 
 def aligned(image: Pixels, other: Pixels) -> Fit:
-    """Move, turn and stretch the second image onto the first.
+    """Register the second image to the first by an affine transform.
 
     Args:
         image: uint8 [height, width].
         other: uint8 of any size.
 
     Returns:
-        how well they fit then; zeros where they do not at all.
+        how well they fit after that; zeros if they do not fit at all.
     """
     warp = _registered(image, other, np.eye(2, 3, dtype=np.float32), _COARSE, blur=9)
     if warp is None or _fit(image, other, warp, _COARSE).correlation < _WORTH_A_LOOK:
@@ -55,12 +55,12 @@ def _registered(image: Pixels, other: Pixels, start: _Warp, size: int, blur: int
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _STEPS, 1e-4)
     first, second = _small(image, size), _small(other, size)
     try:
-        _, found = cv2.findTransformECC(
+        _, transform = cv2.findTransformECC(
             first, second, start.copy(), cv2.MOTION_AFFINE, criteria, None, blur
-        )  # type: ignore[call-overload]  # its stub forgets the last argument
-    except cv2.error:  # it says so where nothing correlates
+        )  # type: ignore[call-overload]  # its stub lacks the last argument
+    except cv2.error:  # raised if nothing correlates
         return None
-    warp = np.asarray(found, np.float32)
+    warp = np.asarray(transform, np.float32)
     stretches = np.linalg.svd(warp[:, :2], compute_uv=False)
     return warp if stretches.min() > 1 / _STRETCH and stretches.max() < _STRETCH else None
 

@@ -1,14 +1,14 @@
-"""The frame of an image with the lungs blanked: what is left when nothing of interest is."""
+"""The frame of an image with the lungs blanked: nothing in it shows the disease."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.audit.map_rows import of_every_row
+from covseg.data.audit.map_rows import map_rows
 from covseg.data.image import Pixels
 from covseg.data.store import Store
 
-CELLS, DEEP = 16, 2  # the image as a grid of cells a side; the frame is so many cells deep
+CELLS, DEEP = 16, 2  # cells per side of the image; depth of the frame in cells
 _FRAME = np.ones((CELLS, CELLS), bool)
 _FRAME[DEEP:-DEEP, DEEP:-DEEP] = False
 N_CELLS = int(_FRAME.sum())
@@ -21,13 +21,13 @@ def borders(store: Store) -> Floats:
 
     A cell is the mean of its pixels outside the lung mask, and a cell wholly inside it the mean of
     the other cells: blanking with a fixed grey would draw the outline of the lungs, which tells a
-    classifier as much as the lungs.
+    classifier as much as the lungs do.
     """
 
     def frame(row: int) -> Floats:
         return _frame(np.asarray(store.images[row]), np.asarray(store.masks["lung"][row]))
 
-    return np.stack(of_every_row(store, frame, "blanking the lungs"))
+    return np.stack(map_rows(store, frame, "blanking the lungs"))
 
 
 def _frame(image: Pixels, lung: Pixels) -> Floats:

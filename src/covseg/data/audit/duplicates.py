@@ -1,7 +1,7 @@
-"""Radiographs that stand in a dataset more than once: as they are, re-toned, mirrored, re-cropped.
+"""Radiographs that are in a dataset more than once: unchanged, re-toned, mirrored, re-cropped.
 
-A network that has seen one copy while it was fitted knows the other: across splits that is a leak.
-COVID-QU-Ex has no patients' names; near duplicates stand in for them.
+A network that was fitted on one copy has seen the other: across splits that is a leak. COVID-QU-Ex
+has no patient identifiers; near duplicates are used instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,11 @@ from covseg.data.build_once import progress_bar
 from covseg.data.image import Pixels
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
-_CANDIDATE = 0.93  # between the two some are
+_CANDIDATE = 0.93  # from which they may be, and are aligned
 _SAME_DETAIL = 0.75  # copies have 0.79 and more; another radiograph of a person 0.3 to 0.8
-_THUMBNAIL = 64  # pixels a side, where they are compared
+_THUMBNAIL = 64  # pixels per side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
-_NEAREST = 6  # pairs that are no copies, to be looked at
+_NEAREST = 6  # pairs that are not copies, for the page
 _BLOCK = 512  # rows of the matrix of all pairs in memory at a time
 _THREADS = 2  # OpenCV works without the interpreter's lock
 
@@ -38,7 +38,7 @@ class Pair:
         second: of a later one.
         kind: every pixel the same; correlated as they are; correlated once they are aligned.
         mirrored: whether left and right are swapped.
-        correlation: Pearson's, of the images at 64 pixels a side.
+        correlation: Pearson's, of the images at 64 pixels per side.
     """
 
     first: int
@@ -54,14 +54,14 @@ class Pair:
 
 
 class Lookalike(NamedTuple):
-    """Two images that are laid over each other and are not called copies.
+    """Two images that were aligned and are not copies.
 
     Attributes:
-        likeness: of the two conditions on a copy the one that is met less, below 1.
+        likeness: the lesser of the two scores of a copy, each by its threshold; below 1.
         first: number of a row.
         second: of a later one.
         mirrored: whether left and right are swapped.
-        fit: how well one lies over the other.
+        fit: how well one fits the other.
     """
 
     likeness: float
@@ -77,7 +77,7 @@ class Duplicates:
 
     Attributes:
         pairs: of copies, sorted.
-        nearest: the few others that come closest to being one, the closest first.
+        nearest: the few others with the highest likeness, the highest first.
     """
 
     pairs: list[Pair]
@@ -85,35 +85,35 @@ class Duplicates:
 
 
 def duplicates(images: Pixels) -> Duplicates:
-    """Look for copies among all pairs.
+    """Find the copies among all pairs.
 
     Args:
         images: uint8 [n, height, width], which may be mapped from disk.
     """
     content = [blake2b(image.tobytes()).digest() for image in images]
-    found = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
+    copies = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
     candidates = set[tuple[int, int, bool]]()
     for a, b, swapped, value in _alike(images):
         if value < NEAR:
             candidates.add((a, b, swapped))
         elif content[a] == content[b]:
-            found.setdefault((a, b), Pair(a, b, "exact", False, 1.0))
+            copies.setdefault((a, b), Pair(a, b, "exact", False, 1.0))
         else:
-            found.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
+            copies.setdefault((a, b), Pair(a, b, "near", swapped, min(value, 1.0)))
     others: list[Lookalike] = []
-    open_pairs = sorted(pair for pair in candidates if pair[:2] not in found)
-    for (a, b, swapped), fit in _fits(images, open_pairs):
+    undecided = sorted(pair for pair in candidates if pair[:2] not in copies)
+    for (a, b, swapped), fit in _fits(images, undecided):
         likeness = min(fit.correlation / NEAR, fit.detail / _SAME_DETAIL)
         if likeness >= 1:
-            found.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
+            copies.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
         else:
             others.append(Lookalike(likeness, a, b, swapped, fit))
-    rest = (other for other in others if (other.first, other.second) not in found)
-    return Duplicates(sorted(found.values()), nlargest(_NEAREST, rest))
+    rest = (other for other in others if (other.first, other.second) not in copies)
+    return Duplicates(sorted(copies.values()), nlargest(_NEAREST, rest))
 
 
 def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
-    """Pairs, directly or mirrored, with their correlation; 0 for likeness of another kind."""
+    """Pairs, directly or mirrored, with their correlation; 0 for those with similar gradients."""
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
     for swapped in (False, True):
         for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
@@ -123,7 +123,7 @@ def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
 
 
 def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Rows with the same content, each with the first of its kind."""
+    """Rows with the same content, each with the first row of this content."""
     seen: dict[bytes, int] = {}
     for row, digest in enumerate(content):
         first = seen.setdefault(digest, row)
@@ -132,7 +132,7 @@ def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _thumbnail(image: Pixels) -> Floats:
-    """Such that a dot product is a correlation; zero for an image of one grey."""
+    """A vector whose dot product is a correlation; zero for an image of one grey value."""
     small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
     values = small.astype(np.float32).ravel()
     values -= values.mean()
@@ -141,7 +141,7 @@ def _thumbnail(image: Pixels) -> Floats:
 
 
 def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
-    found = np.empty((len(images), len(describe(images[0]))), np.float32)
+    vectors = np.empty((len(images), len(describe(images[0]))), np.float32)
     with (
         ThreadPoolExecutor(_THREADS) as pool,
         progress_bar("describing", len(images)) as advance,
@@ -149,9 +149,9 @@ def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
         for start in range(0, len(images), _BLOCK):
             block = images[start : start + _BLOCK]
             for row, values in enumerate(pool.map(describe, block), start):
-                found[row] = values
+                vectors[row] = values
                 advance()
-    return found
+    return vectors
 
 
 def _as_it_is(vectors: Floats) -> Floats:
@@ -166,7 +166,7 @@ def _mirrored(thumbnails: Floats) -> Floats:
 def _above(
     vectors: Floats, change: Callable[[Floats], Floats], least: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Every pair (a, b), a < b, with a dot product of at least ``least`` once a is changed."""
+    """Every pair (a, b), a < b, with a dot product of at least ``least`` after a is changed."""
     for start in range(0, len(vectors), _BLOCK):
         products = change(vectors[start : start + _BLOCK]) @ vectors[start:].T
         for a, b in zip(*np.nonzero(np.triu(products >= least, 1)), strict=True):
@@ -174,7 +174,7 @@ def _above(
 
 
 def _neighbours(vectors: Floats, change: Callable[[Floats], Floats]) -> Iterator[tuple[int, int]]:
-    """Each row, changed, with the few that are most like it, itself left out."""
+    """Each row, changed, with the few most similar other rows."""
     n_near = min(_NEIGHBOURS, len(vectors) - 1)
     if n_near == 0:
         return
@@ -197,6 +197,6 @@ def _fits(
         return aligned(images[a], np.ascontiguousarray(other))
 
     with ThreadPoolExecutor(_THREADS) as pool, progress_bar("aligning", len(pairs)) as advance:
-        for pair, found in zip(pairs, pool.map(fit, pairs), strict=True):
-            yield pair, found
+        for pair, fit_of_pair in zip(pairs, pool.map(fit, pairs), strict=True):
+            yield pair, fit_of_pair
             advance()

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, found file by file; nothing of it stops the search."""
+"""What is wrong with a dataset, file by file; a faulty file does not stop the audit."""
 
 import contextlib
 import io
@@ -15,27 +15,26 @@ from PIL import Image
 from covseg.data.findings import Finding
 from covseg.data.image import Pixels, decode, decode_mask
 from covseg.data.index import Files, Index, Key, Row, read_files, rows_of
-from covseg.data.layout import KINDS
+from covseg.data.layout import FOLDERS
 from covseg.data.source.locate import Source
 from covseg.data.store import Store, open_store
 from covseg.errors import DataError
 
-_NAMES = {  # as the dataset's authors chose them
+_NAMES = {  # the convention of the dataset's authors
     "COVID-19": re.compile(r"covid_\d+\.png"),
     "Non-COVID": re.compile(r"non_COVID \(\d+\)\.png"),
     "Normal": re.compile(r"Normal \(\d+\)\.png"),
 }
-_FOLDERS = {kind: folder for folder, kind in KINDS.items()}
 _THREADS = 4
 _BLOCK = 256  # rows whose masks are in memory at a time
 
 
 @dataclass(frozen=True)
 class Audit:
-    """A dataset whose faults are known.
+    """A dataset with its faults.
 
     Attributes:
-        store: the images that can be used, with their masks.
+        store: the usable images with their masks.
         findings: about single images, in the order of the index.
     """
 
@@ -44,10 +43,10 @@ class Audit:
 
 
 def audit(source: Source, cache_dir: str | Path) -> Audit:
-    """Look at every file of the infection tree.
+    """Check every file of the infection tree.
 
     Raises:
-        DataError: no file of the dataset, or no image that can be used.
+        DataError: no file of the dataset, or no usable image.
     """
     where = str(source.path)
     tree, files = read_files(source.names(), ["infection"], where)
@@ -56,7 +55,7 @@ def audit(source: Source, cache_dir: str | Path) -> Audit:
     whole = {key: kinds for key, kinds in files.items() if {"image", "infection"} <= kinds.keys()}
     try:
         store = open_store(source, Index(tree, rows_of(whole)), cache_dir)
-    except DataError:  # the sentence of the first fault; here all are wanted
+    except DataError:  # of the first fault; here all are needed
         faults = list(_damaged(source, whole))
         findings += faults
         sound = {key: whole[key] for key in whole.keys() - {fault.a for fault in faults}}
@@ -67,9 +66,9 @@ def audit(source: Source, cache_dir: str | Path) -> Audit:
 
 
 def lung_tree_counts(source: Source) -> dict[str, dict[str, int]] | None:
-    """Images of *Lung Segmentation Data* by split and class, None where it is not there.
+    """Images of *Lung Segmentation Data* by split and class, None if it is missing.
 
-    They are counted by their names: none of them is decoded.
+    They are counted by their names and not decoded.
 
     Raises:
         DataError: two copies of the tree, or one name written in two ways.
@@ -91,7 +90,7 @@ def _missing(files: Mapping[Key, Files]) -> list[Finding]:
     if any("lung" in kinds for kinds in files.values()):
         expected.add("lung")
     return [
-        Finding("missing", key, value=_FOLDERS[kind])
+        Finding("missing", key, value=FOLDERS[kind])
         for key, kinds in sorted(files.items())
         for kind in sorted(expected - kinds.keys())
     ]
@@ -99,17 +98,16 @@ def _missing(files: Mapping[Key, Files]) -> list[Finding]:
 
 def _damaged(source: Source, files: Mapping[Key, Files]) -> Iterator[Finding]:
     """Every file that cannot be decoded, or is not of the size that most images have."""
-    places = [(key, kind, path) for key in sorted(files) for kind, path in files[key].items()]
+    every_file = [(key, kind, path) for key in sorted(files) for kind, path in files[key].items()]
     with ThreadPoolExecutor(_THREADS) as pool:
-        seen = list(pool.map(lambda place: _look(source, *place[1:]), places))
-    sizes = Counter(found for found in seen if isinstance(found, tuple))
+        results = list(pool.map(lambda file: _check(source, *file[1:]), every_file))
+    sizes = Counter(result for result in results if isinstance(result, tuple))
     usual = max(sizes, key=lambda size: sizes[size]) if sizes else None
-    for (key, kind, _), found in zip(places, seen, strict=True):
-        folder = _FOLDERS[kind]
-        if isinstance(found, _Fault):
-            yield Finding(found.kind, key, value=f"{folder}: {found.cause}")
-        elif found != usual:
-            yield Finding("wrong_size", key, value=f"{folder}: {found[1]}x{found[0]}")
+    for (key, kind, _), result in zip(every_file, results, strict=True):
+        if isinstance(result, _Fault):
+            yield Finding(result.kind, key, value=f"{FOLDERS[kind]}: {result.cause}")
+        elif result != usual:
+            yield Finding("wrong_size", key, value=f"{FOLDERS[kind]}: {result[1]}x{result[0]}")
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,8 @@ class _Fault:
     cause: str
 
 
-def _look(source: Source, kind: str, path: str) -> tuple[int, ...] | _Fault:
-    """The size of a picture, or what is wrong with it."""
+def _check(source: Source, kind: str, path: str) -> tuple[int, ...] | _Fault:
+    """The size of an image or mask, or what is wrong with it."""
     try:
         data = source.read(path)
     except DataError as error:
@@ -131,10 +129,10 @@ def _look(source: Source, kind: str, path: str) -> tuple[int, ...] | _Fault:
 
 
 def _kind_of_fault(data: bytes) -> str:
-    """What is wrong with a picture that was refused."""
+    """The kind of finding of a file that was refused."""
     with contextlib.suppress(DataError):
         decode(data, "")
-        return "wrong_values"  # of a mask: as a picture it is whole
+        return "wrong_values"  # of a mask, because the image is readable
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.load()
@@ -144,7 +142,7 @@ def _kind_of_fault(data: bytes) -> str:
 
 
 def _contradictions(store: Store) -> Iterator[Finding]:
-    """Masks that deny each other, or what is said of the class."""
+    """Masks that contradict each other or the class."""
     rows = store.index.rows
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)

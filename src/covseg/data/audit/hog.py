@@ -1,6 +1,6 @@
-"""Histograms of oriented gradients: what a radiograph looks like, whatever its tone and its crop.
+"""Histograms of oriented gradients: a description of a radiograph, whatever its tone and crop.
 
-N. Dalal and B. Triggs, 2005 (doi 10.1109/CVPR.2005.177). Eight by eight cells forgive a shift of
+N. Dalal and B. Triggs, 2005 (doi 10.1109/CVPR.2005.177). Eight by eight cells tolerate a shift of
 half a cell, which a comparison of pixels does not.
 """
 
@@ -25,7 +25,7 @@ def hog(image: Pixels) -> Floats:
 
     Returns:
         float32 [9 * 8 * 8] of length 1, zero for an image without any gradient: the dot product of
-        two is the likeness of their images, from -1 to 1.
+        two is the similarity of their images, from -1 to 1.
     """
     small = cv2.resize(image, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
     along_x, along_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)

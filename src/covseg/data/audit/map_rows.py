@@ -1,4 +1,4 @@
-"""One question to every row of a store: on two threads, with few rows in memory at a time."""
+"""Map a function over the rows of a store: on two threads, with few rows in memory at a time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,24 +8,24 @@ from covseg.data.build_once import progress_bar
 from covseg.data.store import Store
 
 _THREADS = 2  # OpenCV and numpy work without the interpreter's lock
-_BLOCK = 256  # answers that wait at a time
+_BLOCK = 256  # results in the queue at a time
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def of_every_row(store: Store, ask: Callable[[int], Answer], what: str) -> list[Answer]:
-    """What ``ask`` says of the number of each row, in the order of the index.
+def map_rows(store: Store, function: Callable[[int], Result], label: str) -> list[Result]:
+    """The results of ``function`` for the number of each row, in the order of the index.
 
     Args:
         store: of the rows.
-        ask: called from several threads.
-        what: the words beside the progress bar.
+        function: called from several threads.
+        label: of the progress bar.
     """
-    answers: list[Answer] = []
+    results: list[Result] = []
     n_rows = len(store.index.rows)
-    with ThreadPoolExecutor(_THREADS) as pool, progress_bar(what, n_rows) as advance:
+    with ThreadPoolExecutor(_THREADS) as pool, progress_bar(label, n_rows) as advance:
         for start in range(0, n_rows, _BLOCK):
-            for answer in pool.map(ask, range(start, min(start + _BLOCK, n_rows))):
-                answers.append(answer)
+            for result in pool.map(function, range(start, min(start + _BLOCK, n_rows))):
+                results.append(result)
                 advance()
-    return answers
+    return results

@@ -1,4 +1,4 @@
-"""Where infection lies: the mean of the infection masks of a split, and of the lungs around it."""
+"""Where infection is: the mean of the infection masks of a split, and of their lung masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class MeanMask:
     Attributes:
         n_images: positive images, at least 1.
         infection: share of them that are infected there, float32 [height, width].
-        lung: share of those with a lung mask that have lung there; None where none has one.
+        lung: share of those with a lung mask that have lung there; None if none has one.
     """
 
     n_images: int
@@ -31,7 +31,7 @@ class MeanMask:
 
 
 def mean_mask(store: Store, rows: Sequence[int]) -> MeanMask | None:
-    """The mean masks of the positive images among ``rows``, None where there is none."""
+    """The mean masks of the positive images among ``rows``, None if there are none."""
     infection, lung = store.masks["infection"], store.masks["lung"]
     height, width = infection.shape[1:]
     scale = min(1.0, _SIDE / max(height, width))

@@ -26,7 +26,7 @@ def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
 def disagreements(pairs: Sequence[Pair], store: Store) -> Iterator[Finding]:
     """Pairs of copies whose infection masks differ, with the Dice of the two masks.
 
-    Aligned pairs are left out: their masks do not lie over each other.
+    Aligned pairs are left out: their masks are not aligned.
     """
     rows, masks = store.index.rows, store.masks["infection"]
     for pair in pairs:

@@ -1,6 +1,6 @@
-"""Numbers that describe an image as a whole: none of them looks at what the lungs show.
+"""Numbers that describe an image as a whole, and nothing of what the lungs show.
 
-Twenty *global statistics* are what a trivial classifier is given (``measure/shortcuts.py``); the
+Twenty *global statistics* are the input of a trivial classifier (``measure/shortcuts.py``); the
 others describe borders, corner marks and masks. Grey values are 0 (black) to 255 (white).
 """
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.audit.map_rows import of_every_row
+from covseg.data.audit.map_rows import map_rows
 from covseg.data.image import Pixels
 from covseg.data.store import Store
 
@@ -55,7 +55,7 @@ _MARK = 60  # grey values that a mark stands out
 
 @dataclass(frozen=True)
 class Statistics:
-    """One row of numbers an image.
+    """One row of numbers per image.
 
     Attributes:
         values: float64 [n_images, len(NAMES)] in the order of the index; NaN where a number is
@@ -91,11 +91,11 @@ def statistics(store: Store) -> Statistics:
             *(share, n_infected / image.size, of_lung),
         ]
 
-    return Statistics(np.array(of_every_row(store, describe, "measuring"), np.float64))
+    return Statistics(np.array(map_rows(store, describe, "measuring"), np.float64))
 
 
 def _of_histogram(image: Pixels) -> list[float]:
-    """Everything that does not depend on where a pixel is: of its 256 counts."""
+    """The statistics that do not depend on where a pixel is, from the 256 counts."""
     counts = cv2.calcHist([np.ascontiguousarray(image)], [0], None, [256], [0, 256]).ravel()
     share = counts.astype(np.float64) / image.size
     mean = float(share @ _GREYS)
@@ -145,7 +145,7 @@ def _of_border(image: Pixels, lung: Pixels) -> list[float]:
 def _corner_marks(image: Pixels, lung: Pixels) -> float:
     height, width = image.shape
     side = max(3, round(min(height, width) / 24) | 1)  # wider than the stroke of a letter
-    longest = min(height, width) / 6  # of a word; the edges of skin and film are longer
+    longest = min(height, width) / 6  # of a label; the edges of skin and film are longer
     kernel = np.ones((side, side), np.uint8)
     n_marked = n_seen = 0
     for lines in (slice(0, height // 4), slice(height - height // 4, height)):

@@ -16,7 +16,7 @@ _STEMS = {"COVID-19": "covid_{}", "Non-COVID": "non_COVID ({})", "Normal": "Norm
 
 
 def phantom_root(settings: PhantomData, cache_dir: str | Path) -> Path:
-    """The folder of the made-up dataset with these settings, drawn first where it is not there."""
+    """The folder of the made-up dataset with these settings, drawn first if it is missing."""
     name = sha256(f"{_VERSION} {settings!r}".encode()).hexdigest()[:16]
     home = Path(cache_dir).expanduser().resolve() / f"phantom-{name}"
     with progress_bar("drawing", sum(settings.n_images.values())) as advance:
@@ -44,7 +44,7 @@ def write(
 
     `n_images` is per split, e.g. {"Train": 120, "Val": 40, "Test": 40}: half COVID-19, a quarter
     each of the other classes. `lung_tree` adds the tree Lung Segmentation Data: the same images
-    without infection masks. `progress` is called once an image.
+    without infection masks. `progress` is called once per image.
     """
     number = 0
     for split, n in n_images.items():
@@ -52,7 +52,7 @@ def write(
         counts = {"COVID-19": n - 2 * quarter, "Non-COVID": quarter, "Normal": quarter}
         for patient_class, index in ((c, index) for c in counts for index in range(counts[c])):
             number += 1
-            # Not `number`: a larger Train leaves the images of Val and Test as they are.
+            # not `number`: a larger Train leaves the images of Val and Test as they are
             place = SPLITS.index(split), PATIENT_CLASSES.index(patient_class), index
             phantom = draw((seed, *place), patient_class, size)
             folder = Path(split, patient_class)

@@ -1,10 +1,10 @@
-"""A made-up dataset in exactly the layout of COVID-QU-Ex, so that everything runs without it.
+"""Draw made-up radiographs with their masks, so that everything runs without COVID-QU-Ex.
 
 A phantom adds up what an X-ray beam crosses (soft tissue and bone, less the air of the lungs) and
 exposes a film with the sum. Realistic: the order of the shadows, lungs cut off by heart and
 diaphragm, opacities that replace air, the spread of exposures and of lung and infection areas. Not
-realistic: fine texture, devices, any disease. It shows that code works, never how well it would do
-on patients.
+realistic: fine texture, devices, any disease. Phantoms show that code works, not how well it would
+do on patients.
 
 Anatomical coordinates: x is 0 on the midline, -1 and +1 at the lateral ends of the right (left in
 the picture) and the left lung; y is 0 at the apices of the lungs, 1 at the costophrenic angles.
@@ -51,7 +51,7 @@ class Phantom:
 
 
 class _Film:
-    """A square film behind a patient whose size, place and lean vary: `x`, `y` of every pixel."""
+    """The anatomical `x`, `y` of every pixel, for a patient of random size, position and tilt."""
 
     def __init__(self, rng: Generator, size: int) -> None:
         lungs = np.diag(rng.uniform((0.28, 0.52), (0.44, 0.8)))  # half width, height

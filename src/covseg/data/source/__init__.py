@@ -1,1 +1,1 @@
-"""A zip or a folder becomes files by name."""
+"""A zip or a folder as files by name."""

@@ -11,11 +11,12 @@ from covseg.data.source.archive import changed
 from covseg.errors import DataError
 
 _DEEPEST = 8  # folders between a root that merely contains the dataset and its files
-_OURS = {name.lower() for names in (*LEVELS, TREES.values()) for name in names}
+_RESTORE = "restore the file from the original download"
+_OF_DATASET = {name.lower() for names in (*LEVELS, TREES.values()) for name in names}
 
 
 class FolderSource:
-    """Files below a folder, links among them; a file is the same whenever it is looked at."""
+    """Files below a folder, links followed; a file that changes between two reads is refused."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,28 +28,29 @@ class FolderSource:
         """Every PNG.
 
         Raises:
-            DataError: a folder of the dataset that cannot be listed, or a link to one that is gone.
+            DataError: a folder of the dataset that cannot be listed, or a link to one that does not
+                exist.
         """
-        found: list[str] = []
-        ways = {str(self.path): {_identity(self.path)}}  # a folder -> those that lead to it
+        pictures: list[str] = []
+        ancestors = {str(self.path): {_identity(self.path)}}  # of each folder, itself included
         for top, folders, files in os.walk(self.path, onerror=_refuse, followlinks=True):
             folder = Path(top)
             depth = len(folder.relative_to(self.path).parts)
-            way, entered = ways.pop(top), []
+            above, entered = ancestors.pop(top), []
             for name in sorted(folders):
-                inner = folder / name
-                known = _identity(inner)
-                if name.startswith(".") or depth >= _DEEPEST or known in way:  # or round in circles
+                identity = _identity(folder / name)
+                # a link to an ancestor would never end
+                if name.startswith(".") or depth >= _DEEPEST or identity in above:
                     continue
-                ways[str(inner)] = way | {known}
+                ancestors[str(folder / name)] = above | {identity}
                 entered.append(name)
             folders[:] = entered
             relative = folder.relative_to(self._base).as_posix()
             paths = (name if relative == "." else f"{relative}/{name}" for name in files)
-            found.extend(path for path in paths if is_picture(path))
-            if dangling := next((name for name in files if name.lower() in _OURS), None):
+            pictures.extend(path for path in paths if is_picture(path))
+            if dangling := next((name for name in files if name.lower() in _OF_DATASET), None):
                 _refuse_link(folder / dangling)
-        return found
+        return pictures
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
@@ -67,28 +69,19 @@ class FolderSource:
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
-                raise DataError(
-                    path, "is not a file", "restore the file from the original download"
-                )
+                raise DataError(path, "is not a file", _RESTORE)
             if status.st_size > LARGEST:
-                raise DataError(
-                    path,
-                    f"has {status.st_size / 2**20:,.0f} MiB, where no picture has more than "
-                    f"{LARGEST // 2**20}",
-                    "restore the file from the original download",
-                )
+                size = f"{status.st_size / 2**20:,.0f} MiB"
+                cause = f"has {size}, and no image has more than {LARGEST // 2**20}"
+                raise DataError(path, cause, _RESTORE)
             return path.read_bytes()
         except OSError as error:
             _refuse_link(path)
-            raise DataError(
-                path,
-                f"cannot be read ({error.strerror})",
-                "restore the file from the original download",
-            ) from error
+            raise DataError(path, f"cannot be read ({error.strerror})", _RESTORE) from error
 
 
 def _identity(folder: Path) -> tuple[int, int] | str:
-    """What is the same for a folder and a link to it."""
+    """The same value for a folder and a link to it."""
     try:
         status = folder.stat()
     except OSError:
@@ -97,18 +90,17 @@ def _identity(folder: Path) -> tuple[int, int] | str:
 
 
 def _refuse(error: OSError) -> None:
-    """A folder of the dataset that cannot be listed would be missing without a word."""
+    """Refuse a folder of the dataset that cannot be listed; ``os.walk`` would skip it."""
     folder = Path(error.filename)
-    if folder.name.lower() in _OURS:
-        raise DataError(
-            folder, f"cannot be read ({error.strerror})", "allow it, or restore the folder"
-        ) from error
+    if folder.name.lower() in _OF_DATASET:
+        cause = f"cannot be read ({error.strerror})"
+        raise DataError(folder, cause, "change its permissions, or restore it") from error
 
 
 def _refuse_link(path: Path) -> None:
     if path.is_symlink() and not path.exists():
         raise DataError(
             path,
-            f"is a link to {path.readlink()}, where nothing is",
-            "bring back what it links to, or put the dataset itself there",
+            f"is a link to {path.readlink()}, which does not exist",
+            "restore the target, or replace the link by the dataset itself",
         )

@@ -43,14 +43,21 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     statistics = _statistics(run.baselines, len(config.data.targets))
     trainer = build.trainer(config.trainer, out, [SignalCallback(interruption)], [])
     network = _network(request, trainer)
-    data = build.datamodule(config.data, config.protocol, report=split, seed=config.seed)
+    data = build.datamodule(
+        config.data,
+        config.protocol,
+        report=split,
+        findings=run.findings,
+        fitted_before=leaks.fitted_by(run),
+        fingerprint=run.fingerprint or "",
+    )
     data.trainer = trainer
     _set_up(data, from_run=not request.other_place)
-    same_data = _divided(data, run)
-    leaks.recall_fitted(data, run.path, same_data=same_data)
+    if not data.same_data:
+        _check_other_data(data, run)
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer))
-        _warn(data, split, same_data)
+        _warn(data, split)
     scorer = Scorer(trainer, build.module(config, network), data, build.scores(config.protocol))
     objective = scorer.objective(split) if split == config.protocol.select else None
     scorer.score(split, config.protocol, statistics, out, objective)
@@ -64,11 +71,11 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     return objective
 
 
-def _warn(data: XrayDataModule, split: str, same_data: bool) -> None:
-    """Say what of a split the weights were fitted on."""
-    if same_data and split in data.fit:
-        log.warning("%s was fitted on: its scores say how well it was learnt, no more", split)
-    elif same_data or leaks.seen_rows(data, split):
+def _warn(data: XrayDataModule, split: str) -> None:
+    """Warn of images of a split that the weights were fitted on."""
+    if data.fits(split):
+        log.warning("%s was fitted on: its scores only show how well it was learned", split)
+    elif data.same_data or leaks.seen_rows(data, split):
         leaks.warn(data, split)
 
 
@@ -100,32 +107,27 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
         raise DataMissing(
             f"{where}, which the run's configuration names,",
             cause,
-            "set data.root=<its place on this machine>",
+            "set data.root=<its path on this machine>",
         ) from error
 
 
-def _divided(data: XrayDataModule, run: RunFolder) -> bool:
-    """Form the parts as the run had them, unless these are other images: it has fitted none.
+def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
+    """Refuse to divide other data as the run did.
 
     Raises:
-        RunError: a fold of them is asked for.
+        RunError: the run has divided its data, and this is not known to be the same.
     """
-    fitted = run.fingerprint
-    if fitted == data.store.fingerprint:
-        leaks.divide(data, run.path)
-        return True
-    divided = data.data.fold is not None or data.data.exclude is not None
-    if fitted is None and divided:
-        raise RunError(run.provenance, "does not say which data the run has divided", WHOLE)
-    if data.data.fold is not None:
+    folds = data.data.fold is not None
+    if run.fingerprint is None and (folds or data.data.exclude is not None):
+        raise RunError(run.provenance, "does not name the data that the run has divided", WHOLE)
+    if folds:
         raise RunError(
             f"data.root={data.data.root}",
-            f"holds other images than those that {run} has divided into folds",
-            "set data.root to the place of those",
+            f"has other images than those that {run} has divided into folds",
+            "set data.root= to those",
         )
-    if fitted is not None:
-        log.info("these are other images than the run was fitted on: nothing is said of copies")
-    return False
+    if run.fingerprint is not None:
+        log.info("these are not the images that the run was fitted on: copies are not looked for")
 
 
 def _statistics(path: Path, n_targets: int) -> BaselineStatistics:

@@ -1,4 +1,4 @@
-"""One look at a dataset: its counts, its findings, what leaks, and what gives classes away."""
+"""Explore a dataset: its counts, its findings, what leaks, and what gives classes away."""
 
 import logging
 import time
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 def explore(config: Explore, out: Path, command: str) -> None:
-    """Write ``findings.csv``, tables, figures and a page, and print what they say.
+    """Write ``findings.csv``, tables, figures and a page, and print a summary.
 
     Raises:
-        CovsegError: the data is not there, nothing of it can be used, or ``out`` is full.
+        CovsegError: the data is missing, nothing of it can be used, or ``out`` is full.
     """
     began = time.monotonic()
     source = source_of(config.data)
@@ -45,15 +45,15 @@ def explore(config: Explore, out: Path, command: str) -> None:
     log.info("%d images of %s", len(store.index.rows), source.path)
     compared = duplicates(store.images)
     pairs = compared.pairs
-    found = [
+    all_findings = [
         *result.findings,
         *of_pairs(pairs, store.index.rows),
         *disagreements(pairs, store),
     ]
-    findings.write(found, out / "findings.csv")
-    findings.write(found, findings.cached(config.data.cache_dir, store.fingerprint))
+    findings.write(all_findings, out / "findings.csv")
+    findings.write(all_findings, findings.cached(config.data.cache_dir, store.fingerprint))
     notes = provenance(command, 0, 1)
-    exploration = _looked_at(source, store, found, compared.nearest)
+    exploration = _exploration(source, store, all_findings, compared.nearest)
     write_tables(exploration, out / "tables")
     made_up = config.data.root is None and config.data.phantom is not None
     version = notes["versions"]["covseg"]
@@ -66,18 +66,18 @@ def explore(config: Explore, out: Path, command: str) -> None:
         "seconds": round(time.monotonic() - began, 1),
     }
     write_provenance(notes, out / "provenance.json")
-    print_findings(store.index.counts(), found, len(exploration.families), out)
+    print_findings(store.index.counts(), all_findings, len(exploration.families), out)
 
 
-def _looked_at(
-    source: Source, store: Store, found: list[Finding], nearest: list[Lookalike]
+def _exploration(
+    source: Source, store: Store, all_findings: list[Finding], nearest: list[Lookalike]
 ) -> Exploration:
     described = statistics(store)
-    copies = Copies(store.index, tuple(one for one in found if one.kind in COPIES))
+    copies = Copies(store.index, tuple(one for one in all_findings if one.kind in COPIES))
     return Exploration(
         store=store,
-        findings=found,
-        families=copies.families(),
+        findings=all_findings,
+        families=copies.families,
         nearest=nearest,
         lung_tree=_lung_tree(source),
         statistics=described,

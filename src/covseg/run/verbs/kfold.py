@@ -1,4 +1,4 @@
-"""The five runs of ``protocol=kfold`` as one: every image scored once, by a run without it."""
+"""The five runs of ``protocol=kfold`` together: every image scored once, by a run without it."""
 
 import sys
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def report_folds(runs: Sequence[Path], command: str) -> None:
     prints the table.
 
     Args:
-        runs: run folders; those that are not finished do not count.
+        runs: run folders; unfinished ones are ignored.
         command: that ran them.
 
     Raises:
@@ -42,8 +42,8 @@ def report_folds(runs: Sequence[Path], command: str) -> None:
         else:
             missing = ", ".join(str(fold) for fold in range(N_FOLDS) if fold not in folds)
             run = next(iter(folds.values()))
-            words = f"no table of all images: fold {missing} is not finished beside {run}"
-            print(words, file=sys.stderr)  # noqa: T201  for the person: no job's log is open
+            text = f"no table of all images: fold {missing} is not finished beside {run}"
+            print(text, file=sys.stderr)  # noqa: T201  no job's log is open
 
 
 def _alike(runs: Sequence[Path]) -> list[dict[int, RunFolder]]:
@@ -60,21 +60,21 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
     if len({run.findings.read_bytes() for run in runs}) > 1:
         raise RunError(
             runs[0].path.parent,
-            "holds folds of different divisions, for copies were searched for again in between",
+            "has folds of different divisions, because copies were searched for again in between",
             "run all of them again",
         )
-    found = [Records.read(run.per_image) for run in runs]
+    of_runs = [Records.read(run.per_image) for run in runs]
     trivial, seen, n_seen = list[dict[str, Records]](), set[Key](), 0
-    for run, records in zip(runs, found, strict=True):
+    for run, records in zip(runs, of_runs, strict=True):
         config = run.config
-        data = _data(config, run.path)
+        data = _data(config, run)
         number = data.index.numbers()
         seen |= leaks.leaking(data, "fold") or set()
         n_seen += len(leaks.seen_rows(data, "fold"))
         rows = [number[key] for key in dict.fromkeys(records.keys)]
         statistics = baselines.BaselineStatistics.load(run.baselines)
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
-    records, protocol = Records.joined(found), config.protocol
+    records, protocol = Records.joined(of_runs), config.protocol
     summary: Summary = {"split": "folds", "fold": None, "excluded": {}}
     summary |= summarise(
         records,
@@ -98,9 +98,13 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
     print_summary(summary, out.path, build.scores(protocol))
 
 
-def _data(config: Train, run: Path) -> XrayDataModule:
-    data = build.datamodule(config.data, config.protocol, report="fold", seed=config.seed)
+def _data(config: Train, run: RunFolder) -> XrayDataModule:
+    data = build.datamodule(
+        config.data,
+        config.protocol,
+        report="fold",
+        findings=run.findings,
+        fitted_before=leaks.fitted_by(run),
+    )
     data.setup()
-    leaks.divide(data, run)
-    leaks.recall_fitted(data, run, same_data=True)
     return data

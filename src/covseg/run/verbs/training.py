@@ -59,13 +59,7 @@ class Training:
         self.module = build.module(config, self.network)
         protocol = config.protocol
         assert protocol.report != "auto"
-        self.data = build.datamodule(
-            config.data,
-            protocol,
-            report=protocol.report,
-            seed=config.seed,
-            transforms=build.augment(config),
-        )
+        transforms = build.augment(config)
         self._history = RunHistory(self.run)
         self.trainer = build.trainer(
             # when the time is over a checkpoint comes first: ``SaveProgress`` looks at the clock
@@ -79,6 +73,17 @@ class Training:
         self._load_weights(stored)
         now = provenance(command, config.seed, self.trainer.world_size, config.trust)
         self._history.begin(now, self.progress)
+        self.data = build.datamodule(
+            config.data,
+            protocol,
+            report=protocol.report,
+            seed=config.seed,
+            augment=transforms,
+            findings=self.run.findings,
+            fitted_before=leaks.fitted_before(self.run, config.init),
+            fingerprint=self.run.fingerprint,
+            start=(self.progress.epoch, self.progress.batch),
+        )
         self.data.trainer = self.trainer
         if stored:
             self._check_processes(len(stored[KEY]["processes"]))
@@ -89,17 +94,15 @@ class Training:
         config = self.config
         self.data.setup("fit")
         self._history.check_data(self.data.facts())
-        leaks.divide(self.data, self.run.path)
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
         plan = Plan(self.trainer, self.data.n_train_batches)
         self._check_validated(plan)
-        before = leaks.know_fitted(self.data, self.run.path, config.init)
         leaks.check_start(self.data, config.init)
         compiled = self._compile(plan)
         if self.trainer.is_global_zero:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
-            leaks.keep(self.data, self.run.path, before)
+            leaks.write(self.data, self.run)
             self._history.write(data=self.data.facts(), compiled=compiled)
             self._announce(len(rows), plan)
             leaks.warn(self.data, self.data.report)
@@ -139,7 +142,6 @@ class Training:
         Raises:
             Stopped: by a cluster, or as one of several processes.
         """
-        self.data.resume_at = self.progress.epoch, self.progress.batch
         if self.complete:
             return
         waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
