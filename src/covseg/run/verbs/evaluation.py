@@ -131,7 +131,7 @@ def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
 
 
 def _statistics(path: Path, n_targets: int) -> BaselineStatistics:
-    """What the baselines learnt from the run's fitting data.
+    """What the baselines learned from the run's fitting data.
 
     Raises:
         RunError: the file is missing or damaged, or is not of this run.
