@@ -105,3 +105,9 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         raise ConfigError(
             setting(key, value), "is not possible", wish(error.errors()[0])
         ) from error
+
+
+def unusable(key: str, error: Exception) -> ConfigError:
+    """The sentence for a part that fails when it is tried out, with the library's own reason."""
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ConfigError(key, f"cannot work ({reason})", "change its arguments")
