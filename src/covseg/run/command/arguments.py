@@ -1,17 +1,15 @@
 """The arguments of a command line: options, overrides, and the single runs of a sweep."""
 
 from argparse import ArgumentError, Namespace
-from collections.abc import Iterator, Sequence
-from itertools import product
-from math import prod
+from collections.abc import Sequence
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
 
 from covseg.errors import ConfigError
-from covseg.run.command.hydra_errors import not_understood, unreadable
+from covseg.run.command.hydra_errors import unreadable
 from covseg.run.override import REFUSALS
 
 _HELP = "see --help"
@@ -56,8 +54,10 @@ def parse(arguments: Sequence[str]) -> Namespace:
     return parsed
 
 
-def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+def jobs(overrides: Sequence[str]) -> list[list[str]]:
     """The overrides of each run of a sweep, as Hydra's basic sweeper makes them.
+
+    An interval, which only a search can sample, is left out.
 
     Raises:
         ConfigError: an override that cannot be read, or too many runs.
@@ -65,39 +65,16 @@ def jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     try:
         loader = GlobalHydra.instance().config_loader()  # glob(*) looks at the options
         parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
-        choices = [choice for one in parsed if (choice := _choices(one)) is not None]
+        listed = [one for one in parsed if not one.is_sweep_override() or one.is_discrete_sweep()]
+        [runs] = BasicSweeper.split_arguments(listed, max_batch_size=None)
     except REFUSALS as error:
-        raise (unreadable(overrides) or not_understood(overrides, error)) from error
-    if (n_jobs := prod(map(len, choices))) > _MOST:
-        raise _too_many(overrides, f"{n_jobs:,}")
-    return (list(job) for job in product(*choices))
-
-
-def _choices(override: Override) -> list[str] | None:
-    """The override of each job; None for an interval, which has no list of values."""
-    line, value = str(override.input_line), override.value()
-    if not override.is_sweep_override():
-        return [line]
-    if isinstance(value, RangeSweep):
-        start, stop, step = (float(x or 0) for x in (value.start, value.stop, value.step))
-        if not step or (stop - start) / step > _MOST:
-            raise _too_many([line], f"more than {_MOST:,}")
-    if not override.is_discrete_sweep():
-        return None
-    try:
-        values = list(override.sweep_string_iterator())
-    except REFUSALS as error:
+        line, reason = " ".join(overrides), str(error).partition("\n")[0]
+        refused = ConfigError(line, f"cannot be understood ({reason})", _HELP)
+        raise (unreadable(overrides) or refused) from error
+    if not 0 < len(runs) <= _MOST:
         raise ConfigError(
-            line, "has several values inside one", "write one list, such as a,b,c"
-        ) from error
-    if not values:
-        raise ConfigError(line, "has no value", "leave it out, or give one")
-    return [f"{override.get_key_element()}={one}" for one in values]
-
-
-def _too_many(overrides: Sequence[str], how_many: str) -> ConfigError:
-    return ConfigError(
-        " ".join(overrides),
-        f"asks for {how_many} runs, and covseg starts {_MOST:,} at most",
-        "give fewer values",
-    )
+            " ".join(overrides),
+            f"asks for {len(runs):,} runs, and covseg starts 1 to {_MOST:,}",
+            "give other values",
+        )
+    return runs

@@ -44,11 +44,11 @@ def refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErro
         or _several(overrides)
         or _chooses_nothing(overrides)
         or _unknown_key(verb, overrides, error)
-        or not_understood(overrides, error)
+        or _not_understood(overrides, error)
     )
 
 
-def not_understood(overrides: Sequence[str], error: Exception) -> ConfigError:
+def _not_understood(overrides: Sequence[str], error: Exception) -> ConfigError:
     """The sentence for any other refusal, with Hydra's own reason and the override it names."""
     message = f"{error}\n{error.__cause__}"
     if exists := re.search(r"An item is already at '([^'@]+)", message):
