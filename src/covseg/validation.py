@@ -1,8 +1,8 @@
 """From a mapping to a checked configuration, or one sentence.
 
 A configuration can come from a command line or from a folder that came by mail: every ``_target_``
-in it must be one of covseg's own ``conf/``, stand in ``LIBRARY``, or be of a package that the user
-of this command trusts.
+in it must be one of covseg's own ``conf/``, be in ``LIBRARY``, or be of a package that the user of
+this command trusts.
 """
 
 import re

@@ -78,7 +78,7 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     if target in _PASSES_ON:
         try:
             known |= inspect.signature(get_object(_PASSES_ON[target])).parameters
-        except ImportError:  # the constructor says what has to be installed
+        except ImportError:  # the constructor names the missing package
             return
     elif any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return

@@ -52,7 +52,7 @@ class Train(Node):
     tags: list[Name] = Field(default_factory=list)
     trust: Trust = Field(default_factory=list)  # packages that _target_ may name
     init: Place | None = None  # a run folder whose weights are the start
-    # a run folder that goes on, or auto: the newest unfinished one
+    # a run folder to continue, or auto: the newest unfinished one
     resume: Annotated[Literal["auto"] | Place | None, Field(union_mode="left_to_right")] = None
 
     @field_validator("scheduler", mode="before")

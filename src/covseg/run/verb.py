@@ -38,10 +38,10 @@ class Verb:
     summarize: Callable[[Sequence[Path], str], None] = lambda _runs, _command: None
 
     def check(self, values: Mapping[str, Any]) -> Any:
-        """The checked configuration of this command, which says itself what it trusts."""
+        """The checked configuration of this command; what it trusts is its own choice."""
         if isinstance(trust := values.get("trust"), list):
-            words = os.environ.get("COVSEG_TRUST", "").split(",")
-            trust = sorted({*map(str, trust), *(word.strip() for word in words if word.strip())})
+            more = os.environ.get("COVSEG_TRUST", "").replace(",", " ").split()
+            trust = sorted({*map(str, trust), *more})
             return check(self.schema, {**values, "trust": trust}, trust)
         return check(self.schema, values)
 

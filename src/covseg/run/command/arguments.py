@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
     if unknown:
         raise ConfigError(
             unknown[0],
-            "stands apart from the other overrides",
+            "is apart from the other overrides",
             "write all of them after the options, e.g. -m seed=1 model.depth=2,3",
         )
     if parsed.experimental_rerun:

@@ -93,7 +93,7 @@ def _show(verb: Verb, arguments: Namespace) -> None:
     """``--help``, ``--cfg``, ``--info`` and shell completion are Hydra's."""
     show = hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb.name)
     try:
-        with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then words no error
+        with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra then raises its errors
             show(lambda _: None)()
     except REFUSALS as error:
         raise refusal(verb.name, arguments.overrides, error) from error

@@ -124,20 +124,20 @@ class Sweep:
         Raises:
             RunError: a job has.
         """
-        failed = [(out, words, reason) for out, words, reason in self.jobs if reason is not None]
+        failed = [job for job in self.jobs if job[2] is not None]
         if not failed:
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for name, ratio in (("job", None), ("overrides", 1), ("why it failed", 2)):
             table.add_column(name, ratio=ratio, overflow="fold")
-        for out, words, reason in failed:
-            table.add_row(out.name, words, reason)
+        for out, overrides, reason in failed:
+            table.add_row(out.name, overrides, reason)
         console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         console.print(table, width=min(_WIDTH, console.width))
         raise RunError(
             f"{len(failed)} of {len(self.jobs)} jobs",
             "failed, the others are done",
-            "correct what the table says, and run those again",
+            "correct what the table names, and run those again",
         ) from self.error
 
 

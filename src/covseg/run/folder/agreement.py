@@ -1,7 +1,7 @@
 """A run folder's ``config.yaml`` against what its checkpoint was made with.
 
-The one can be edited, or copied beside another run's checkpoint; then its numbers would be said to
-come from what they do not come from.
+The file can be edited, or copied next to another run's checkpoint; the numbers would then be
+attributed to a configuration that they do not come from.
 """
 
 import logging
@@ -38,7 +38,7 @@ def load_run_weights(network: nn.Module, run: RunFolder, path: Path) -> None:
 
 
 def check_last(run: RunFolder, own: Train) -> None:
-    """Hold the configuration with which a run is to go on against its last checkpoint.
+    """Compare the configuration with which a run is resumed with its last checkpoint.
 
     Raises:
         RunError: they differ in something that changes the result.
@@ -46,7 +46,7 @@ def check_last(run: RunFolder, own: Train) -> None:
     try:
         stored = read_checkpoint(run.last) if run.last.exists() else None
     except RunError:
-        return  # training reads it again and says what is wrong with it
+        return  # training reads it again and reports what is wrong with it
     if stored is not None:
         check_agreement(stored, run.last, run, own)
         _check_open_ended(stored, run, own)
@@ -60,7 +60,7 @@ def _check_open_ended(stored: dict[str, Any], run: RunFolder, own: Train) -> Non
         at_its_steps = 0 < before["max_steps"] <= place["step"]
         ended = "a callback" if place["stop"] else "trainer.max_steps"
         over, epochs = longer and (place["stop"] or at_its_steps), place["epoch"]
-    except (LookupError, TypeError):  # training says so
+    except (LookupError, TypeError):  # training reports it
         return
     if over:
         raise RunError(
@@ -71,7 +71,7 @@ def _check_open_ended(stored: dict[str, Any], run: RunFolder, own: Train) -> Non
 
 
 def check_agreement(stored: dict[str, Any], path: Path, run: RunFolder, own: Train) -> None:
-    """Hold a run's configuration against the one that its checkpoint keeps.
+    """Compare a run's configuration with the one that its checkpoint was made with.
 
     Args:
         stored: the checkpoint.

@@ -1,4 +1,4 @@
-"""A run folder is created, reopened for a run that goes on, or discarded if nothing was done."""
+"""A run folder is created, reopened to resume, or discarded if nothing was done."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ def free_folder(wanted: str) -> str:
         except FileExistsError:
             continue
         except OSError:
-            pass  # ``create`` says so
+            pass  # ``create`` reports it
         return name
     raise AssertionError
 
@@ -61,7 +61,7 @@ def create(run: RunFolder, verb: str, config: Node) -> None:
 
 @contextlib.contextmanager
 def reopened(run: RunFolder, verb: str, config: Node) -> Iterator[None]:
-    """Write the configuration with which a run goes on; a refusal before any work takes it back.
+    """Write the configuration with which a run is resumed; a refusal before any work undoes it.
 
     Raises:
         RunError: the folder cannot be written.
@@ -72,7 +72,7 @@ def reopened(run: RunFolder, verb: str, config: Node) -> Iterator[None]:
     }
     age = _age(run.last)
     try:
-        if run.finished:  # not before it has what its configuration asks for now
+        if run.finished:  # it is not finished by its new configuration
             RunHistory(run).write(finished=None)
         write_whole(run.config_file, _text(config))
         try:
@@ -97,7 +97,7 @@ def discard(run: RunFolder, verb: str) -> None:
         for path in (run.config_file, run.log(verb), run.provenance, run.lock):
             path.unlink(missing_ok=True)
         shutil.rmtree(run.ranks, ignore_errors=True)
-        run.path.rmdir()  # unless somebody keeps other files in it
+        run.path.rmdir()  # unless there are other files in it
 
 
 def not_writable(run: object, error: OSError) -> RunError:

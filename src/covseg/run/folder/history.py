@@ -18,13 +18,13 @@ def write_provenance(values: Mapping[str, Any], path: Path) -> None:
 
 
 class RunHistory:
-    """The history of a run, read first where the run goes on.
+    """The history of a run; that of a resumed run is read first.
 
     Args:
         run: its folder.
 
     Attributes:
-        id: of the run, the same when it goes on.
+        id: of the run, the same when it is resumed.
 
     Raises:
         RunError: the file is damaged.
@@ -36,7 +36,7 @@ class RunHistory:
             values = read_json(self._path) if self._path.exists() else {}
         except (OSError, ValueError) as error:
             raise RunError(
-                self._path, f"cannot be read ({error})", "remove it, to go on without it"
+                self._path, f"cannot be read ({error})", "remove it to continue without it"
             ) from error
         self._values: dict[str, Any] = values if isinstance(values, dict) else {}
         self.id = str(self._values.get("id") or secrets.token_hex(4))
@@ -45,7 +45,7 @@ class RunHistory:
         return self._values.get(key)
 
     def begin(self, now: dict[str, Any], progress: Progress) -> None:
-        """Add that the run starts or goes on; the entries of its start stay.
+        """Add that the run starts or is resumed; the entries of its start stay.
 
         Args:
             now: the provenance of this process.
@@ -58,7 +58,7 @@ class RunHistory:
         self._values = {**now, "id": self.id, **self._values}
 
     def check_data(self, facts: dict[str, Any]) -> None:
-        """Hold the data against that of the start.
+        """Compare the data with that of the start.
 
         Raises:
             RunError: it is other data.

@@ -65,7 +65,7 @@ def _git() -> dict[str, Any] | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        # an installed package may lie inside somebody else's repository
+        # an installed package may lie inside another repository
         ask("ls-files", "--error-unmatch", __file__)
         changed = ask("status", "--porcelain", "--", ":/")
         return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(changed)}

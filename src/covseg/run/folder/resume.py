@@ -1,4 +1,4 @@
-"""``resume=<run folder>`` and ``resume=auto``: which run goes on, and what may be different now."""
+"""``resume=<run folder>`` and ``resume=auto``: which run is resumed, and what may differ now."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ _BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the leng
 
 
 def config_to_resume(run: RunFolder, asked_for: Train, overrides: Sequence[str]) -> Train:
-    """The configuration of a run that goes on: its own, with what may be changed by overrides.
+    """The configuration of a resumed run: its own, with what may be changed by overrides.
 
     Args:
         run: its folder.

@@ -34,7 +34,7 @@ class RunFolder:
     Attributes:
         config_file: the whole configuration, resolved.
         provenance: see ``RunHistory``.
-        checkpoints: ``last`` to go on from, ``best`` where Val chooses.
+        checkpoints: ``last`` to resume from, ``best`` if Val chooses.
         baselines: what the baselines learned from the fitting images.
         fitted: every image that the weights were fitted on.
         findings: what is known of copies among the images.

@@ -1,7 +1,7 @@
 """``config.yaml``: read without trusting it, and written so that it reads back as it was.
 
-OmegaConf reads as Hydra does: 1e-2 is a number, a key that stands twice is an error. It copies what
-aliases share, and a file of ten lines could stand for a billion values, so aliases are refused.
+OmegaConf reads as Hydra does: 1e-2 is a number, a duplicate key is an error. It copies what aliases
+share, and a file of ten lines could expand to a billion values, so aliases are refused.
 """
 
 from pathlib import Path

@@ -54,7 +54,7 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
             "set trainer.devices=1",
         )
     ranks = run.ranks
-    shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and goes on now
+    shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and is resumed
     log.info("%d processes", n_processes)
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
     torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]

@@ -96,7 +96,7 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
     """Read the data.
 
     Raises:
-        DataMissing: it is not there; says whose idea the place was.
+        DataMissing: it is not there; names the run's configuration if that has set the place.
     """
     try:
         data.setup()
@@ -143,17 +143,17 @@ def _statistics(path: Path, n_targets: int) -> BaselineStatistics:
             with zipfile.ZipFile(path) as archive:
                 if sum(part.file_size for part in archive.infolist()) > _BYTES:
                     raise RunError(path, "unpacks to far more than baselines have", WHOLE)
-        found = BaselineStatistics.load(path)
+        statistics = BaselineStatistics.load(path)
     except CovsegError:
         raise
     except Exception as error:  # a damaged file can make numpy and zlib raise almost anything
         raise RunError(path, f"cannot be read ({error})", WHOLE) from error
-    parts = (found.share, found.mean_mask, found.threshold)
+    parts = (statistics.share, statistics.mean_mask, statistics.threshold)
     if [part.ndim for part in parts] != [1, 3, 1] or not all(_are_shares(part) for part in parts):
         raise RunError(path, "holds something else than baselines", WHOLE)
     if any(len(part) != n_targets for part in parts):
         raise RunError(path, "is of another run, with other targets", WHOLE)
-    return found
+    return statistics
 
 
 def _are_shares(part: npt.NDArray[Any]) -> bool:

@@ -19,7 +19,7 @@ class Request:
         config: the run's configuration with everything replaced that the command line names.
         split: that is scored.
         checkpoint: that is scored.
-        other_place: whether the command line says where the data is.
+        other_place: whether the command line sets the place of the data.
     """
 
     run: RunFolder

@@ -154,13 +154,13 @@ def telling_images(records: Records) -> dict[str, tuple[int, str]]:
     counts = records.counts()
     dice, positive = dice_of_each(counts), counts.positive
     by_dice = np.flatnonzero(positive)[np.argsort(dice[positive], kind="stable")]
-    found = {}
+    images = {}
     if len(by_dice):
         places = {"best": -1, "median": len(by_dice) // 2, "worst": 0}
         for name, rank in places.items():
             place = int(by_dice[rank])
-            found[name] = place, f"{records.name[place]}: Dice {dice[place]:.3f}"
+            images[name] = place, f"{records.name[place]}: Dice {dice[place]:.3f}"
     if not positive.all():
         place = int(np.where(positive, -1, counts.fp).argmax())
-        found["false_alarm"] = place, f"{records.name[place]}: {counts.fp[place]:.0f} px"
-    return found
+        images["false_alarm"] = place, f"{records.name[place]}: {counts.fp[place]:.0f} px"
+    return images

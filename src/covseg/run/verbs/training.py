@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Training:
-    """A run of ``covseg.train`` in its folder; it goes on from the checkpoint that is there.
+    """A run of ``covseg.train`` in its folder; it resumes from the checkpoint in it, if any.
 
     Args:
         config: checked.
@@ -124,7 +124,7 @@ class Training:
 
     def _compile(self, plan: Plan) -> bool:
         wanted = self.config.compile
-        if wanted == "auto":  # a run that goes on rounds as it began
+        if wanted == "auto":  # a resumed run rounds as it began
             before = self._history["compiled"]
             wanted = wanted if before is None else before
         return devices.compile_network(self.network, wanted, plan.total_batches)
@@ -239,7 +239,7 @@ class Training:
         return callbacks
 
     def _stored(self) -> dict[str, Any] | None:
-        """The checkpoint to go on from, if there is one."""
+        """The checkpoint to resume from, if there is one."""
         try:
             return read_checkpoint(self.run.last) if self.run.last.exists() else None
         except RunError as error:
