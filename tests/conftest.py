@@ -1,10 +1,11 @@
 """What the tests of several rooms share: phantom data, a tiny fit over it, the command line."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from covseg.validation import check
 # processes that see what is here (xdist's workers inherit what is set)
 os.environ.setdefault("COVSEG_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+# for processes whose lines others cover: coverage doubles the time of what Hydra composes
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 Fitted = tuple[L.Trainer, SegmentationModule, XrayDataModule]
 
@@ -127,6 +131,25 @@ def run_command(
 def command(phantom_cache: Path, tmp_path: Path) -> Callable[..., Outcome]:
     """Run a verb in a process of its own, in ``tmp_path``."""
     return lambda *words, **env: run_command(*words, cwd=tmp_path, cache=phantom_cache, **env)
+
+
+@pytest.fixture(scope="session")
+def without_torch(phantom_cache: Path) -> Iterator[Callable[..., Outcome]]:
+    """Run a verb in a process of its own, where nothing may import torch, in the folder ``cwd``."""
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("without_torch.py"))],
+        env=UNMEASURED | {"COVSEG_CACHE": str(phantom_cache), "COLUMNS": "80"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run(*words: str, cwd: Path) -> Outcome:
+        print(json.dumps([str(cwd), *words]), file=server.stdin, flush=True)
+        return Outcome(*json.loads(server.stdout.readline()))
+
+    with server:
+        yield run
 
 
 @pytest.fixture

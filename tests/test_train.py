@@ -273,9 +273,9 @@ def test_compiling_is_possible_and_never_needed(
     assert log.count("no C++ compiler with") == (0 if compiler else 1)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None:
-    """Slow (90 s): protects what the README's first line promises a newcomer."""
+    """Takes 90 s; protects what the README's first line promises a newcomer."""
     done = command("train", "experiment=demo", "hydra.run.dir=run")
     assert done.code == 0, done.err
     found = summary(tmp_path / "run")

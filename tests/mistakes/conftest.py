@@ -17,8 +17,7 @@ import pytest
 from covseg.data.phantom.dataset import write
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
-SECONDS = 10  # of work until the configuration alone is refused
-WITH_TORCH = 30  # where torch, the machine or the data has to be asked first
+SECONDS = 30  # of work until a command is refused
 HEAD = "| mistake | what covseg says |"
 INTRODUCTION = """\
 # Mistakes
@@ -41,6 +40,7 @@ class Said:
         cache: of the phantom data.
         here: runs (verb, overrides...) in this process.
         alone: runs them in a process of their own, with an environment.
+        without_torch: runs them in a process of their own that must not import torch.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class Said:
         cache: Path,
         here: Callable[..., Any],
         alone: Callable[..., Any],
+        without_torch: Callable[..., Any],
     ) -> None:
         self._home, self._cache, self._here, self._alone = home, cache, here, alone
+        self._without_torch = without_torch
         test = request.node
         spec = getattr(test, "callspec", None)
         name = spec.id if spec else test.originalname.removeprefix("test_").replace("_", " ")
@@ -60,40 +62,40 @@ class Said:
         self._write = request.config.getoption("--write-mistakes")
 
     def refused(
-        self, *words: str, leaves: str | None = None, alone: bool = False, **env: str
+        self, *words: str, leaves: str | None = None, torch: bool = True, **env: str
     ) -> str:
         """Run a command that must be refused, and give its sentence.
 
         Args:
             words: the verb and its overrides.
             leaves: a folder that stays, because work in it had begun; nothing else may change.
-            alone: in a process of its own, for what the configuration shows without torch.
+            torch: False where the configuration alone shows it: torch must not be imported.
             env: environment of a process of its own, ``shell`` a script to run ``"$@"`` in.
         """
         before = self._files(leaves)
         began = _worked()
-        done = self._run(words, alone, env)
+        done = self._run(words, env, torch)
         seconds = _worked() - began
         assert done.code == 1, done.err
         assert "Traceback" not in done.err
         assert self._files(leaves) == before
         if leaves is None:
-            assert seconds < (SECONDS if alone else WITH_TORCH)
+            assert seconds < SECONDS
             _SECONDS[self._mistake] = max(seconds, _SECONDS.get(self._mistake, 0))
         return self.said(done.err)
 
     def warned(self, *words: str, of: str, **env: str) -> str:
         """Run a command that warns with a line that holds ``of``, goes on and succeeds."""
-        done = self._run(words, False, env)
+        done = self._run(words, env)
         assert done.code == 0, done.err
         lines = [line for line in done.err.splitlines() if of in line]
         assert lines, done.err
         return self.said(lines[0])
 
-    def _run(self, words: tuple[str, ...], alone: bool, env: dict[str, str]) -> Any:
-        if alone or env or self._write:
+    def _run(self, words: tuple[str, ...], env: dict[str, str], torch: bool = True) -> Any:
+        if env or self._write:
             return self._alone(*words, **env)
-        return self._here(*words)
+        return self._here(*words) if torch else self._without_torch(*words, cwd=self._home)
 
     def said(self, err: str) -> str:
         """Hold the last line of ``err`` against the document."""
@@ -124,9 +126,10 @@ def said(
     phantom_cache: Path,
     verb: Callable[..., Any],
     command: Callable[..., Any],
+    without_torch: Callable[..., Any],
 ) -> Said:
     """Run a command in ``tmp_path`` and hold what it says against the document."""
-    return Said(request, tmp_path, phantom_cache, verb, command)
+    return Said(request, tmp_path, phantom_cache, verb, command, without_torch)
 
 
 @pytest.fixture(scope="session")
