@@ -59,6 +59,14 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def portable(session: nox.Session) -> None:
+    """What must work on Windows and macOS as well: one process, with loader processes."""
+    files = ("tests/learn", "tests/test_config.py", "tests/test_evaluate.py")
+    loaders = "tests/test_train.py::test_the_same_seed_gives_the_same_numbers_again"
+    run(session, "pytest", *files, loaders, *session.posargs)
+
+
+@nox.session(default=False)
 def mistakes(session: nox.Session) -> None:
     """Every mistake in a process of its own; writes docs/mistakes.md anew."""
     Path("docs", "mistakes.md").unlink(missing_ok=True)

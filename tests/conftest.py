@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,9 +26,6 @@ from covseg.validation import check
 # processes that see what is here (xdist's workers inherit what is set)
 os.environ.setdefault("COVSEG_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-
-# for processes whose lines others cover: coverage doubles the time of what Hydra composes
-UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 Fitted = tuple[L.Trainer, SegmentationModule, XrayDataModule]
 
@@ -93,6 +91,38 @@ def fit(configured: Callable[..., Train], tmp_path: Path) -> Callable[..., Fitte
 
 
 @pytest.fixture(scope="session")
+def mounts() -> None:
+    """Skip the test where this user cannot mount anything."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
+    if not all(map(shutil.which, ("unshare", "mount"))):
+        pytest.skip("mounts need Linux's unshare and mount")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
+    """``disk("size=1m")`` is a real, empty disk of that size at ``tmp_path/disk``.
+
+    Another call mounts it again with other options.
+    """
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        if folder.is_mount():
+            options = f"remount,{options}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        subprocess.run(command, capture_output=True, check=True)
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
 def real_archive() -> Path:
     """The real archive of COVID-QU-Ex; a test that asks for it is skipped where it is missing."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "covid-qu-ex" / "archive.zip"
@@ -111,14 +141,24 @@ class Outcome:
     err: str
 
 
+def environment(measured: bool, **more: str) -> dict[str, str]:
+    """Of a process to start: without coverage, which makes it up to twice as slow, or with it."""
+    own = os.environ.items()
+    kept = {name: value for name, value in own if measured or not name.startswith("COVERAGE")}
+    return kept | {"COLUMNS": "80"} | more
+
+
 def run_command(
-    *words: str, cwd: Path, cache: Path, shell: str = 'exec "$@"', **env: str
+    *words: str, cwd: Path, cache: Path, shell: str | None = None, **env: str
 ) -> Outcome:
-    """``python -m covseg.<words>`` in a process of its own, as ``"$@"`` of a shell's script."""
+    """``python -m covseg.<words>`` in a process of its own, or as ``"$@"`` of a shell's script."""
+    command = [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]]
+    # the ranks of several processes run lines that no test runs in this process
+    measured = any("trainer.devices=" in word for word in words)
     done = subprocess.run(
-        ["bash", "-c", shell, "bash", sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
+        command if shell is None else ["bash", "-c", shell, "bash", *command],
         cwd=cwd,
-        env=os.environ | {"COVSEG_CACHE": str(cache), "COLUMNS": "80"} | env,
+        env=environment(measured, COVSEG_CACHE=str(cache)) | env,
         capture_output=True,
         text=True,
         timeout=500,
@@ -138,7 +178,7 @@ def without_torch(phantom_cache: Path) -> Iterator[Callable[..., Outcome]]:
     """Run a verb in a process of its own, where nothing may import torch, in the folder ``cwd``."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("without_torch.py"))],
-        env=UNMEASURED | {"COVSEG_CACHE": str(phantom_cache), "COLUMNS": "80"},
+        env=environment(measured=False, COVSEG_CACHE=str(phantom_cache)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -164,6 +204,7 @@ def verb(
     def run(name: str, *overrides: str) -> Outcome:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COVSEG_CACHE", str(phantom_cache))
+        monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.setattr(sys, "argv", [name, *overrides])
         GlobalHydra.instance().clear()
         capsys.readouterr()

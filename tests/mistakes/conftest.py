@@ -7,8 +7,7 @@ What covseg says of each stands in ``docs/mistakes.md``, for people; the tests h
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,31 +154,6 @@ def archive(_phantom: Path, tmp_path: Path) -> Path:
 def run(finished_run: Path, tmp_path: Path) -> Path:
     """A finished run's folder that a test may damage."""
     return Path(shutil.copytree(finished_run, tmp_path / "run"))
-
-
-@pytest.fixture(scope="session")
-def mounts() -> None:
-    """Skips where this user may not mount anything."""
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-
-
-@pytest.fixture
-def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
-    """``disk("1m")`` is a real, empty disk of that size at ``tmp_path/disk``."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> Path:
-        again = "remount," if folder.is_mount() else ""
-        options = f"{again}{options}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-        return folder
-
-    yield mount
-    if folder.is_mount():
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def _worked() -> float:

@@ -86,7 +86,7 @@ def test_early_stopping_before_the_first_validation(said, tmp_path):
     check_whole(tmp_path / "run")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.nightly), 2])
 def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_path):
     command = started(*DEBUG, *LONG, f"data.num_workers={workers}")
     os.killpg(command.pid, signal.SIGINT)
