@@ -45,6 +45,8 @@ def tests(session: nox.Session) -> None:
     """The tests on all cores, with the coverage of the processes that they start."""
     # one thread per process: two that wait for each other beside others are ten times as slow
     session.env["OMP_NUM_THREADS"] = "1"
+    if sys.version_info >= (3, 12):  # coverage's default from 3.14 on; much faster than a trace
+        session.env["COVERAGE_CORE"] = "sysmon"
     run(session, "coverage", "erase")
     run(session, "coverage", "run", "-m", "pytest", *ON_ALL_CORES, *session.posargs)
     run(session, "coverage", "combine", "--quiet")

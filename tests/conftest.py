@@ -141,30 +141,44 @@ class Outcome:
     err: str
 
 
-def environment(measured: bool, **more: str) -> dict[str, str]:
-    """Of a process to start: without coverage, which makes it up to twice as slow, or with it."""
-    own = os.environ.items()
-    kept = {name: value for name, value in own if measured or not name.startswith("COVERAGE")}
-    return kept | {"COLUMNS": "80"} | more
+def environment_of(cache: Path, measured: bool = False) -> dict[str, str]:
+    """The environment of a process that a test starts.
+
+    Without coverage, which makes a process up to twice as slow, unless it is ``measured``.
+    """
+    names = [name for name in os.environ if measured or not name.startswith("COVERAGE")]
+    return {name: os.environ[name] for name in names} | {
+        "COVSEG_CACHE": str(cache),
+        "COLUMNS": "80",
+    }
 
 
 def run_command(
-    *words: str, cwd: Path, cache: Path, shell: str | None = None, **env: str
+    *words: str,
+    cwd: Path,
+    cache: Path,
+    shell: str | None = None,
+    measured: bool = False,
+    **env: str,
 ) -> Outcome:
     """``python -m covseg.<words>`` in a process of its own, or as ``"$@"`` of a shell's script."""
     command = [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]]
-    # the ranks of several processes run lines that no test runs in this process
-    measured = any("trainer.devices=" in word for word in words)
     done = subprocess.run(
         command if shell is None else ["bash", "-c", shell, "bash", *command],
         cwd=cwd,
-        env=environment(measured, COVSEG_CACHE=str(cache)) | env,
+        env=environment_of(cache, measured) | env,
         capture_output=True,
         text=True,
         timeout=500,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def environment(phantom_cache: Path) -> dict[str, str]:
+    """The environment of a process that a test starts by itself."""
+    return environment_of(phantom_cache)
 
 
 @pytest.fixture
@@ -178,7 +192,7 @@ def without_torch(phantom_cache: Path) -> Iterator[Callable[..., Outcome]]:
     """Run a verb in a process of its own, where nothing may import torch, in the folder ``cwd``."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("without_torch.py"))],
-        env=environment(measured=False, COVSEG_CACHE=str(phantom_cache)),
+        env=environment_of(phantom_cache),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -40,7 +40,7 @@ def test_evaluation_is_the_same_with_any_number_of_processes(
 
 def test_training_on_two_processes_is_one_run(command: Callable, tmp_path: Path) -> None:
     words = ["experiment=debug", "trainer.devices=2", "trainer.max_epochs=3", "optimizer.lr=0.05"]
-    done = command("train", *words, "hydra.run.dir=run")
+    done = command("train", *words, "hydra.run.dir=run", measured=True)
     assert done.code == 0, done.err
     run = tmp_path / "run"
     assert len(records(run)) == 8
@@ -65,7 +65,7 @@ def test_a_refusal_in_a_process_is_one_sentence_of_the_command(
     command: Callable, tmp_path: Path
 ) -> None:
     words = ["experiment=debug", "trainer.devices=2", "data.phantom.n_images.Test=1"]
-    done = command("train", *words, "hydra.run.dir=run")
+    done = command("train", *words, "hydra.run.dir=run", measured=True)
     assert done.code == 1
     assert "Traceback" not in done.err
     *_, sentence = done.err.strip().splitlines()
@@ -82,11 +82,12 @@ def spoilt(command: Callable, tmp_path: Path) -> Callable:
     def run(program: str) -> Any:
         (tmp_path / "sitecustomize.py").write_text(program)
         words = ("train", "experiment=debug", "trainer.devices=2", "hydra.run.dir=run")
-        return command(*words, PYTHONPATH=str(tmp_path))
+        return command(*words, measured=True, PYTHONPATH=str(tmp_path))
 
     return run
 
 
+@pytest.mark.nightly
 def test_a_crash_in_a_process_is_named_and_its_log_kept(spoilt: Callable, tmp_path: Path) -> None:
     done = spoilt(
         "import os, sys\n"

@@ -94,7 +94,7 @@ def wait(until: Callable[[], object], command: Command) -> None:
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command]]:
+def sweep(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Command]]:
     started = []
 
     def start(*words: str) -> Command:
@@ -103,7 +103,7 @@ def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command
         process = subprocess.Popen(
             [sys.executable, "-m", "covseg.train", "-m", *words],
             cwd=home,
-            env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

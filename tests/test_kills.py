@@ -63,14 +63,14 @@ def assert_same(one: Path, other: Path) -> None:
 class Killed:
     """Runs in a folder, which are started and killed."""
 
-    def __init__(self, home: Path, cache: Path, chance: random.Random) -> None:
-        self.home, self.cache, self.chance = home, cache, chance
+    def __init__(self, home: Path, environment: dict[str, str], chance: random.Random) -> None:
+        self.home, self.environment, self.chance = home, environment, chance
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [sys.executable, "-m", "covseg.train", *words],
             cwd=self.home,
-            env=os.environ | {"COVSEG_CACHE": str(self.cache)},
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=(self.home / "err.txt").open("ab"),
             start_new_session=True,
@@ -100,8 +100,8 @@ class Killed:
         for kind, words in KINDS.items()
     ],
 )
-def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, phantom_cache):
-    runs = Killed(tmp_path, phantom_cache, random.Random(time.time_ns() if NIGHTLY else 0))
+def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, environment):
+    runs = Killed(tmp_path, environment, random.Random(time.time_ns() if NIGHTLY else 0))
     runs.finish(*RUN, *words, "hydra.run.dir=whole")
     for number in range(N_KILLS):
         run = tmp_path / f"run{number}"

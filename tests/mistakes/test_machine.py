@@ -58,11 +58,11 @@ def test_too_many_open_files(said):
     said.refused(*words, leaves="run", shell='ulimit -n 40; exec "$@"')
 
 
-def test_a_loader_process_killed(said, tmp_path, phantom_cache):
+def test_a_loader_process_killed(said, tmp_path, environment):
     command = subprocess.Popen(
         [sys.executable, "-m", *("covseg.train", *LOADERS[1:], "trainer.max_epochs=5000")],
         cwd=tmp_path,
-        env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+        env=environment,
         stderr=subprocess.PIPE,
         text=True,
     )

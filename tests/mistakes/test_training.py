@@ -43,7 +43,9 @@ def check_whole(run: Path) -> None:
 
 
 @pytest.fixture
-def started(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+def started(
+    tmp_path: Path, environment: dict[str, str]
+) -> Iterator[Callable[..., subprocess.Popen]]:
     """Start a verb in a process group of its own, as a terminal does, and go on when it trains."""
     groups = []
 
@@ -51,7 +53,7 @@ def started(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., subpr
         command = subprocess.Popen(
             [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
             cwd=tmp_path,
-            env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

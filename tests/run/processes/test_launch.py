@@ -41,14 +41,14 @@ def _alive(marker: str) -> list[int]:
     ],
 )
 def test_a_stopped_run_leaves_no_process(
-    number: signal.Signals, tmp_path: Path, phantom_cache: Path
+    number: signal.Signals, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """Protects: Ctrl-C, a cluster's SIGTERM and ``kill -9`` reach every process of a run."""
     run = tmp_path / "run"
     words = ["experiment=debug", "trainer.devices=2", "trainer.max_epochs=5000"]
     command = subprocess.Popen(
         [sys.executable, "-m", "covseg.train", *words, f"hydra.run.dir={run}", "callbacks=none"],
-        env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         # a process that a script starts with & would ignore SIGINT
