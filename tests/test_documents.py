@@ -25,6 +25,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from configurations import check_command_line
 from covseg.config.conf import CONF
 from covseg.data import findings
 from covseg.data.audit.files import audit
@@ -33,7 +34,6 @@ from covseg.data.source.locate import locate
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
 from covseg.run.command.arguments import jobs
-from covseg.run.command.main import _check_command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -239,8 +239,7 @@ def test_the_configuration_of_a_command_is_right(
 ) -> None:
     _, _, module, *words = shlex.split(text)
     monkeypatch.chdir(home)
-    monkeypatch.setattr(sys, "argv", [module, *words])
-    _check_command_line(importlib.import_module(module).VERB)
+    check_command_line(importlib.import_module(module).VERB, words)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from configurations import composed
+from configurations import check_command_line, composed
 from covseg import build, evaluate, train
 from covseg.config.conf import CONF
 from covseg.config.evaluate import Evaluate
@@ -49,8 +49,6 @@ from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import BaselineStatistics
-from covseg.run.command.arguments import jobs, parse
-from covseg.run.command.compose import compose_config, composer, plain
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verb import Verb
 from covseg.run.verbs import reproduction
@@ -303,16 +301,8 @@ def line(*words: str) -> list[Override]:
 
 def accepted(verb: Verb, words: list[str]) -> bool:
     """Whether every run of a command line is composed and checked without a refusal."""
-
-    def check_all() -> None:
-        arguments = parse(words)
-        with composer(verb.name, arguments.config_dir) as own:
-            overrides = [*arguments.overrides, *own]
-            for job in jobs(overrides) if arguments.multirun else [overrides]:
-                verb.request(check(verb.schema, plain(compose_config(verb.name, job))))
-
     try:
-        return refused(check_all) is None
+        return refused(lambda: check_command_line(verb, words)) is None
     except SystemExit as stop:  # --version
         if stop.code:
             raise
