@@ -63,7 +63,12 @@ def nightly(session: nox.Session) -> None:
 @nox.session(default=False)
 def portable(session: nox.Session) -> None:
     """What must work on Windows and macOS as well: one process, with loader processes."""
-    files = ("tests/learn", "tests/test_config.py", "tests/test_evaluate.py")
+    files = (
+        "tests/learn",
+        "tests/test_config.py",
+        "tests/test_evaluate.py",
+        "tests/test_elsewhere.py",
+    )
     loaders = "tests/test_train.py::test_the_same_seed_gives_the_same_numbers_again"
     run(session, "pytest", *files, loaders, *session.posargs)
 

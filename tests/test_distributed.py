@@ -54,7 +54,7 @@ def test_training_on_two_processes_is_one_run(command: Callable, tmp_path: Path)
     assert provenance["hardware"]["processes"] == 2
     # with batch norm each process has statistics of its own, a checkpoint only one: Val is scored
     # as its checkpoint will be
-    assert done.err.count("batch norm's statistics are each process's own") == 1
+    assert done.err.count("batch norm has statistics of its own in each process") == 1
     table = list(csv.DictReader((run / "metrics.csv").open()))
     best = min(float(row["val/rmse_per_image"]) for row in table)
     objective = json.loads((run / "summary.json").read_text())["objective"]["value"]
