@@ -1,10 +1,12 @@
 """What the tests of several rooms share: phantom data, a tiny fit over it, the command line."""
 
 import importlib
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,38 @@ def fit(configured: Callable[..., Train], tmp_path: Path) -> Callable[..., Fitte
 
 
 @pytest.fixture(scope="session")
+def mounts() -> None:
+    """Skip the test where this user cannot mount anything."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
+    if not all(map(shutil.which, ("unshare", "mount"))):
+        pytest.skip("mounts need Linux's unshare and mount")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
+    """``disk("size=1m")`` is a real, empty disk of that size at ``tmp_path/disk``.
+
+    Another call mounts it again with other options.
+    """
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        if folder.is_mount():
+            options = f"remount,{options}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        subprocess.run(command, capture_output=True, check=True)
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
 def real_archive() -> Path:
     """The real archive of COVID-QU-Ex; a test that asks for it is skipped where it is missing."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "covid-qu-ex" / "archive.zip"
@@ -107,14 +141,32 @@ class Outcome:
     err: str
 
 
+def environment_of(cache: Path, measured: bool = False) -> dict[str, str]:
+    """The environment of a process that a test starts.
+
+    Without coverage, which makes a process up to twice as slow, unless it is ``measured``.
+    """
+    names = [name for name in os.environ if measured or not name.startswith("COVERAGE")]
+    return {name: os.environ[name] for name in names} | {
+        "COVSEG_CACHE": str(cache),
+        "COLUMNS": "80",
+    }
+
+
 def run_command(
-    *words: str, cwd: Path, cache: Path, shell: str = 'exec "$@"', **env: str
+    *words: str,
+    cwd: Path,
+    cache: Path,
+    shell: str | None = None,
+    measured: bool = False,
+    **env: str,
 ) -> Outcome:
-    """``python -m covseg.<words>`` in a process of its own, as ``"$@"`` of a shell's script."""
+    """``python -m covseg.<words>`` in a process of its own, or as ``"$@"`` of a shell's script."""
+    command = [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]]
     done = subprocess.run(
-        ["bash", "-c", shell, "bash", sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
+        command if shell is None else ["bash", "-c", shell, "bash", *command],
         cwd=cwd,
-        env=os.environ | {"COVSEG_CACHE": str(cache), "COLUMNS": "80"} | env,
+        env=environment_of(cache, measured) | env,
         capture_output=True,
         text=True,
         timeout=500,
@@ -124,9 +176,34 @@ def run_command(
 
 
 @pytest.fixture
+def environment(phantom_cache: Path) -> dict[str, str]:
+    """The environment of a process that a test starts by itself."""
+    return environment_of(phantom_cache)
+
+
+@pytest.fixture
 def command(phantom_cache: Path, tmp_path: Path) -> Callable[..., Outcome]:
     """Run a verb in a process of its own, in ``tmp_path``."""
     return lambda *words, **env: run_command(*words, cwd=tmp_path, cache=phantom_cache, **env)
+
+
+@pytest.fixture(scope="session")
+def without_torch(phantom_cache: Path) -> Iterator[Callable[..., Outcome]]:
+    """Run a verb in a process of its own, where nothing may import torch, in the folder ``cwd``."""
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("without_torch.py"))],
+        env=environment_of(phantom_cache),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run(*words: str, cwd: Path) -> Outcome:
+        print(json.dumps([str(cwd), *words]), file=server.stdin, flush=True)
+        return Outcome(*json.loads(server.stdout.readline()))
+
+    with server:
+        yield run
 
 
 @pytest.fixture
@@ -141,6 +218,7 @@ def verb(
     def run(name: str, *overrides: str) -> Outcome:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COVSEG_CACHE", str(phantom_cache))
+        monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.setattr(sys, "argv", [name, *overrides])
         GlobalHydra.instance().clear()
         capsys.readouterr()

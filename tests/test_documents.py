@@ -1,6 +1,11 @@
-"""What the documents say is what happens: every command in them is run, every name looked up."""
+"""What the documents say is what happens: every command works, every name exists.
+
+Of the commands of each kind one is run, the configurations of the others are composed and checked;
+``nox -s nightly`` runs them all.
+"""
 
 import ast
+import importlib
 import importlib.util
 import json
 import os
@@ -20,6 +25,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from configurations import check_command_line
 from covseg.config.conf import CONF
 from covseg.data import findings
 from covseg.data.audit.files import audit
@@ -152,14 +158,17 @@ COMMANDS = list(all_commands())
 VERBS = list(dict.fromkeys(c.text for c in COMMANDS if (found := c.kind()) and found[0] == "verb"))
 
 
-def way(text: str) -> tuple[str, bool, bool]:
-    """The verb, whether it is a sweep, and whether it starts processes."""
+def way(text: str) -> tuple[str, bool]:
+    """The verb, and whether it is a sweep."""
     words = text.split()
-    return words[2], "-m" in words[3:], "trainer.devices=2" in words
+    return words[2], "-m" in words[3:]
 
 
-# the first of each way is run in a process of its own, as a user runs it; torch takes seconds
-ALONE = {way(text): text for text in reversed(VERBS) if "--help" not in text}.values()
+# one of each way is run in a process of its own, as a user runs it; torch takes seconds, and
+# test_distributed.py starts several processes
+ONE_PROCESS = [text for text in VERBS if "--help" not in text and "trainer.devices=2" not in text]
+ALONE = {way(text): text for text in reversed(ONE_PROCESS)}.values()
+LATER = [text for text in VERBS if text not in ALONE and "--help" not in text]
 
 
 def of_kind(kind: str) -> Iterator[tuple[Command, re.Match[str]]]:
@@ -224,7 +233,19 @@ def test_nothing_that_looks_like_a_command_is_passed_over() -> None:
     assert {f"{preset.stem}.yaml" for preset in heads} <= {c.document for c in COMMANDS}
 
 
-@pytest.mark.parametrize("text", VERBS)
+@pytest.mark.parametrize("text", LATER)
+def test_the_configuration_of_a_command_is_right(
+    text: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, module, *words = shlex.split(text)
+    monkeypatch.chdir(home)
+    check_command_line(importlib.import_module(module).VERB, words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=[pytest.mark.nightly] * (text in LATER)) for text in VERBS],
+)
 def test_a_command_does_what_its_document_says(
     text: str, home: Path, verb: Callable[..., Any], command: Callable[..., Any]
 ) -> None:

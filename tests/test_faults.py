@@ -1,8 +1,8 @@
 """Sweeps and processes, and what becomes of them when something dies.
 
 Each row: one folder and one log a job, no process left after 8 s, an exit code that tells the
-truth. ``COVSEG_FAULTS`` is how often each kill is repeated, at random moments: every other one
-while a network trains, the rest at any moment from the start of the command on.
+truth. ``nox -s nightly`` repeats each kill five times, at random moments: every other one while a
+network trains, the rest at any moment from the start of the command on.
 """
 
 import os
@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.long
 
-N_REPEATS = int(os.environ.get("COVSEG_FAULTS", "1"))
+N_REPEATS = 5 if "COVSEG_NIGHTLY" in os.environ else 1
 SECONDS = 8.0  # until nothing of a run is left
 TINY = ("experiment=debug", "callbacks=none", "hydra.sweep.dir=sweep")
 
@@ -94,7 +94,7 @@ def wait(until: Callable[[], object], command: Command) -> None:
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command]]:
+def sweep(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Command]]:
     started = []
 
     def start(*words: str) -> Command:
@@ -103,7 +103,7 @@ def sweep(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., Command
         process = subprocess.Popen(
             [sys.executable, "-m", "covseg.train", "-m", *words],
             cwd=home,
-            env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -123,6 +123,7 @@ def row(what: str, folders: int, logs: int, left: int, code: int) -> None:
     print(f"| {what} | {folders} | {logs} | {left} | {code} |")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "words",
     [
@@ -139,6 +140,7 @@ def test_any_mixture_of_processes(words, sweep):
     row(" ".join(words), *command.check_jobs({"0", "1"}), command.check_gone(), code)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_job_that_fails(devices, sweep):
     command = sweep(*TINY, f"trainer.devices={devices}", "data.phantom.n_images.Train=2,16")
@@ -154,8 +156,15 @@ SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKI
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("devices", [1, 2])
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("number", "devices"),
+    [
+        pytest.param(number, devices, id=f"{number.name} {devices}", marks=marks)
+        for number in SIGNALS
+        for devices in (1, 2)
+        for marks in [[pytest.mark.nightly] * ((number, devices) != (signal.SIGTERM, 2))]
+    ],
+)
 def test_a_sweep_that_is_told_to_end(number, devices, sweep):
     chance = random.Random(0 if N_REPEATS == 1 else time.time_ns())
     for repeat in range(N_REPEATS):
@@ -183,6 +192,7 @@ def test_a_sweep_that_is_told_to_end(number, devices, sweep):
         row(f"{number.name}, {devices} process(es)", *found, left, code)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("victim", ["a rank", "torchrun"])
 def test_a_sweep_that_loses_a_process(victim, sweep):
@@ -191,7 +201,8 @@ def test_a_sweep_that_loses_a_process(victim, sweep):
         command = sweep(*TINY, "trainer.max_epochs=5000,1", "trainer.devices=2")
         wait(command.ranks if repeat % 2 else command.trains, command)
         time.sleep(chance.uniform(0, 3 if repeat % 2 else 2))
-        processes = command.ranks() if victim == "a rank" else command.processes("run.agent")
+        agents = command.processes("covseg.run.processes.torchrun")
+        processes = command.ranks() if victim == "a rank" else agents
         os.kill(chance.choice(processes), signal.SIGKILL)
         code, err = command.end()
         assert code == 1

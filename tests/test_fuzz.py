@@ -1,7 +1,7 @@
 """Whatever is written on the command line, and whatever happened to the files: refused, or right.
 
-``COVSEG_FUZZ_CASES`` is the number of cases, 300 unless it says otherwise: then the same ones each
-time, else by chance. What once failed stands beside each test as an example.
+60 cases, the same ones each time; ``nox -s nightly`` draws 10,000 at random. What once failed
+stands beside each test as an example.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from configurations import composed
+from configurations import check_command_line, composed
 from covseg import build, evaluate, train
 from covseg.config.conf import CONF
 from covseg.config.evaluate import Evaluate
@@ -49,8 +49,6 @@ from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import BaselineStatistics
-from covseg.run.command.arguments import jobs, parse
-from covseg.run.command.compose import compose_config, composer, plain
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verb import Verb
 from covseg.run.verbs import reproduction
@@ -58,17 +56,17 @@ from covseg.run.verbs.evaluation import _statistics
 from covseg.run.verbs.request import Request, read_request
 from covseg.validation import check
 
-N_CASES = int(os.environ.get("COVSEG_FUZZ_CASES", "300"))
-BY_CHANCE = "COVSEG_FUZZ_CASES" in os.environ
+NIGHTLY = "COVSEG_NIGHTLY" in os.environ
+N_CASES = 10_000 if NIGHTLY else 60
 LONGEST = 1000  # characters of a sentence
 
 
 def cases(percent: int) -> settings:
-    """A share of all cases; a failure by chance prints the line that brings it back."""
+    """A share of all cases; a random failure prints the line that reproduces it."""
     return settings(
         max_examples=N_CASES * percent // 100,
-        derandomize=not BY_CHANCE,
-        print_blob=BY_CHANCE,
+        derandomize=not NIGHTLY,
+        print_blob=NIGHTLY,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -303,16 +301,8 @@ def line(*words: str) -> list[Override]:
 
 def accepted(verb: Verb, words: list[str]) -> bool:
     """Whether every run of a command line is composed and checked without a refusal."""
-
-    def check_all() -> None:
-        arguments = parse(words)
-        with composer(verb.name, arguments.config_dir) as own:
-            overrides = [*arguments.overrides, *own]
-            for job in jobs(overrides) if arguments.multirun else [overrides]:
-                verb.request(check(verb.schema, plain(compose_config(verb.name, job))))
-
     try:
-        return refused(check_all) is None
+        return refused(lambda: check_command_line(verb, words)) is None
     except SystemExit as stop:  # --version
         if stop.code:
             raise

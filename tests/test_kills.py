@@ -1,7 +1,7 @@
 """``kill -9`` at any moment, then ``resume``: bit for bit the run that was never killed.
 
-Protects what ``resume`` is for. ``COVSEG_KILLS`` is the number of kills of each kind, 1 unless it
-says otherwise; ``nox -s kills`` makes 20 of each, at other moments every time.
+Protects what ``resume`` is for. ``nox -s nightly`` makes 20 kills of each kind, at other moments
+every time.
 """
 
 import json
@@ -20,8 +20,8 @@ import torch
 
 pytestmark = pytest.mark.long
 
-N_KILLS = int(os.environ.get("COVSEG_KILLS", "1"))
-SEED = int(os.environ.get("COVSEG_KILLS_SEED", "0")) or (0 if N_KILLS == 1 else time.time_ns())
+NIGHTLY = "COVSEG_NIGHTLY" in os.environ
+N_KILLS = 20 if NIGHTLY else 1
 RUN = (
     *("experiment=debug", "trainer.max_epochs=14", "data.image_size=64", "augment=standard"),
     *("data.phantom.n_images={Train:48,Val:8,Test:8}", "callbacks.checkpoint_every_n_steps=2"),
@@ -63,14 +63,14 @@ def assert_same(one: Path, other: Path) -> None:
 class Killed:
     """Runs in a folder, which are started and killed."""
 
-    def __init__(self, home: Path, cache: Path, chance: random.Random) -> None:
-        self.home, self.cache, self.chance = home, cache, chance
+    def __init__(self, home: Path, environment: dict[str, str], chance: random.Random) -> None:
+        self.home, self.environment, self.chance = home, environment, chance
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [sys.executable, "-m", "covseg.train", *words],
             cwd=self.home,
-            env=os.environ | {"COVSEG_CACHE": str(self.cache)},
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=(self.home / "err.txt").open("ab"),
             start_new_session=True,
@@ -93,9 +93,15 @@ class Killed:
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("words", KINDS.values(), ids=KINDS)
-def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, phantom_cache):
-    runs = Killed(tmp_path, phantom_cache, random.Random(SEED))
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, id=kind, marks=[pytest.mark.nightly] * (kind != "one process"))
+        for kind, words in KINDS.items()
+    ],
+)
+def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, environment):
+    runs = Killed(tmp_path, environment, random.Random(time.time_ns() if NIGHTLY else 0))
     runs.finish(*RUN, *words, "hydra.run.dir=whole")
     for number in range(N_KILLS):
         run = tmp_path / f"run{number}"

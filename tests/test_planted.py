@@ -1,7 +1,7 @@
 """How much of what is wrong ``covseg.explore`` finds, and how much of what it finds is wrong.
 
-A phantom dataset with known faults; ``COVSEG_PLANTED=20 pytest tests/test_planted.py -s`` makes it
-large and prints the figures.
+A phantom dataset with known faults. ``nox -s nightly -- tests/test_planted.py -s`` makes it large
+and prints the figures.
 """
 
 import os
@@ -24,7 +24,7 @@ from covseg.data.phantom.dataset import write
 pytestmark = pytest.mark.long
 
 TREE = Path("Infection Segmentation Data/Infection Segmentation Data")
-N_OF_EACH = int(os.environ.get("COVSEG_PLANTED", "2"))
+N_OF_EACH = 20 if "COVSEG_NIGHTLY" in os.environ else 2
 Fault = Callable[[Path, np.random.Generator], Any]
 Truth = dict[str, set[frozenset]]  # kind of finding -> images, one or both of a pair
 

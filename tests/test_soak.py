@@ -1,6 +1,6 @@
 """Many short jobs in one process, and many epochs in one run: nothing piles up.
 
-``COVSEG_SOAK`` makes it long: 1 is 6 jobs and 60 epochs, ``nox -s soak`` is 200 jobs and 2,000.
+It is 6 jobs and 60 epochs; ``nox -s nightly`` makes it 200 jobs and 2,000 epochs.
 Hydra keeps the configuration of every job of a sweep until its end, 0.18 MiB each, and Python keeps
 that room for the next one: so a sweep as long comes first.
 """
@@ -20,8 +20,7 @@ from covseg import train
 
 pytestmark = pytest.mark.long
 
-SCALE = float(os.environ.get("COVSEG_SOAK", "1"))
-N_JOBS, N_EPOCHS = max(6, int(200 * SCALE / 33)), max(60, int(2000 * SCALE / 33))
+N_JOBS, N_EPOCHS = (200, 2000) if "COVSEG_NIGHTLY" in os.environ else (6, 60)
 TINY = (
     *("experiment=debug", "callbacks=none", "data.image_size=32", "model.base_channels=2"),
     *("data.phantom.n_images={Train:4,Val:4,Test:4}", "trainer.max_epochs=1"),

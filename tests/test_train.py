@@ -83,9 +83,9 @@ def test_the_same_seed_gives_the_same_numbers_again(
 
 
 def test_the_table_fits_80_columns_and_ends_with_the_run_folder(
-    command: Callable, tmp_path: Path
+    verb: Callable, tmp_path: Path
 ) -> None:
-    done = command("train", "experiment=debug", "trainer.max_epochs=1", "hydra.run.dir=run")
+    done = verb("train", "experiment=debug", "trainer.max_epochs=1", "hydra.run.dir=run")
     assert done.code == 0, done.err
     lines = done.out.rstrip().splitlines()
     assert all(len(line) <= 80 for line in lines[:-1])
@@ -108,9 +108,9 @@ def test_under_paper_there_is_no_objective_and_nothing_is_chosen(
     assert "protocol.checkpoint=best" in refused.err
 
 
-def test_a_multirun_reports_val_a_job_a_folder(command: Callable, tmp_path: Path) -> None:
+def test_a_multirun_reports_val_a_job_a_folder(verb: Callable, tmp_path: Path) -> None:
     words = ["experiment=debug", "trainer.max_epochs=1", "model.depth=1,2", "hydra.sweep.dir=sweep"]
-    done = command("train", "-m", *words)
+    done = verb("train", "-m", *words)
     assert done.code == 0, done.err
     for job, depth in enumerate((1, 2)):
         run = tmp_path / "sweep" / str(job)
@@ -273,9 +273,9 @@ def test_compiling_is_possible_and_never_needed(
     assert log.count("no C++ compiler with") == (0 if compiler else 1)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None:
-    """Slow (90 s): protects what the README's first line promises a newcomer."""
+    """Takes 90 s; protects what the README's first line promises a newcomer."""
     done = command("train", "experiment=demo", "hydra.run.dir=run")
     assert done.code == 0, done.err
     found = summary(tmp_path / "run")

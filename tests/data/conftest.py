@@ -1,9 +1,8 @@
-"""Small phantom datasets on disk, and small disks."""
+"""Small phantom datasets on disk."""
 
 import shutil
-import subprocess
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,27 +47,6 @@ def store(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     source = locate(phantom)
     index = read_index(source.names(), ["infection"], "phantom")
     return open_store(source, index, tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """``disk("1m")`` is a real, empty disk of that size; another call gives it another size."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(size: str) -> Path:
-        remount = "remount," if folder.is_mount() else ""
-        options = f"{remount}size={size}"
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-        return folder
-
-    yield mount
-    if folder.is_mount():
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_a_cache_below_a_file_is_said_in_a_sentence(tmp_path):
 
 
 def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_folder(disk):
-    small = disk("1m")
+    small = disk("size=1m")
 
     def build(folder: Path) -> None:
         (folder / "first").write_bytes(bytes(2_000_000))

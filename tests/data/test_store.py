@@ -305,10 +305,10 @@ def test_a_damaged_store_says_to_delete_it_and_is_then_built_again(
 
 @pytest.mark.parametrize("size", ["8k", "64k", "256k", "364k"])
 def test_a_full_disk_leaves_no_store_and_room_mends_it(size, phantom_zip, disk):
-    cache = disk(size) / "cache"
+    cache = disk(f"size={size}") / "cache"
     sentence = refusal(phantom_zip, cache)
     assert f"data.cache_dir={cache} cannot be written (No space left on device)" in sentence
-    disk("1m")
+    disk("size=1m")
     store = open_at(phantom_zip, cache)
     assert store.masks["lung"].any(axis=(1, 2)).all()
 

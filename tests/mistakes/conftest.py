@@ -7,8 +7,7 @@ What covseg says of each stands in ``docs/mistakes.md``, for people; the tests h
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ import pytest
 from covseg.data.phantom.dataset import write
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
-SECONDS = 10  # of work until the configuration alone is refused
-WITH_TORCH = 30  # where torch, the machine or the data has to be asked first
+SECONDS = 30  # of work until a command is refused
 HEAD = "| mistake | what covseg says |"
 INTRODUCTION = """\
 # Mistakes
@@ -41,6 +39,7 @@ class Said:
         cache: of the phantom data.
         here: runs (verb, overrides...) in this process.
         alone: runs them in a process of their own, with an environment.
+        without_torch: runs them in a process of their own that must not import torch.
     """
 
     def __init__(
@@ -50,8 +49,10 @@ class Said:
         cache: Path,
         here: Callable[..., Any],
         alone: Callable[..., Any],
+        without_torch: Callable[..., Any],
     ) -> None:
         self._home, self._cache, self._here, self._alone = home, cache, here, alone
+        self._without_torch = without_torch
         test = request.node
         spec = getattr(test, "callspec", None)
         name = spec.id if spec else test.originalname.removeprefix("test_").replace("_", " ")
@@ -60,40 +61,40 @@ class Said:
         self._write = request.config.getoption("--write-mistakes")
 
     def refused(
-        self, *words: str, leaves: str | None = None, alone: bool = False, **env: str
+        self, *words: str, leaves: str | None = None, torch: bool = True, **env: str
     ) -> str:
         """Run a command that must be refused, and give its sentence.
 
         Args:
             words: the verb and its overrides.
             leaves: a folder that stays, because work in it had begun; nothing else may change.
-            alone: in a process of its own, for what the configuration shows without torch.
+            torch: False where the configuration alone shows it: torch must not be imported.
             env: environment of a process of its own, ``shell`` a script to run ``"$@"`` in.
         """
         before = self._files(leaves)
         began = _worked()
-        done = self._run(words, alone, env)
+        done = self._run(words, env, torch)
         seconds = _worked() - began
         assert done.code == 1, done.err
         assert "Traceback" not in done.err
         assert self._files(leaves) == before
         if leaves is None:
-            assert seconds < (SECONDS if alone else WITH_TORCH)
+            assert seconds < SECONDS
             _SECONDS[self._mistake] = max(seconds, _SECONDS.get(self._mistake, 0))
         return self.said(done.err)
 
     def warned(self, *words: str, of: str, **env: str) -> str:
         """Run a command that warns with a line that holds ``of``, goes on and succeeds."""
-        done = self._run(words, False, env)
+        done = self._run(words, env)
         assert done.code == 0, done.err
         lines = [line for line in done.err.splitlines() if of in line]
         assert lines, done.err
         return self.said(lines[0])
 
-    def _run(self, words: tuple[str, ...], alone: bool, env: dict[str, str]) -> Any:
-        if alone or env or self._write:
+    def _run(self, words: tuple[str, ...], env: dict[str, str], torch: bool = True) -> Any:
+        if env or self._write:
             return self._alone(*words, **env)
-        return self._here(*words)
+        return self._here(*words) if torch else self._without_torch(*words, cwd=self._home)
 
     def said(self, err: str) -> str:
         """Hold the last line of ``err`` against the document."""
@@ -124,9 +125,10 @@ def said(
     phantom_cache: Path,
     verb: Callable[..., Any],
     command: Callable[..., Any],
+    without_torch: Callable[..., Any],
 ) -> Said:
     """Run a command in ``tmp_path`` and hold what it says against the document."""
-    return Said(request, tmp_path, phantom_cache, verb, command)
+    return Said(request, tmp_path, phantom_cache, verb, command, without_torch)
 
 
 @pytest.fixture(scope="session")
@@ -152,31 +154,6 @@ def archive(_phantom: Path, tmp_path: Path) -> Path:
 def run(finished_run: Path, tmp_path: Path) -> Path:
     """A finished run's folder that a test may damage."""
     return Path(shutil.copytree(finished_run, tmp_path / "run"))
-
-
-@pytest.fixture(scope="session")
-def mounts() -> None:
-    """Skips where this user may not mount anything."""
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-
-
-@pytest.fixture
-def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
-    """``disk("1m")`` is a real, empty disk of that size at ``tmp_path/disk``."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> Path:
-        again = "remount," if folder.is_mount() else ""
-        options = f"{again}{options}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-        return folder
-
-    yield mount
-    if folder.is_mount():
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def _worked() -> float:

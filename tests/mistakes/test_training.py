@@ -43,7 +43,9 @@ def check_whole(run: Path) -> None:
 
 
 @pytest.fixture
-def started(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+def started(
+    tmp_path: Path, environment: dict[str, str]
+) -> Iterator[Callable[..., subprocess.Popen]]:
     """Start a verb in a process group of its own, as a terminal does, and go on when it trains."""
     groups = []
 
@@ -51,7 +53,7 @@ def started(tmp_path: Path, phantom_cache: Path) -> Iterator[Callable[..., subpr
         command = subprocess.Popen(
             [sys.executable, "-m", f"covseg.{words[0]}", *words[1:]],
             cwd=tmp_path,
-            env=os.environ | {"COVSEG_CACHE": str(phantom_cache)},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -86,7 +88,7 @@ def test_early_stopping_before_the_first_validation(said, tmp_path):
     check_whole(tmp_path / "run")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.nightly), 2])
 def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_path):
     command = started(*DEBUG, *LONG, f"data.num_workers={workers}")
     os.killpg(command.pid, signal.SIGINT)

@@ -68,7 +68,13 @@ def run_all(commands: list[list[str]], home: Path, cache: Path) -> list[tuple[in
     return [(p.returncode, *words) for p, words in zip(started, said, strict=True)]
 
 
-@pytest.mark.parametrize("launch", LAUNCHES.values(), ids=LAUNCHES)
+@pytest.mark.parametrize(
+    "launch",
+    [
+        pytest.param(launch, id=name, marks=[pytest.mark.nightly] * (launch is agents))
+        for name, launch in LAUNCHES.items()
+    ],
+)
 def test_processes_that_others_started_are_one_run(launch, tmp_path, phantom_cache):
     done = run_all(launch(), tmp_path, phantom_cache)
     assert [code for code, *_ in done] == [0] * len(done), done
@@ -83,7 +89,14 @@ def test_processes_that_others_started_are_one_run(launch, tmp_path, phantom_cac
     assert len({(r["patient_class"], r["name"]) for r in records}) == len(records) == 8
 
 
-@pytest.mark.parametrize("words", [["model.depth=99"], ["data.batch_size=64"], ["-m"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model.depth=99"],
+        pytest.param(["data.batch_size=64"], marks=pytest.mark.nightly),
+        pytest.param(["-m"], marks=pytest.mark.nightly),
+    ],
+)
 def test_a_refusal_is_said_once_and_ends_all(words, tmp_path, phantom_cache):
     [command] = LAUNCHES["torchrun"]()
     [(code, _, err)] = run_all([[*command, *words]], tmp_path, phantom_cache)
