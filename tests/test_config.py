@@ -283,11 +283,6 @@ def test_a_misspelt_target_is_refused_with_the_nearest_one():
     assert sentence.endswith("did you mean Tversky?")
 
 
-def test_a_model_is_built_from_its_own_target_only():
-    sentence = refusal(("model._target_", "torch.optim.Adam"))
-    assert sentence.startswith("model._target_=torch.optim.Adam is not possible")
-
-
 TREES = st.recursive(
     st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(sorted(targets())),
     lambda inner: (

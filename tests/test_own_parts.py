@@ -136,6 +136,7 @@ def test_a_network_is_told_the_number_of_targets(targets, tmp_path):
         ("mylab.dictionary", "", "gives dict for images of [1, 1, 32, 32]"),
         ("mylab.refuses", "", "cannot take images of [1, 1, 32, 32] (shape '[1, 7]' is invalid"),
         ("mylab.number", "", "is not an nn.Module"),
+        ("covseg.learn.losses.BCE", "", "cannot take images of [1, 1, 32, 32] ("),
         ("mylab.Nothing", "", "cannot be imported (Error loading 'mylab.Nothing'"),
         ("mylab.Net", "depth: 3\n", "model.depth=3 is no argument of mylab.Net"),
     ],

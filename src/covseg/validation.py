@@ -154,10 +154,10 @@ def _place(config: Any, error: ErrorDetails) -> list[int | str]:
             inside = part in config
         else:  # a part that is no number is the name of a union's branch
             inside = isinstance(config, list) and isinstance(part, int)
-        if inside or (error["type"] == "missing" and isinstance(config, Mapping)):
+        if inside:
             place.append(part)
-            config = config[part] if inside else None
-    return place
+            config = config[part]
+    return [*place, error["loc"][-1]] if error["type"] == "missing" else place
 
 
 def _at(config: Any, place: list[int | str]) -> Any:
