@@ -401,10 +401,9 @@ def test_ci_calls_exactly_the_readmes_test_command() -> None:
     assert command in (ROOT / "CONTRIBUTING.md").read_text().replace("python -m", "python3 -m")
 
 
-def test_the_readme_names_every_option_and_every_score() -> None:
-    for group in filter(Path.is_dir, CONF.iterdir()):
-        for option in group.glob("*.yaml"):
-            assert f"`{option.stem}`" in README, option
+def test_the_readme_names_every_group_and_every_score() -> None:
+    for group in filter(Path.is_dir, CONF.iterdir()):  # --help names every option
+        assert f"`{group.name}`" in README
     for score in SCORES:
         assert f"`{score}`" in README
 
