@@ -90,6 +90,7 @@ def test_with_the_same_words_it_is_scored_and_continued(run, trained):
     assert "epoch 4:" in done.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("line", [TWO, SWEEP], ids=["two processes", "a sweep"])
 def test_the_same_words_hold_in_every_process(line, run):
     done = run(line)
