@@ -1,9 +1,17 @@
 """How long training will be: batches, steps and the first validation, as Lightning counts them."""
 
+import logging
 import math
 from dataclasses import dataclass
 
 import lightning as L
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from covseg import devices
+from covseg.config.train import Train
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,3 +59,40 @@ class Plan:
         """Whether Val is scored before training ends."""
         first = self.first_validation
         return first is None or first <= self.total_batches
+
+
+def log_plan(config: Train, network: nn.Module, plan: Plan, n_images: int) -> None:
+    """Log what is fitted, the effective batch size, and the device.
+
+    Args:
+        config: of the run.
+        network: that is fitted.
+        plan: of the training.
+        n_images: in the fitting parts.
+    """
+    processes = plan.trainer.world_size
+    per_batch = config.data.batch_size * processes
+    full, last = (n_batches * per_batch for n_batches in plan.step_sizes)
+    used = plan.n_batches * per_batch
+    # a remainder smaller than a batch is used in another epoch
+    some = f"{used} of " if used <= n_images - per_batch else ""
+    log.info(
+        "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
+        "per step%s",
+        f"{sum(p.numel() for p in network.parameters()):,}",
+        some,
+        n_images,
+        " and ".join(config.protocol.fit),
+        config.data.batch_size,
+        processes,
+        full,
+        f", {last} in the last step of an epoch" if last < full else "",
+    )
+    log.info("on %s", devices.described(config.trainer))
+    has_batch_norm = any(isinstance(module, _BatchNorm) for module in network.modules())
+    if processes > 1 and has_batch_norm and not config.trainer.sync_batchnorm:
+        remedy = ": trainer.sync_batchnorm=true shares them"
+        log.info(
+            "batch norm has statistics of its own in each process%s",
+            remedy if devices.on_gpu(config.trainer) else "",
+        )

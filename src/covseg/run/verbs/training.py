@@ -6,7 +6,6 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ from covseg.learn.restore import restore_progress
 from covseg.learn.save import SaveBest, SaveProgress
 from covseg.measure import baselines
 from covseg.report.callbacks import EpochTable
-from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks
-from covseg.run.verbs.plan import Plan
+from covseg.run.verbs.init import load_init
+from covseg.run.verbs.plan import Plan, log_plan
 from covseg.run.verbs.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,10 @@ class Training:
         )
         # in its own precision before the weights are loaded: nothing is rounded in between
         self.trainer.precision_plugin.convert_module(self.network)
-        self._load_weights(stored)
+        if stored is not None:
+            put_weights(self.network, stored, self.run.last)
+        elif config.init is not None:
+            load_init(self.network, config.init, config)
         now = provenance(command, config.seed, self.trainer.world_size, config.trust)
         self._history.begin(now, self.progress)
         self.data = build.datamodule(
@@ -104,7 +106,7 @@ class Training:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
             leaks.write(self.data, self.run)
             self._history.write(data=self.data.facts(), compiled=compiled)
-            self._announce(len(rows), plan)
+            log_plan(config, self.network, plan, len(rows))
             leaks.warn(self.data, self.data.report)
 
     def _check_validated(self, plan: Plan) -> None:
@@ -253,61 +255,4 @@ class Training:
                 f"trainer.devices={devices}",
                 f"means {now} process(es) here, and {self.run} was begun with {before}",
                 "continue where there are as many",
-            )
-
-    def _load_weights(self, stored: dict[str, Any] | None) -> None:
-        if stored is not None:
-            put_weights(self.network, stored, self.run.last)
-        elif self.config.init is not None:
-            start = RunFolder(self.config.init, self.config.trust)
-            self._check_targets(start.config.data.targets)
-            load_run_weights(self.network, start, start.reported_checkpoint)
-
-    def _check_targets(self, before: Sequence[str]) -> None:
-        """Refuse outputs in another order than the start's, and warn of those of other targets.
-
-        Raises:
-            ConfigError: the weights of one output would become another's.
-        """
-        now = list(self.config.data.targets)
-        if before != now and sorted(before) == sorted(now):
-            raise ConfigError(
-                setting("data.targets", now),
-                f"is in another order than in init={self.config.init}, so outputs would be swapped",
-                f"set data.targets=[{','.join(before)}]",
-            )
-        if before != now:
-            message = "init=%s segments %s: its last layer starts here with another meaning"
-            log.warning(message, self.config.init, " and ".join(before))
-
-    def _announce(self, n_images: int, plan: Plan) -> None:
-        """Log what is fitted, by how much at once, and on what."""
-        config, processes = self.config, self.trainer.world_size
-        per_batch = config.data.batch_size * processes
-        full, last = (n_batches * per_batch for n_batches in plan.step_sizes)
-        used = plan.n_batches * per_batch
-        # a remainder smaller than a batch is used in another epoch
-        some = f"{used} of " if used <= n_images - per_batch else ""
-        log.info(
-            "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
-            "per step%s",
-            f"{sum(p.numel() for p in self.network.parameters()):,}",
-            some,
-            n_images,
-            " and ".join(config.protocol.fit),
-            config.data.batch_size,
-            processes,
-            full,
-            f", {last} in the last step of an epoch" if last < full else "",
-        )
-        log.info("on %s", devices.described(config.trainer))
-        if (
-            processes > 1
-            and getattr(config.model, "norm", None) == "batch"
-            and not config.trainer.sync_batchnorm
-        ):
-            remedy = ": trainer.sync_batchnorm=true shares them"
-            log.info(
-                "batch norm has statistics of its own in each process%s",
-                remedy if devices.on_gpu(config.trainer) else "",
             )
