@@ -62,7 +62,7 @@ def test_an_own_score_stands_among_the_others(trained):
     expected = (negative - sums["fp"]) / negative
     assert score["value"] == pytest.approx(expected, abs=1e-12)
     assert score["low"] <= score["value"] <= score["high"]
-    assert summary["baselines"]["nothing"]["scores"]["specificity_pooled"] == 1.0
+    assert summary["baselines"]["predict_nothing"]["scores"]["specificity_pooled"] == 1.0
 
 
 @pytest.mark.parametrize("line", [EVALUATE, RESUME], ids=["evaluate", "resume"])

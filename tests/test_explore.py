@@ -120,7 +120,7 @@ def test_it_is_work_for_one_process(dataset, verb, monkeypatch):
         def tell(self, folder: object) -> None:
             assert folder is None
 
-    monkeypatch.setattr("covseg.run.command.main.outer", Others)
+    monkeypatch.setattr("covseg.run.command.main.external_process", Others)
     done = verb("explore", "data.root=dataset")
     assert done.code == 1
     assert "python -m covseg.explore is work for one process" in done.err

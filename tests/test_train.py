@@ -330,7 +330,7 @@ def test_outputs_are_not_exchanged_by_a_start_and_other_targets_are_told(verb):
     assert verb("train", *words, "data.targets=[lung]", "hydra.run.dir=lung").code == 0
     done = verb("train", *words, "init=lung", "hydra.run.dir=b")
     assert done.code == 0, done.err
-    assert "lung segments lung: its last layer begins here with another meaning" in done.err
+    assert "lung segments lung: its last layer starts here with another meaning" in done.err
 
 
 def test_a_path_means_what_it_meant_where_it_was_typed(finished_run, verb, tmp_path):

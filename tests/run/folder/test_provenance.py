@@ -36,9 +36,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_has_every_part():
-    found = provenance("train", seed=7, devices=2)
-    assert set(found) == {"command", "started", "seed", "git", "versions", "hardware"}
-    assert found["seed"] == 7
+    found = provenance("train", seed=7, devices=2, trust=["mylab"])
+    assert set(found) == {"command", "started", "seed", "trust", "git", "versions", "hardware"}
+    assert (found["command"], found["seed"], found["trust"]) == ("train", 7, ["mylab"])
     assert found["hardware"]["processes"] == 2
     assert len(found["hardware"]["gpus"]) == torch.cuda.device_count()
     assert found["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from configurations import composed
 from covseg.data.phantom.dataset import write
 from covseg.errors import Stopped
 from covseg.learn.save import SaveProgress
@@ -111,7 +112,7 @@ def test_another_number_of_processes_is_refused(run, verb):
     done = verb("train", "resume=run")
     assert done.code == 1
     assert "means 1 process(es) here, and" in done.err
-    assert "was begun with 2: go on where there are as many" in done.err
+    assert "was begun with 2: continue where there are as many" in done.err
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_a_run_that_goes_on_may_get_a_logger_tags_and_a_name(run, verb):
     done = verb("train", "resume=run", "logger=tensorboard", "tags=[a]", "name=b")
     assert done.code == 0, done.err
     assert provenance(run)["finished"]
-    logger = {"tensorboard": {"_target_": "lightning.pytorch.loggers.TensorBoardLogger"}}
+    logger = composed("train", ["logger=tensorboard"])["logger"]
     expected = before | {"logger": logger, "tags": ["a"], "name": "b"}
     assert RunFolder(run).config.model_dump(by_alias=True) == expected
 

@@ -7,6 +7,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, RangeSweep
 
 from covseg.errors import ConfigError
 from covseg.run.command.hydra_errors import unreadable
@@ -66,15 +67,29 @@ def jobs(overrides: Sequence[str]) -> list[list[str]]:
         loader = GlobalHydra.instance().config_loader()  # glob(*) looks at the options
         parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
         listed = [one for one in parsed if not one.is_sweep_override() or one.is_discrete_sweep()]
+        _check_ranges([one for one in listed if isinstance(one.value(), RangeSweep)])
         [runs] = BasicSweeper.split_arguments(listed, max_batch_size=None)
     except REFUSALS as error:
         line, reason = " ".join(overrides), str(error).partition("\n")[0]
         refused = ConfigError(line, f"cannot be understood ({reason})", _HELP)
         raise (unreadable(overrides) or refused) from error
     if not 0 < len(runs) <= _MOST:
-        raise ConfigError(
-            " ".join(overrides),
-            f"asks for {len(runs):,} runs, and covseg starts 1 to {_MOST:,}",
-            "give other values",
-        )
+        raise _too_many(" ".join(overrides), f"{len(runs):,}")
     return runs
+
+
+def _check_ranges(ranges: Sequence[Override]) -> None:
+    """Refuse a range before it is written out, which would take all memory."""
+    for override in ranges:
+        value = override.value()
+        start, stop, step = (float(x or 0) for x in (value.start, value.stop, value.step))
+        if not step or (stop - start) / step > _MOST:
+            raise _too_many(str(override.input_line), f"more than {_MOST:,}")
+
+
+def _too_many(overrides: str, how_many: str) -> ConfigError:
+    return ConfigError(
+        overrides,
+        f"asks for {how_many} runs, and covseg starts 1 to {_MOST:,}",
+        "give other values",
+    )
