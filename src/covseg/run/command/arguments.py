@@ -67,7 +67,8 @@ def jobs(overrides: Sequence[str]) -> list[list[str]]:
         loader = GlobalHydra.instance().config_loader()  # glob(*) looks at the options
         parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
         listed = [one for one in parsed if not one.is_sweep_override() or one.is_discrete_sweep()]
-        _check_ranges([one for one in listed if isinstance(one.value(), RangeSweep)])
+        for override in listed:
+            _check_range(override)
         [runs] = BasicSweeper.split_arguments(listed, max_batch_size=None)
     except REFUSALS as error:
         line, reason = " ".join(overrides), str(error).partition("\n")[0]
@@ -78,10 +79,9 @@ def jobs(overrides: Sequence[str]) -> list[list[str]]:
     return runs
 
 
-def _check_ranges(ranges: Sequence[Override]) -> None:
+def _check_range(override: Override) -> None:
     """Refuse a range before it is written out, which would take all memory."""
-    for override in ranges:
-        value = override.value()
+    if isinstance(value := override.value(), RangeSweep):
         start, stop, step = (float(x or 0) for x in (value.start, value.stop, value.step))
         if not step or (stop - start) / step > _MOST:
             raise _too_many(str(override.input_line), f"more than {_MOST:,}")

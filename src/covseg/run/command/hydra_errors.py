@@ -37,7 +37,7 @@ def refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErro
         return not_yaml(Path(mark.name), error)
     if isinstance(error, RecursionError):
         return ConfigError(
-            "--config-dir", "has an option whose defaults choose itself", "remove it from them"
+            "--config-dir", "has an option that includes itself", "remove it from its own file"
         )
     return (
         unreadable(overrides)
