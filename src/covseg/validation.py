@@ -109,7 +109,7 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
         known = {".".join(leaf[:n]) for leaf in leaves for n in range(1, len(leaf) + 1)}
         known = {name for name in known if name != key and not name.startswith(f"{key}.")}
         return ConfigError(setting(key, value), "is not a key of covseg", nearest_key(key, known))
-    if key in conf.groups() and not isinstance(value, Mapping):  # in a preset
+    if key in conf.groups() and isinstance(value, str):  # in a preset
         return ConfigError(
             setting(key, value),
             "is not possible as a value",
