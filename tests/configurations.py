@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from covseg.run.command.arguments import jobs, parse
-from covseg.run.command.compose import compose_config, composer, plain
+from covseg.run.command.compose import compose_config, composer, own_folder, plain
 from covseg.run.verb import Verb
 from covseg.validation import check
 
 
 def composed(verb: str, overrides: Sequence[str], config_dir: str | None = None) -> dict[str, Any]:
     """The values of one run, resolved and unchecked."""
-    with composer(verb, config_dir) as own:
-        return plain(compose_config(verb, [*overrides, *own]))
+    with composer(verb, own_folder(config_dir), overrides) as all_of_them:
+        return plain(compose_config(verb, all_of_them))
 
 
 def check_command_line(verb: Verb, words: Sequence[str]) -> None:
@@ -22,7 +22,6 @@ def check_command_line(verb: Verb, words: Sequence[str]) -> None:
         CovsegError: one of them is refused.
     """
     arguments = parse(words)
-    with composer(verb.name, arguments.config_dir) as own:
-        overrides = [*arguments.overrides, *own]
+    with composer(verb.name, own_folder(arguments.config_dir), arguments.overrides) as overrides:
         for job in jobs(overrides) if arguments.multirun else [overrides]:
             verb.request(check(verb.schema, plain(compose_config(verb.name, job))))

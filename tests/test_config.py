@@ -280,7 +280,7 @@ def test_a_target_that_is_no_name_of_the_list_is_refused(target):
 
 def test_a_misspelt_target_is_refused_with_the_nearest_one():
     sentence = refusal(("loss._target_", "covseg.learn.losses.Tverski"))
-    assert sentence.endswith("did you mean Tversky?")
+    assert sentence.endswith("did you mean covseg.learn.losses.Tversky?")
 
 
 TREES = st.recursive(

@@ -267,7 +267,7 @@ def test_a_command_does_what_its_document_says(
     overrides = [word for word in words if word != "-m"]
     made = set(home.rglob(result)) - before
     n_tables = int("protocol=kfold" in words)  # of all folds together
-    with composer("train", None):
+    with composer("train", None, []):
         assert len(made) == len(jobs(overrides)) + n_tables
     assert all(path.is_relative_to(home / "outputs" / name) for path in made)
 

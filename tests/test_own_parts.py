@@ -111,6 +111,28 @@ def test_a_run_folder_never_decides(tmp_path):
     assert RunFolder(tmp_path, trust=None).config.trust == ["mylab"]
 
 
+def test_a_key_with_a_dot_hides_no_target():
+    """Protects: two keys with one dotted name, of which the harmless one would be looked at."""
+    hostile = {"a": {"_target_": "shutil.copyfile"}, "a._target_": "torch.optim.Adam"}
+    for tree in ({"betas": hostile}, {"betas": dict(reversed(hostile.items()))}):
+        with pytest.raises(ConfigError, match=r"is not among|has a key with a dot"):
+            check_targets({"optimizer": tree})
+
+
+@pytest.mark.parametrize("target", ["mylab.torch.hub.shutil.copyfile", "mylab.nn.Conv2d"])
+def test_trust_in_a_package_is_not_in_what_it_imports(target, tmp_path):
+    config = own(tmp_path, target, "in_channels: 1\n")
+    with pytest.raises(ConfigError, match=r"is of the package (shutil|torch): name it there"):
+        build.network(config)
+
+
+def test_a_run_of_an_older_covseg_is_read(tmp_path):
+    values = configured().model_dump(by_alias=True)
+    values["model"] |= {"_target_": "covseg.learn.unet.UNet", "compile": values.pop("compile")}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    assert RunFolder(tmp_path, ["mylab"]).config == configured()
+
+
 @pytest.mark.parametrize("targets", ["[infection]", "[infection,lung]"])
 def test_a_network_is_told_the_number_of_targets(targets, tmp_path):
     config = own(tmp_path, "mylab.Net", "width: 8\n")
@@ -137,7 +159,7 @@ def test_a_network_is_told_the_number_of_targets(targets, tmp_path):
         ("mylab.refuses", "", "cannot take images of [1, 1, 32, 32] (shape '[1, 7]' is invalid"),
         ("mylab.number", "", "is not an nn.Module"),
         ("covseg.learn.losses.BCE", "", "cannot take images of [1, 1, 32, 32] ("),
-        ("mylab.Nothing", "", "cannot be imported (Error loading 'mylab.Nothing'"),
+        ("mylab.Nothing", "", "cannot be imported (ModuleNotFoundError: "),
         ("mylab.Net", "depth: 3\n", "model.depth=3 is no argument of mylab.Net"),
     ],
 )

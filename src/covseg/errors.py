@@ -92,6 +92,8 @@ def _written(value: object) -> str:
         return "[" + ",".join(map(_written, value)) + "]"
     if value is None:
         return "null"
+    if isinstance(value, int) and not -(2**64) < value < 2**64:
+        return hex(value)  # Python writes no number of thousands of digits
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -5,6 +5,8 @@ in it must be one of covseg's own ``conf/``, be in ``LIBRARY``, or be of a packa
 this command trusts.
 """
 
+import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from covseg.config import conf
-from covseg.config.conf import flatten
+from covseg.config.conf import flatten, leaves
 from covseg.config.node import Node
 from covseg.errors import ConfigError, nearest, nearest_key, setting
 
@@ -53,6 +55,11 @@ def check(schema: type[Schema], config: Mapping[str, Any], trust: Sequence[str] 
         raise _sentence(error, config) from error
 
 
+def trusted_packages(trust: Sequence[str]) -> list[str]:
+    """These packages, and those of the environment variable ``COVSEG_TRUST``."""
+    return sorted({*trust, *os.environ.get("COVSEG_TRUST", "").replace(",", " ").split()})
+
+
 def targets() -> frozenset[str]:
     """Everything that a ``_target_`` may name."""
     return conf.targets() | LIBRARY
@@ -67,10 +74,12 @@ def check_targets(config: Any, trust: Sequence[str] = ()) -> None:
     Raises:
         ConfigError: names the key and the target.
     """
-    for key, value in flatten(config, lists=True).items():
+    for parts, value in leaves(config, lists=True):
+        key = ".".join(parts)
+        if dotted := [part for part in parts if "." in part]:
+            raise ConfigError(setting(key, value), f"has a key with a dot ({dotted[0]})", "nest it")
         if isinstance(value, str) and "${" in value:
             raise ConfigError(setting(key, value), "is an interpolation", "write its value")
-        parts = key.split(".")
         if hydras := [part for part in parts if part[:1] == "_" and part != "_target_"]:
             raise ConfigError(
                 setting(key, value), f"has a key of Hydra's own ({hydras[0]})", "remove it"
@@ -80,15 +89,17 @@ def check_targets(config: Any, trust: Sequence[str] = ()) -> None:
         allowed, own = targets(), tuple(f"{package}." for package in trust)
         known = isinstance(value, str) and (value in allowed or value.startswith(own))
         if parts[-1] != "_target_" or not known:
-            names = {name.rpartition(".")[2]: name for name in allowed}
-            close = nearest(str(value).rpartition(".")[2], names)
             raise ConfigError(
-                setting(key, value),
-                "is not among what covseg builds",
-                close
-                if close.startswith("did")
-                else "remove it, or set trust=[<package>] if you trust its code",
+                setting(key, value), "is not among what covseg builds", _other_target(value)
             )
+
+
+def _other_target(value: Any) -> str:
+    names = {name.rpartition(".")[2]: name for name in targets()}
+    last = str(value).rpartition(".")[2]
+    if isinstance(value, str) and (close := difflib.get_close_matches(last, names, n=1)):
+        return f"did you mean {names[close[0]]}"
+    return "remove it, or set trust=[<package>] if you trust its code"
 
 
 def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:

@@ -83,9 +83,9 @@ def test_other_peoples_files_in_a_run_folder_stay(said, tmp_path):
 @pytest.mark.parametrize("sweeper", ["hydra_plugins.optuna.Sweeper", "core.BasicSweeper"])
 def test_a_search_refuses_a_protocol_without_an_objective(sweeper, tmp_path):
     config = check(Train, composed("train", ["protocol=paper"]))
-    job = Job(VERB, "", config, [], tmp_path, sweeper)
+    job = Job(VERB, "", config, config, [], tmp_path, sweeper)
     if sweeper == "core.BasicSweeper":
-        assert job._settled().protocol.report == "Test"
+        assert job._settled(config).protocol.report == "Test"
         return
     with pytest.raises(ConfigError, match="a search needs one: search with protocol=holdout"):
         job.run()

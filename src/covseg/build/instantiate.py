@@ -54,8 +54,9 @@ def make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> 
             raise ConfigError(
                 setting(where, first["input"]), "is not possible", wish(first)
             ) from error
-        reason = str(error.__cause__ or error).strip().splitlines()[-1]
-        raise ConfigError(key, f"cannot be built ({reason})", "change its arguments") from error
+        raise ConfigError(
+            key, f"cannot be built ({_reason(error)})", "change its arguments"
+        ) from error
 
 
 def _validation_error(error: BaseException | None) -> ValidationError | None:
@@ -69,12 +70,19 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     target = arguments["_target_"]
     try:
         known = parameters_of(target)
+        origin = str(getattr(get_object(target), "__module__", None)).partition(".")[0]
     except Exception as error:  # of any kind: importing a module runs it
         raise ConfigError(
             setting(f"{key}._target_", target),
-            f"cannot be imported ({str(error).partition(chr(10))[0]})",
+            f"cannot be imported ({_reason(error)})",
             "install its package, or set --config-dir to a folder beside it",
         ) from error
+    if origin != target.partition(".")[0]:  # trust in a package is not in all that it imports
+        raise ConfigError(
+            setting(f"{key}._target_", target),
+            f"is of the package {origin}",
+            "name it there, and trust that package",
+        )
     if target in _PASSES_ON:
         try:
             known |= inspect.signature(get_object(_PASSES_ON[target])).parameters
@@ -105,6 +113,13 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         raise ConfigError(
             setting(key, value), "is not possible", wish(error.errors()[0])
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that caused all others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def unusable(key: str, error: Exception) -> ConfigError:

@@ -50,27 +50,33 @@ def targets() -> frozenset[str]:
     return frozenset(name for text in texts for name in re.findall(r"_target_: ([\w.]+)", text))
 
 
-def flatten(values: Any, above: str = "", *, lists: bool = False) -> dict[str, Any]:
+def flatten(values: Any, above: str = "") -> dict[str, Any]:
     """The leaves of nested mappings by their dotted keys: ``{"trainer.devices": 2, ...}``.
 
     Args:
-        values: nested mappings; an empty one is a leaf.
+        values: nested mappings; an empty one, and a list, is a leaf.
         above: dotted key of ``values`` itself.
-        lists: whether an element of a list is a leaf (``tags.0``), else the whole list.
     """
-    return dict(_leaves(values, above, lists))
+    head = [above] if above else []
+    return {".".join([*head, *path]): leaf for path, leaf in leaves(values)}
 
 
-def _leaves(values: Any, above: str, lists: bool) -> Iterator[tuple[str, Any]]:
-    if isinstance(values, Mapping) and values:
-        items: Any = values.items()
-    elif lists and isinstance(values, list | tuple) and values:
+def leaves(values: Any, *, lists: bool = False) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every leaf of nested mappings with its path, also of two that have one dotted key.
+
+    Args:
+        values: nested mappings.
+        lists: whether to go into lists as well.
+    """
+    items: Any = ()
+    if isinstance(values, Mapping):
+        items = values.items()
+    elif lists and isinstance(values, list | tuple):
         items = enumerate(values)
-    else:
-        yield above, values
-        return
+    if not items:
+        yield (), values
     for key, value in items:
-        yield from _leaves(value, f"{above}.{key}" if above else str(key), lists)
+        yield from (((str(key), *path), leaf) for path, leaf in leaves(value, lists=lists))
 
 
 def _keys(values: Any, above: str) -> frozenset[str]:

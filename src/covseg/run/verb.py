@@ -1,7 +1,6 @@
 """A verb of the command line, as the engine sees it: the engine therefore imports no verb."""
 
 import atexit
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from covseg.config.node import Node
 from covseg.config.train import Train
 from covseg.run import logs
-from covseg.validation import check
+from covseg.validation import check, trusted_packages
 
 _PATIENCE = 10  # seconds: after an error others may be in a collective for half an hour
 
@@ -38,12 +37,14 @@ class Verb:
     summarize: Callable[[Sequence[Path], str], None] = lambda _runs, _command: None
 
     def check(self, values: Mapping[str, Any]) -> Any:
-        """The checked configuration of this command; what it trusts is its own choice."""
+        """The checked configuration of a command line; what it trusts is its own choice."""
         if isinstance(trust := values.get("trust"), list):
-            more = os.environ.get("COVSEG_TRUST", "").replace(",", " ").split()
-            trust = sorted({*map(str, trust), *more})
-            return check(self.schema, {**values, "trust": trust}, trust)
-        return check(self.schema, values)
+            values = {**values, "trust": trusted_packages(list(map(str, trust)))}
+        return self.recheck(values)
+
+    def recheck(self, values: Mapping[str, Any]) -> Any:
+        """The configuration of a run folder that this very command has created."""
+        return check(self.schema, values, values.get("trust", ()))
 
     def run(self, request: Any, out: Path, command: str) -> float | None:
         """Do the work in this process.

@@ -9,7 +9,7 @@ from covseg.run.command.compose import composer
 
 
 def jobs(overrides: list[str]) -> list[list[str]]:
-    with composer("train", None):
+    with composer("train", None, []):
         return list(of_sweep(overrides))
 
 

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
+from math import prod
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
@@ -69,14 +70,15 @@ def jobs(overrides: Sequence[str]) -> list[list[str]]:
         listed = [one for one in parsed if not one.is_sweep_override() or one.is_discrete_sweep()]
         for override in listed:
             _check_range(override)
+        n_runs = prod(len([*o.sweep_string_iterator()]) for o in listed if o.is_sweep_override())
+        if not 0 < n_runs <= _MOST:
+            raise _too_many(" ".join(overrides), f"{n_runs:,}")
         [runs] = BasicSweeper.split_arguments(listed, max_batch_size=None)
     except REFUSALS as error:
         line, reason = " ".join(overrides), str(error).partition("\n")[0]
         refused = ConfigError(line, f"cannot be understood ({reason})", _HELP)
         raise (unreadable(overrides) or refused) from error
-    if not 0 < len(runs) <= _MOST:
-        raise _too_many(" ".join(overrides), f"{len(runs):,}")
-    return runs
+    return list(runs)
 
 
 def _check_range(override: Override) -> None:

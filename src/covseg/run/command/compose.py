@@ -1,7 +1,6 @@
 """Overrides -> configuration, or one sentence; before Hydra makes any folder."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,29 +15,38 @@ from covseg.run.command.hydra_errors import refusal
 from covseg.run.override import REFUSALS, in_quotes
 
 
-@contextlib.contextmanager
-def composer(verb: str, config_dir: str | None) -> Iterator[list[str]]:
-    """Let Hydra compose inside the block, from ``conf/`` and a folder of the user's own.
-
-    Yields:
-        overrides that make Hydra look into that folder.
+def own_folder(config_dir: str | None) -> Path | None:
+    """The folder of ``--config-dir``; a file beside it becomes a module that can be imported.
 
     Raises:
         ConfigError: no such folder.
     """
-    own = Path(config_dir).absolute() if config_dir is not None else None
-    if own is not None and not own.is_dir():
+    if config_dir is None:
+        return None
+    folder = Path(config_dir).absolute()
+    if not folder.is_dir():
         raise ConfigError(
             f"--config-dir={config_dir}",
-            "is a file" if own.exists() else "does not exist",
+            "is a file" if folder.exists() else "does not exist",
             "name a folder with options of your own, such as <folder>/experiment/mine.yaml",
         )
-    if own is not None:  # a file beside the folder is a module of the user's, in every process
-        sys.path.insert(0, str(own.parent))
-        paths = [str(own.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    if str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))  # at the end: it hides no installed package
+    return folder
+
+
+@contextlib.contextmanager
+def composer(verb: str, own: Path | None, overrides: Sequence[str]) -> Iterator[list[str]]:
+    """Let Hydra compose inside the block, from ``conf/`` and a folder of the user's own.
+
+    Yields:
+        the overrides, with one that makes Hydra look into that folder.
+    """
+    more = [] if own is None else [f"hydra.searchpath=[{in_quotes(f'file://{own}')}]"]
+    if own is not None and any(one.startswith("hydra.searchpath") for one in overrides):
+        raise ConfigError("hydra.searchpath", "would replace --config-dir", "use one of the two")
     with initialize_config_dir(str(CONF), version_base="1.3", job_name=verb):
-        yield [] if own is None else [f"hydra.searchpath=[{in_quotes(f'file://{own}')}]"]
+        yield [*overrides, *more]
 
 
 def compose_config(verb: str, overrides: Sequence[str]) -> DictConfig:

@@ -42,6 +42,7 @@ class Job:
         verb: of the command line.
         command: as it was typed.
         config: the checked configuration.
+        request: what the verb makes of it.
         overrides: of this job.
         fresh: the folder that Hydra has made for it.
         sweeper: the class that made it one of several, None for a single run.
@@ -52,6 +53,7 @@ class Job:
     verb: Verb
     command: str
     config: Node
+    request: Any
     overrides: Sequence[str]
     fresh: Path
     sweeper: str | None = None
@@ -65,10 +67,12 @@ class Job:
             CovsegError: refused, or failed in a way that a sentence can correct.
         """
         try:
-            config = self._settled()
-            if isinstance(config, Train) and config.resume is not None:
-                return self._resume(config, RunFolder(config.resume, config.trust))
-            request, run = self.verb.request(config), RunFolder(self.fresh)
+            config, request = self.config, self.request
+            if isinstance(config, Train):
+                request = config = self._settled(config)
+                if config.resume is not None:
+                    return self._resume(config, RunFolder(config.resume, config.trust))
+            run = RunFolder(self.fresh)
             create(run, self.verb.name, config)
             with locked(run):
                 return self._work(request, run, new=True)
@@ -123,11 +127,9 @@ class Job:
             return launch(self.verb.name, run, self.command, processes)
         return self.verb.run(request, run.path, self.command)
 
-    def _settled(self) -> Any:
+    def _settled(self, config: Train) -> Train:
         """The configuration without anything open: ``resume`` names a folder, or there is none."""
-        if not isinstance(self.config, Train):
-            return self._with_processes(self.config)
-        config, protocol = self.config, self.config.protocol
+        protocol = config.protocol
         if protocol.select is None and self.sweeper and not self.sweeper.endswith("BasicSweeper"):
             raise ConfigError(
                 f"protocol={protocol.name}",
@@ -137,7 +139,6 @@ class Job:
         if protocol.report == "auto":
             report = protocol.model_copy(update={"report": "Val" if self.sweeper else "Test"})
             config = config.model_copy(update={"protocol": report})
-        config = self._with_processes(config)
         if config.resume == "auto":
             near = [self.fresh.parent]
             if self.sweeper:  # jobs of other sweeps
@@ -145,22 +146,6 @@ class Job:
             run = resume.find(config, near, self.taken)
             config = config.model_copy(update={"resume": str(run) if run else None})
         return config
-
-    def _with_processes(self, config: Any) -> Any:
-        """The configuration with the devices of the processes that were started together."""
-        if self.process is None:
-            return config
-        trainer = getattr(config, "trainer", None)
-        if trainer is None:
-            raise ConfigError(
-                f"python -m covseg.{self.verb.name}",
-                "is work for one process",
-                "run it without torchrun or srun",
-            )
-        if isinstance(trainer, dict):  # of an evaluation, where null is as in the run
-            return config.model_copy(update={"trainer": trainer | self.process.counts(trainer)})
-        counts = self.process.counts(trainer.model_dump())
-        return config.model_copy(update={"trainer": trainer.model_copy(update=counts)})
 
     def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:
         now, before = config.trainer, kept.trainer
@@ -176,3 +161,22 @@ class Job:
     def _publish(self, folder: Path | None) -> None:
         if self.process:
             self.process.publish(folder)
+
+
+def with_processes(config: Any, verb: str, process: ExternalProcess | None) -> Any:
+    """A configuration with the devices of the processes that were started together.
+
+    Raises:
+        ConfigError: the verb is work for one process, or asks for another number.
+    """
+    if process is None:
+        return config
+    trainer = getattr(config, "trainer", None)
+    if trainer is None:
+        raise ConfigError(
+            f"python -m covseg.{verb}", "is work for one process", "run it without torchrun or srun"
+        )
+    if isinstance(trainer, dict):  # of an evaluation, where null is as in the run
+        return config.model_copy(update={"trainer": trainer | process.counts(trainer)})
+    counts = process.counts(trainer.model_dump())
+    return config.model_copy(update={"trainer": trainer.model_copy(update=counts)})

@@ -17,16 +17,16 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override, run_job
-from hydra.types import HydraContext
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from covseg.config.conf import CONF
 from covseg.errors import CovsegError, Stopped
 from covseg.run import logs, terminal
 from covseg.run.command.arguments import parse
-from covseg.run.command.compose import compose_config, composer, plain
+from covseg.run.command.compose import compose_config, composer, own_folder, plain
 from covseg.run.command.hydra_errors import refusal
-from covseg.run.command.job import Job
+from covseg.run.command.job import Job, with_processes
 from covseg.run.command.sweep import run_sweep
 from covseg.run.folder.creation import not_writable
 from covseg.run.folder.run_folder import RunFolder
@@ -63,9 +63,10 @@ def run_verb(verb: Verb) -> None:
 
 def _follow(verb: Verb, command: str, process: ExternalProcess) -> None:
     """Be one of several processes that were started together, and not the first."""
+    own_folder(parse(sys.argv[1:]).config_dir)
     if (folder := process.await_folder()) is not None:
         logs.configure(None)
-        request = verb.request(verb.check(RunFolder(folder).read_config()))
+        request = verb.request(verb.recheck(RunFolder(folder).read_config()))
         verb.run(request, folder, command)
 
 
@@ -76,8 +77,8 @@ def _lead(verb: Verb, command: str, process: ExternalProcess | None) -> None:
         if any(asks) or arguments.shell_completion:
             _show(verb, arguments)
             sys.exit(0)
-        with composer(verb.name, arguments.config_dir) as own:
-            overrides = [*arguments.overrides, *own]
+        own = own_folder(arguments.config_dir)
+        with composer(verb.name, own, arguments.overrides) as overrides:
             if arguments.multirun or "hydra.mode=MULTIRUN" in overrides:
                 run_sweep(verb, command, overrides, process)
             else:
@@ -103,22 +104,31 @@ def _run_one(
     verb: Verb, command: str, overrides: Sequence[str], process: ExternalProcess | None
 ) -> None:
     config = compose_config(verb.name, overrides)
-    checked = verb.check(plain(config))
+    if config.hydra.mode == RunMode.MULTIRUN:  # set by an option of the user's own
+        run_sweep(verb, command, overrides, process)
+        return
+    checked = with_processes(verb.check(plain(config)), verb.name, process)
+    request = verb.request(checked)
 
     def task(_: DictConfig) -> CovsegError | None:
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
         fresh, own = Path(known.runtime.output_dir), list(known.overrides.task)
         try:
-            Job(verb, command, checked, own, fresh, process=process).run()
+            Job(verb, command, checked, request, own, fresh, process=process).run()
         except CovsegError as error:
             return error  # past Hydra, which would print a line of its own
         return None
 
-    context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
     try:
+        callbacks = Callbacks(config)
+        callbacks.on_run_start(config=config, config_name=verb.name)
+        context = HydraContext(GlobalHydra.instance().config_loader(), callbacks)
         done = run_job(task, config, "hydra.run.dir", None, context, configure_logging=False)
-    except OSError as error:  # Hydra could not make the folder
+        callbacks.on_run_end(config=config, config_name=verb.name, job_return=done)
+    except OSError as error:  # Hydra could not make the folder; errors of the task are in ``done``
         raise not_writable(error.filename, error) from error
+    except REFUSALS as error:
+        raise refusal(verb.name, overrides, error) from error
     if done.return_value is not None:
         raise done.return_value

@@ -8,7 +8,7 @@ import contextlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -95,10 +95,9 @@ class Sweep:
         basic = sweeper.endswith("BasicSweeper") and launcher.endswith("BasicLauncher")
         with contextlib.suppress(*[Exception] * basic), self._recorded(fresh, overrides):
             checked = self.verb.check(plain(config))
-            job = Job(
-                self.verb, self.command, checked, overrides, fresh, sweeper, taken=self.folders
-            )
-            outcome = job.run()
+            request = self.verb.request(checked)
+            job = Job(self.verb, self.command, checked, request, overrides, fresh, sweeper)
+            outcome = replace(job, taken=self.folders).run()
             self.folders.append(outcome.folder)
             return outcome.objective
         return None

@@ -14,6 +14,7 @@ from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.learn.checkpoint import put_weights, read_checkpoint
 from covseg.learn.progress import KEY
+from covseg.run.folder.older import updated
 from covseg.run.folder.resume import changes
 from covseg.run.folder.run_folder import RunFolder
 from covseg.validation import check
@@ -83,7 +84,7 @@ def check_agreement(stored: dict[str, Any], path: Path, run: RunFolder, own: Tra
         RunError: they differ in something that changes the result.
     """
     try:
-        made_with = check(Train, stored["hyper_parameters"], own.trust)
+        made_with = check(Train, updated(stored["hyper_parameters"]), own.trust)
         changed = list(changes(made_with, own))
     except (ConfigError, LookupError, TypeError, AttributeError, RuntimeError):
         log.warning(

@@ -18,7 +18,7 @@ _FREE = {
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
     *("trainer.enable_model_summary", "callbacks.pictures"),
     *("callbacks.checkpoint_every_n_steps", "trainer.max_time", "resume"),
-    *("logger", "name", "tags"),
+    *("logger", "name", "tags", "trust"),
 }
 _SAME_DATA = _FREE - {"data.root", "data.download"}  # another place may hold other data
 _LONGER = "trainer.max_epochs"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from covseg.config import conf
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
+from covseg.run.folder.older import updated
 from covseg.run.folder.yaml_file import read_yaml
 from covseg.validation import check
 
@@ -48,7 +49,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path, trust: Sequence[str] | None = ()) -> None:
-        self.path, self._trust = Path(path), trust
+        self.path, self._trust = Path(path), [trust] if isinstance(trust, str) else trust
         self.config_file = self.path / "config.yaml"
         self.provenance = self.path / "provenance.json"
         self.checkpoints = self.path / "checkpoints"
@@ -83,7 +84,7 @@ class RunFolder:
         path = self.config_file
         if not path.exists():
             raise self._not_a_run()
-        values = self.read_config()
+        values = updated(self.read_config())
         if "protocol" not in values and "run" in values:
             remedy = f"set {setting('run', values['run'])}"
             raise RunError(self.path, "is the folder of an evaluation", remedy)
@@ -92,7 +93,8 @@ class RunFolder:
                 path, "is not that of a training run", "name a folder below outputs/train/"
             )
         wanted = values.get("trust")
-        trust = [str(package) for package in wanted] if isinstance(wanted, list) else []
+        wanted = wanted if isinstance(wanted, list) else []
+        trust = [package for package in wanted if isinstance(package, str)]
         if self._trust is not None and (new := [name for name in trust if name not in self._trust]):
             raise ConfigError(
                 f"{setting('trust', new)} in {path}",

@@ -59,10 +59,11 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
     torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]
     torchrun += [f"--log-dir={ranks}", f"--redirects={quiet}"]
+    arguments = [verb, str(run), command, os.pathsep.join(sys.path)]
     agent = subprocess.Popen(
         [
             *(sys.executable, "-m", "covseg.run.processes.torchrun", *torchrun),
-            *("-m", "covseg.run.processes.rank", verb, str(run), command),
+            *("-m", "covseg.run.processes.rank", *arguments),
         ],
         env=_environment(n_processes),
         start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once

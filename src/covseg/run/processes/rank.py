@@ -1,6 +1,7 @@
-"""One of several processes of a run: ``torchrun -m covseg.run.processes.rank VERB FOLDER COMMAND``.
+"""One of several processes of a run, started by torchrun.
 
-``torchrun`` adds its own process number.
+Its arguments are the verb, the run folder, the command as it was typed, where modules are imported
+from (``sys.path`` of the process that was started), and the process number of torchrun.
 """
 
 import importlib
@@ -21,14 +22,15 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do a verb's work as one rank; rank 0 writes the log and the objective."""
-    name, folder, command, agent = sys.argv[1:]
+    name, folder, command, paths, agent = sys.argv[1:]
     launch.die_with(int(agent))
+    sys.path += [path for path in paths.split(os.pathsep) if path not in sys.path]
     terminal.replace_unprintable()
     run, rank = RunFolder(folder), int(os.environ["RANK"])
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
     logs.configure(run.log(name) if rank == 0 else None)
     try:
-        objective = verb.run(verb.request(verb.check(run.read_config())), run.path, command)
+        objective = verb.run(verb.request(verb.recheck(run.read_config())), run.path, command)
     except Exception as error:
         if not isinstance(error, CovsegError):
             logs.configure(run.log(name))

@@ -15,6 +15,7 @@ from covseg.data.dataset import resize_image, to_network
 from covseg.errors import ConfigError, DataError
 from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.run_folder import RunFolder
+from covseg.validation import trusted_packages
 
 
 class Predictor:
@@ -38,7 +39,7 @@ class Predictor:
     def __init__(
         self, run: str | Path, checkpoint: str | None = None, trust: Sequence[str] = ()
     ) -> None:
-        folder = RunFolder(run, trust)
+        folder = RunFolder(run, trusted_packages(trust))
         config = folder.config
         path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
         try:
