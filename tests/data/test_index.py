@@ -45,8 +45,8 @@ def test_every_kind_of_file_name_becomes_a_row_with_the_paths_of_its_files():
     for row in index.rows:
         folder = f"{INFECTION * 2}{row.split}/{row.patient_class}"
         assert row.image == f"{folder}/images/{row.name}"
-        assert row.infection == row.mask("infection") == f"{folder}/infection masks/{row.name}"
-        assert row.lung == row.mask("lung") == f"{folder}/lung masks/{row.name}"
+        assert row.infection == row.files["infection"] == f"{folder}/infection masks/{row.name}"
+        assert row.lung == row.files["lung"] == f"{folder}/lung masks/{row.name}"
 
 
 @pytest.mark.parametrize(

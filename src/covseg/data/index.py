@@ -40,9 +40,11 @@ class Row:
         """Split, class and name, which identify an image."""
         return self.split, self.patient_class, self.name
 
-    def mask(self, target: str) -> str | None:
-        """The path of the mask of ``infection`` or ``lung``, None where there is none."""
-        return self.infection if target == "infection" else self.lung
+    @property
+    def files(self) -> Files:
+        """The paths of the image and of the masks that it has."""
+        paths = {"image": self.image, "infection": self.infection, "lung": self.lung}
+        return {kind: path for kind, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True)

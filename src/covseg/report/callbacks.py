@@ -1,7 +1,5 @@
 """Callbacks that write tables and pictures during training."""
 
-import csv
-import io
 import logging
 import math
 import time
@@ -14,8 +12,8 @@ import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from pydantic import PositiveInt
 
+from covseg.csv_files import write_csv
 from covseg.data.dataset import to_network
-from covseg.files import write_whole
 from covseg.learn.module import SegmentationModule
 from covseg.report.pictures import log_picture, panels, save, stack
 
@@ -85,11 +83,8 @@ class EpochTable(L.Callback):
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, columns)
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_whole(self._path, table.getvalue())
+        rows = ([row.get(column, "") for column in columns] for row in self._rows)
+        write_csv(self._path, columns, rows)
 
 
 class ProgressBar(RichProgressBar):

@@ -51,7 +51,7 @@ def test_the_nearest_others_fit_and_are_no_copies(strangers):
     images = np.stack([*strangers, tone(strangers[0], np.random.default_rng(0))])
     found = duplicates(images)
     assert 0 < len(found.nearest) <= 6
-    assert [pair.rows for pair in found.pairs] == [(0, len(strangers))]
+    assert [(pair.first, pair.second) for pair in found.pairs] == [(0, len(strangers))]
     likeness = [other.likeness for other in found.nearest]
     assert likeness == sorted(likeness, reverse=True)
     assert max(likeness) < 1
@@ -64,7 +64,7 @@ def test_the_nearest_others_fit_and_are_no_copies(strangers):
 def test_the_same_pixels_are_an_exact_copy(strangers):
     found = duplicates(np.stack([*strangers[:3], strangers[1], strangers[1]])).pairs
     assert found == [Pair(a, b, "exact", False, 1.0) for a, b in ((1, 3), (1, 4), (3, 4))]
-    assert families(pair.rows for pair in found) == [[1, 3, 4]]
+    assert families((pair.first, pair.second) for pair in found) == [[1, 3, 4]]
 
 
 @pytest.mark.parametrize("n_images", [1, 2, 3])

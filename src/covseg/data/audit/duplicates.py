@@ -5,7 +5,6 @@ has no patient identifiers; near duplicates are used instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import nlargest
@@ -16,8 +15,8 @@ import numpy as np
 
 from covseg.data.audit.alignment import Fit, aligned
 from covseg.data.audit.hog import Floats, hog, mirrored
-from covseg.data.build_once import progress_bar
 from covseg.data.image import Pixels
+from covseg.data.threads import mapped
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
 _CANDIDATE = 0.93  # from which they may be, and are aligned
@@ -26,62 +25,35 @@ _THUMBNAIL = 64  # pixels per side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
 _NEAREST = 6  # pairs that are not copies, for the page
 _BLOCK = 512  # rows of the matrix of all pairs in memory at a time
-_THREADS = 2  # OpenCV works without the interpreter's lock
 
 
 @dataclass(frozen=True, order=True)
 class Pair:
-    """Two copies of a radiograph.
+    """Two copies of a radiograph."""
 
-    Attributes:
-        first: number of a row.
-        second: of a later one.
-        kind: every pixel the same; correlated as they are; correlated once they are aligned.
-        mirrored: whether left and right are swapped.
-        correlation: Pearson's, of the images at 64 pixels per side.
-    """
-
-    first: int
-    second: int
-    kind: Literal["exact", "near", "aligned"]
+    first: int  # number of a row
+    second: int  # of a later one
+    kind: Literal["exact", "near", "aligned"]  # equal; correlated; correlated after an alignment
     mirrored: bool
-    correlation: float
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """Both numbers."""
-        return self.first, self.second
+    correlation: float  # Pearson's, of the images at 64 pixels per side
 
 
 class Lookalike(NamedTuple):
-    """Two images that were aligned and are not copies.
+    """Two images that were aligned and are not copies."""
 
-    Attributes:
-        likeness: the lesser of the two scores of a copy, each by its threshold; below 1.
-        first: number of a row.
-        second: of a later one.
-        mirrored: whether left and right are swapped.
-        fit: how well one fits the other.
-    """
-
-    likeness: float
-    first: int
-    second: int
+    likeness: float  # the lesser of the two scores of a copy, each by its threshold; below 1
+    first: int  # number of a row
+    second: int  # of a later one
     mirrored: bool
     fit: Fit
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """All pairs of images, compared.
+    """All pairs of images, compared."""
 
-    Attributes:
-        pairs: of copies, sorted.
-        nearest: the few others with the highest likeness, the highest first.
-    """
-
-    pairs: list[Pair]
-    nearest: list[Lookalike]
+    pairs: list[Pair]  # of copies, sorted
+    nearest: list[Lookalike]  # the few others with the highest likeness, the highest first
 
 
 def duplicates(images: Pixels) -> Duplicates:
@@ -141,17 +113,8 @@ def _thumbnail(image: Pixels) -> Floats:
 
 
 def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
-    vectors = np.empty((len(images), len(describe(images[0]))), np.float32)
-    with (
-        ThreadPoolExecutor(_THREADS) as pool,
-        progress_bar("describing", len(images)) as advance,
-    ):
-        for start in range(0, len(images), _BLOCK):
-            block = images[start : start + _BLOCK]
-            for row, values in enumerate(pool.map(describe, block), start):
-                vectors[row] = values
-                advance()
-    return vectors
+    rows = range(len(images))
+    return np.stack(list(mapped(lambda row: describe(images[row]), rows, "describing")))
 
 
 def _as_it_is(vectors: Floats) -> Floats:
@@ -196,7 +159,4 @@ def _fits(
         other = images[b][:, ::-1] if swapped else images[b]
         return aligned(images[a], np.ascontiguousarray(other))
 
-    with ThreadPoolExecutor(_THREADS) as pool, progress_bar("aligning", len(pairs)) as advance:
-        for pair, fit_of_pair in zip(pairs, pool.map(fit, pairs), strict=True):
-            yield pair, fit_of_pair
-            advance()
+    return zip(pairs, mapped(fit, pairs, "aligning"), strict=True)

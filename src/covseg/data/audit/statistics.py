@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.audit.map_rows import map_rows
 from covseg.data.image import Pixels
 from covseg.data.store import Store
+from covseg.data.threads import mapped
 
 Numbers = npt.NDArray[np.float64]
 
@@ -91,7 +91,8 @@ def statistics(store: Store) -> Statistics:
             *(share, n_infected / image.size, of_lung),
         ]
 
-    return Statistics(np.array(map_rows(store, describe, "measuring"), np.float64))
+    rows = range(len(store.index.rows))
+    return Statistics(np.array(list(mapped(describe, rows, "measuring")), np.float64))
 
 
 def _of_histogram(image: Pixels) -> list[float]:
