@@ -45,16 +45,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def put_weights(network: nn.Module, stored: dict[str, Any], path: Path) -> None:
-    """Load the weights of a checkpoint that was already read into a network.
-
-    Args:
-        network: of the same architecture.
-        stored: content of the file.
-        path: of the file, for error messages.
-
-    Raises:
-        RunError: as ``load_weights``.
-    """
+    """As ``load_weights``, for a checkpoint that was already read from ``path``."""
     weights, expected = _weights_in(path, stored), network.state_dict()
     # before any value is read: a damaged file can declare a shape that no memory holds
     if difference := _difference(expected, weights):

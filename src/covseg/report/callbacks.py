@@ -21,11 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class EpochTable(L.Callback):
-    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch.
-
-    Args:
-        path: path of the file.
-    """
+    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

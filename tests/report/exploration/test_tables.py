@@ -1,6 +1,7 @@
 """The tables are whole: they can be read with a spreadsheet and hold what was measured."""
 
 import csv
+import math
 
 import pytest
 

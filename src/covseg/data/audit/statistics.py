@@ -55,14 +55,9 @@ _MARK = 60  # grey values that a mark stands out
 
 @dataclass(frozen=True)
 class Statistics:
-    """One row of numbers per image.
+    """One row of numbers per image, in the order of the index."""
 
-    Attributes:
-        values: float64 [n_images, len(NAMES)] in the order of the index; NaN where a number is
-            missing.
-    """
-
-    values: Numbers
+    values: Numbers  # [n_images, len(NAMES)], NaN where a number is missing
 
     def __getitem__(self, name: str) -> Numbers:
         """One of ``NAMES`` of every image, [n_images]."""
