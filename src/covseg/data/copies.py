@@ -86,15 +86,7 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
     """Read the copies in a dataset from the first of three files that there is.
 
     The file of the run comes first, so that a run keeps its division; then ``data.exclude``; then
-    the findings that ``covseg.explore`` keeps in ``data.cache_dir``.
-
-    Args:
-        data: the configuration.
-        store: its images.
-        of_run: the ``findings.csv`` of a run folder, which may not exist.
-
-    Returns:
-        None if no file is there.
+    the findings that ``covseg.explore`` keeps in ``data.cache_dir``. None if none exists.
 
     Raises:
         RunError: findings that cannot be read.

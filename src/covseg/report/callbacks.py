@@ -142,7 +142,7 @@ def draw_rows(
     threshold: float,
     captions: dict[int, str],
 ) -> Any:
-    """Draw the panels of the first target of some images.
+    """Draw the panels of the first target of some images, RGB uint8 [height, width, 3].
 
     Args:
         module: its Trainer's device and precision are used, as for the scores.
@@ -150,9 +150,6 @@ def draw_rows(
         rows: of the index, one row of panels each.
         threshold: prediction = probability > threshold.
         captions: by row; the default is the name of the image.
-
-    Returns:
-        RGB uint8 [height, width, 3].
     """
     was_training = module.training
     module.eval()

@@ -4,7 +4,7 @@ A network that was fitted on one copy has seen the other: across splits that is 
 has no patient identifiers; near duplicates are used instead.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import nlargest
@@ -14,8 +14,11 @@ import cv2
 import numpy as np
 
 from covseg.data.audit.alignment import Fit, aligned
-from covseg.data.audit.hog import Floats, hog, mirrored
+from covseg.data.audit.hog import Floats, hog, mirrored, unit
+from covseg.data.findings import Finding
 from covseg.data.image import Pixels
+from covseg.data.index import Row
+from covseg.data.store import Store
 from covseg.data.threads import mapped
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
@@ -84,6 +87,36 @@ def duplicates(images: Pixels) -> Duplicates:
     return Duplicates(sorted(copies.values()), nlargest(_NEAREST, rest))
 
 
+def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
+    """A finding for each pair of copies."""
+    return [
+        Finding(
+            f"{pair.kind}_duplicate{'_mirrored' if pair.mirrored else ''}",
+            rows[pair.first].key,
+            rows[pair.second].key,
+            pair.correlation,
+        )
+        for pair in pairs
+    ]
+
+
+def disagreements(pairs: Sequence[Pair], store: Store) -> Iterator[Finding]:
+    """Pairs of copies whose infection masks differ, with the Dice of the two masks.
+
+    Aligned pairs are left out: their masks are not aligned.
+    """
+    rows, masks = store.index.rows, store.masks["infection"]
+    for pair in pairs:
+        if pair.kind == "aligned":
+            continue
+        one, other = masks[pair.first], masks[pair.second]
+        other = other[:, ::-1] if pair.mirrored else other
+        total = int(one.sum()) + int(other.sum())
+        if not np.array_equal(one, other):
+            dice = 2 * int((one & other).sum()) / total
+            yield Finding("masks_disagree", rows[pair.first].key, rows[pair.second].key, dice)
+
+
 def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
     """Pairs, directly or mirrored, with their correlation; 0 for those with similar gradients."""
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
@@ -106,10 +139,8 @@ def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 def _thumbnail(image: Pixels) -> Floats:
     """A vector whose dot product is a correlation; zero for an image of one grey value."""
     small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-    values = small.astype(np.float32).ravel()
-    values -= values.mean()
-    length = float(np.linalg.norm(values))
-    return values / length if length > 0 else values
+    values = small.astype(np.float32)
+    return unit(values - values.mean())
 
 
 def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:

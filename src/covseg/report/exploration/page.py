@@ -68,7 +68,7 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
         cards=finding_cards(result.findings, result.store),
         lookalikes=lookalikes(result.nearest, result.store),
         pairs_between=_pairs_between(result),
-        seen_before={s: result.seen_before(s, _others(s)) for s in SPLITS},
+        seen_before={s: result.seen_before(s, {*SPLITS} - {s}) for s in SPLITS},
         n_of_split={s: len(result.store.index.of_split(s)) for s in SPLITS},
         global_statistics=GLOBAL,
         other_statistics=OTHERS,
@@ -106,7 +106,3 @@ def _pairs_between(result: Exploration) -> dict[str, dict[str, int]]:
         split: {other: n_pairs[frozenset({split, other})] for other in SPLITS[: number + 1]}
         for number, split in enumerate(SPLITS)
     }
-
-
-def _others(split: str) -> tuple[str, ...]:
-    return tuple(other for other in SPLITS if other != split)

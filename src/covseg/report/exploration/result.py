@@ -1,6 +1,6 @@
 """The result of ``covseg.explore``: everything that its tables and its page show."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from covseg.data.audit.duplicates import Lookalike
@@ -50,7 +50,7 @@ class Exploration:
             trees.append(Tree(TREES["lung"], self.lung_tree, PUBLISHED_LUNG))
         return trees
 
-    def seen_before(self, split: str, others: tuple[str, ...]) -> int:
+    def seen_before(self, split: str, others: Collection[str]) -> int:
         """Number of images of a split with a copy in one of the other splits."""
         rows = self.store.index.rows
         return sum(
