@@ -13,6 +13,7 @@ from covseg.errors import DataError
 
 _TAIL = 22 + 65535  # bytes of an archive's end record with the longest comment
 _AGAIN = "download the archive again from Kaggle"
+_NEITHER = "set data.root= to Kaggle's zip archive, downloaded again if this is it, or to a folder"
 _OF_ZIP = (  # what zipfile raises for a damaged archive
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, IndexError),
     *(RuntimeError, NotImplementedError, ValueError),
@@ -30,14 +31,16 @@ class ZipSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():  # opening a pipe would block forever
-            raise DataError(path, "is neither a zip archive nor a folder", _AGAIN)
+            raise DataError(path, "is neither a zip archive nor a folder", _NEITHER)
         try:
             self._initial_state = _state(path)
             self._zip = zipfile.ZipFile(path)
             n_listed = _n_listed(path)
         except _OF_ZIP as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(path, f"cannot be read as a zip archive ({reason})", _AGAIN) from error
+            raise DataError(
+                path, f"cannot be read as a zip archive ({reason})", _NEITHER
+            ) from error
         entries = self._zip.infolist()
         if n_listed not in {len(entries), 0xFFFF}:  # 0xFFFF: too many for the field
             cause = f"lists {len(entries)} entries, expected {n_listed}"
