@@ -633,7 +633,9 @@ def stored(root: Path, cache: Path) -> Pictures:
     for number, row in enumerate(index.rows):
         key = (row.split.lower(), row.patient_class.lower(), row.name)
         found[*key, "image"] = store.images[number]
-        found |= {(*key, kind): store.masks[kind][number] for kind in store.masks if row.mask(kind)}
+        found |= {
+            (*key, kind): store.masks[kind][number] for kind in store.masks if kind in row.files
+        }
     return found
 
 

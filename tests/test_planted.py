@@ -112,7 +112,7 @@ def take_out_lookalikes(root: Path) -> int:
     while True:  # the neighbours of those that are left are others
         paths = sorted(root.glob(f"{TREE}/*/*/images/*.png"))
         found = duplicates(np.stack([read(path) for path in paths]))
-        alike = families(pair.rows for pair in found.pairs)
+        alike = families((pair.first, pair.second) for pair in found.pairs)
         if not alike:
             return n_taken
         for path in (paths[row] for family in alike for row in family[1:]):

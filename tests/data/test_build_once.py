@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from covseg.data.build_once import built_once, progress_bar
+from covseg.data.build_once import built_once
 from covseg.errors import DataError
 
 BUILDER = """
@@ -141,9 +141,3 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_folder(disk):
     assert caught.value.__cause__.errno == errno.ENOSPC
     assert f"data.cache_dir={small / 'cache'}" in str(caught.value)
     assert folders(small / "cache") == []
-
-
-def test_a_log_gets_no_progress_bar(capfd):
-    with progress_bar("drawing", 3) as advance:
-        advance()
-    assert capfd.readouterr() == ("", "")

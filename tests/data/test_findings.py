@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from covseg.data.findings import COLUMNS, COPIES, KINDS, Finding, read, write
 from covseg.data.layout import PATIENT_CLASSES, SPLITS
-from covseg.errors import DataError
+from covseg.errors import CovsegError, RunError
 
 keys = st.tuples(
     st.sampled_from(SPLITS),
@@ -41,15 +41,18 @@ def test_a_leak_is_a_copy_in_another_split(found):
     [
         ("", "has other columns than kind,split_a"),
         ("a,b\n1,2\n", "has other columns than kind,split_a"),
-        (f"{','.join(COLUMNS)}\nnovelty,Train,Normal,a.png,,,,\n", "line 2, is not a finding"),
-        (f"{','.join(COLUMNS)}\nodd_name,Train\n", "line 2, is not a finding"),
+        (
+            f"{','.join(COLUMNS)}\nnovelty,Train,Normal,a.png,,,,\n",
+            "is not a finding (novelty,Train",
+        ),
+        (f"{','.join(COLUMNS)}\nodd_name,Train\n", "has other columns"),
         (
             f"{','.join(COLUMNS)}\nodd_name,Train,Normal,a.png,Exam,Normal,b.png,\n",
-            "line 2, does not name an image (Exam/Normal/b.png)",
+            "is not a finding (odd_name,Train",
         ),
         (
             f"{','.join(COLUMNS)}\nnear_duplicate,Train,Normal,a.png,,,,0.98\n",
-            "line 2, does not name an image (//)",
+            "is not a finding (near_duplicate",
         ),
         ("\xff\xfe\x00", "cannot be read"),
     ],
@@ -57,7 +60,7 @@ def test_a_leak_is_a_copy_in_another_split(found):
 def test_another_file_is_refused(text, sentence, tmp_path):
     path = tmp_path / "findings.csv"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(CovsegError) as refused:
         read(path)
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
@@ -72,5 +75,5 @@ def test_what_a_spreadsheet_adds_changes_nothing(tmp_path: Path):
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
-    with pytest.raises(DataError, match="cannot be read \\(No such file or directory\\)"):
+    with pytest.raises(RunError, match="cannot be read \\(No such file or directory\\)"):
         read(tmp_path / "findings.csv")

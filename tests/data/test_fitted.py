@@ -8,7 +8,7 @@ import pytest
 from covseg.data.fitted import Fitted
 from covseg.data.index import Index, Row
 from covseg.data.store import Store
-from covseg.errors import DataError
+from covseg.errors import RunError
 
 
 def store(pixels: dict[str, int], split: str = "Train") -> Store:
@@ -63,7 +63,7 @@ def test_a_chain_of_runs_knows_every_image_of_each():
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (None, "is missing"),
+        (None, "cannot be read"),
         ("", "has other columns"),
         ("split,class,name\n", "has other columns"),
         ("split,class,name,content\nTrain,Normal,a\n", "has other columns"),
@@ -77,7 +77,7 @@ def test_a_file_that_does_not_say_it_is_refused_by_name(content, cause, tmp_path
     path = tmp_path / "fitted.csv"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(DataError, match=f"fitted.csv {cause}"):
+    with pytest.raises(RunError, match=f"fitted.csv {cause}"):
         Fitted.read(path)
 
 
@@ -88,5 +88,5 @@ def test_a_part_of_a_file_is_never_believed(tmp_path):
     whole = len(content.rstrip())  # the end of the last line says nothing
     for length in range(whole):
         path.write_bytes(content[:length])
-        with pytest.raises(DataError):
+        with pytest.raises(RunError):
             Fitted.read(path)

@@ -45,8 +45,8 @@ def test_every_kind_of_file_name_becomes_a_row_with_the_paths_of_its_files():
     for row in index.rows:
         folder = f"{INFECTION * 2}{row.split}/{row.patient_class}"
         assert row.image == f"{folder}/images/{row.name}"
-        assert row.infection == row.mask("infection") == f"{folder}/infection masks/{row.name}"
-        assert row.lung == row.mask("lung") == f"{folder}/lung masks/{row.name}"
+        assert row.infection == row.files["infection"] == f"{folder}/infection masks/{row.name}"
+        assert row.lung == row.files["lung"] == f"{folder}/lung masks/{row.name}"
 
 
 @pytest.mark.parametrize(
@@ -134,19 +134,10 @@ def test_other_files_are_passed_over():
     assert read(others + tree(INFECTION)) == read(tree(INFECTION))
 
 
-@pytest.mark.parametrize(
-    ("own", "folder", "names"),
-    [
-        ("Train/Norml/images/a.png", "Train/Norml", "COVID-19, Non-COVID or Normal"),
-        ("Val/Normal/heatmaps/a.png", "Val/Normal/heatmaps", "images, infection masks or lung"),
-    ],
-)
-def test_a_folder_that_the_layout_does_not_have_is_refused_with_the_possible_names(
-    own, folder, names
-):
-    sentence = refusal([*tree(INFECTION), INFECTION + own])
+@pytest.mark.parametrize("folder", ["Train/Norml/images", "Val/Normal/heatmaps"])
+def test_a_folder_that_the_layout_does_not_have_is_refused(folder):
+    sentence = refusal([*tree(INFECTION), f"{INFECTION}{folder}/a.png"])
     assert sentence.startswith(f"here: {INFECTION}{folder} is not a folder of the dataset")
-    assert f"rename it to {names}" in sentence
 
 
 @pytest.mark.parametrize("paths", [[], ["a.png", "images/b.png", "Train/COVID-19/images/"]])

@@ -32,22 +32,15 @@ def test_nothing_is_misplaced_in_the_dataset_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "names"),
+    ("old", "new"),
     [
-        ("Train", "Trian", ["Train"]),
-        ("Val", "Validation", ["Val"]),
-        ("Test", "Test ", ["Test"]),
-        ("COVID-19", "COVID", PATIENT_CLASSES),
-        ("Non-COVID", "Pneumonia", PATIENT_CLASSES),
-        ("images", "imgs", tuple(FOLDERS.values())),
-        ("infection masks", "infection_masks", tuple(FOLDERS.values())),
-        ("lung masks", "lung mask", tuple(FOLDERS.values())),
+        *(("Train", "Trian"), ("Val", "Validation"), ("Test", "Test "), ("COVID-19", "COVID")),
+        *(("Non-COVID", "Pneumonia"), ("images", "imgs"), ("infection masks", "infection_masks")),
+        ("lung masks", "lung mask"),
     ],
 )
-def test_a_folder_of_another_name_is_given_with_the_names_that_it_may_have(old, new, names):
-    folder, possible = misplaced(renamed(old, new), PREFIX)
-    assert folder.rpartition("/")[2] == new
-    assert possible == names
+def test_a_folder_of_another_name_is_misplaced(old, new):
+    assert f"/{new}/" in misplaced(renamed(old, new), PREFIX)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +52,7 @@ def test_a_folder_of_another_name_is_given_with_the_names_that_it_may_have(old, 
     ],
 )
 def test_a_folder_of_images_inside_a_split_is_never_ignored(own):
-    folder, _ = misplaced([*WHOLE, own], PREFIX)
-    assert own.startswith(f"{folder}/")
+    assert misplaced([*WHOLE, own], PREFIX) == own
 
 
 @pytest.mark.parametrize(

@@ -44,11 +44,13 @@ def test_weights_come_back_exactly_and_others_of_the_module_are_left_out(tmp_pat
 def test_a_truncated_file_is_not_trusted(tmp_path, share):
     path = stored(UNet(1, 2), tmp_path / "a.ckpt")
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert refusal(path).startswith("is not a checkpoint, or is" if share else "is empty: copy")
+    assert refusal(path).startswith("is not a complete checkpoint")
 
 
 def test_a_folder_is_not_a_checkpoint(tmp_path):
-    assert refusal(tmp_path).startswith("cannot be read (Is a directory): copy it again")
+    assert refusal(tmp_path).startswith(
+        "is not a complete checkpoint (Is a directory): copy it again"
+    )
 
 
 class Payload:
@@ -69,7 +71,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, by_torch):
     else:
         path.write_bytes(pickle.dumps({"state_dict": {}, "payload": Payload(trace)}))
     sentence = refusal(path)
-    said = "could run a program (getattr)" if by_torch else "is not a checkpoint"
+    said = "could run a program (getattr)" if by_torch else "is not a complete checkpoint"
     assert said in sentence
     assert not trace.exists()
     _ = torch.load(path, weights_only=False) if by_torch else pickle.loads(path.read_bytes())

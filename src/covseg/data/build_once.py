@@ -1,14 +1,10 @@
 """A folder that is built once, even if builds are killed or several processes start one."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import Progress
 
 from covseg.errors import DataError
 
@@ -44,12 +40,3 @@ def built_once(home: Path, build: Callable[[Path], None]) -> Path:
             "set data.cache_dir= to a folder with space for the decoded dataset (1.2 GB)",
         ) from error
     return home
-
-
-@contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal, nothing in a log; yields the function that advances it."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not os.isatty(2)) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)

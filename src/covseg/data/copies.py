@@ -11,27 +11,23 @@ from covseg.data.findings import COPIES, Finding, explore_command
 from covseg.data.index import Index, Key
 from covseg.data.layout import TREES
 from covseg.data.store import Store
-from covseg.errors import DataError, setting
+from covseg.errors import CovsegError, DataError, setting
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The pairs of copies in an index.
-
-    Attributes:
-        index: the images.
-        findings: one per pair.
-    """
+    """The pairs of copies in an index."""
 
     index: Index
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # one per pair
 
     @classmethod
     def read(cls, path: Path, index: Index) -> "Copies":
         """The copies in a ``findings.csv``.
 
         Raises:
-            DataError: it cannot be read, or is of other images.
+            RunError: the file is missing or damaged.
+            DataError: a row is not a finding, or is of other images.
         """
         known = index.numbers()
         pairs = tuple(finding for finding in findings.read(path) if finding.kind in COPIES)
@@ -90,19 +86,11 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
     """Read the copies in a dataset from the first of three files that there is.
 
     The file of the run comes first, so that a run keeps its division; then ``data.exclude``; then
-    the findings that ``covseg.explore`` keeps in ``data.cache_dir``.
-
-    Args:
-        data: the configuration.
-        store: its images.
-        of_run: the ``findings.csv`` of a run folder, which may not exist.
-
-    Returns:
-        None if no file is there.
+    the findings that ``covseg.explore`` keeps in ``data.cache_dir``. None if none exists.
 
     Raises:
-        DataError: findings that cannot be read or are of other data, or a division that needs
-            findings that do not exist.
+        RunError: findings that cannot be read.
+        DataError: findings of other data, or a division that needs findings that do not exist.
     """
     if store.index.tree == "lung" and (data.fold is not None or data.exclude is not None):
         key = "data.exclude" if data.fold is None else "data.fold"
@@ -120,7 +108,7 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
     if cached.exists():
         try:
             return Copies.read(cached, store.index)
-        except DataError as error:
+        except CovsegError as error:
             where, cause, _ = error.args
             remedy = f"delete {cached}, and run {explore_command(data)}"
             raise DataError(where, cause, remedy) from error

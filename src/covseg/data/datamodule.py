@@ -40,18 +40,13 @@ class XrayDataModule(L.LightningDataModule):
 
     Raises:
         ConfigError: ``data.fold`` without ``report="fold"``, or the other way round.
-
-    Attributes:
-        division: the part of every row; after ``setup``.
-        copies: the copies among the rows, None if nothing is known of them; after ``setup``.
-        fitted: the rows that the weights were ever fitted on; after ``setup``.
-        same_data: whether the data has the ``fingerprint``; after ``setup``.
     """
 
+    # set by setup()
     division: Division
-    copies: Copies | None
-    fitted: set[int]
-    same_data: bool
+    copies: Copies | None  # None if nothing is known of them
+    fitted: set[int]  # rows that the weights were ever fitted on
+    same_data: bool  # whether the data has the fingerprint
 
     def __init__(
         self,

@@ -14,15 +14,10 @@ N_FOLDS = 5
 
 @dataclass(frozen=True)
 class Division:
-    """The part of every row.
-
-    Attributes:
-        index: the rows.
-        parts: of each row, a split as on disk or ``excluded``; or ``fold`` or ``others``.
-    """
+    """The part of every row."""
 
     index: Index
-    parts: tuple[str, ...]
+    parts: tuple[str, ...]  # a split as on disk, excluded, fold or others
 
     @classmethod
     def official(cls, index: Index) -> "Division":
@@ -35,11 +30,6 @@ class Division:
 
         Splits that are fitted on come before the one that selects, and it before all others; the
         images of a family that are in the latest of these stay.
-
-        Args:
-            copies: in the index that is divided.
-            fit: splits that are fitted on.
-            select: the split that a checkpoint is chosen on.
         """
         parts = [row.split for row in copies.index.rows]
         stage: dict[str | None, int] = {select: 1, **dict.fromkeys(fit, 0)}
@@ -52,14 +42,7 @@ class Division:
 
     @classmethod
     def folded(cls, copies: Copies, fold: int) -> "Division":
-        """``fold`` for a fifth of all images, ``others`` for the rest.
-
-        Each fold has its fifth of every class, and families stay together.
-
-        Args:
-            copies: in the index that is divided.
-            fold: 0 to 4.
-        """
+        """``fold`` for the images of a fold (0 to 4; see ``folds``), ``others`` for the rest."""
         parts = ("fold" if of_row == fold else "others" for of_row in folds(copies))
         return cls(copies.index, tuple(parts))
 

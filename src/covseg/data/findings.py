@@ -1,22 +1,18 @@
 """What is wrong with a dataset: one finding per image or pair of images; ``findings.csv``."""
 
-import csv
-import io
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
-from covseg.config.data import Dataset, Split
+from covseg.config.data import Dataset
+from covseg.csv_files import read_csv, write_csv
 from covseg.data.index import Key
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.errors import DataError
-from covseg.files import write_whole
 
 _VERSION = 1  # of the search: findings of another one are not used
-_EXPLORE = "use the findings.csv of covseg.explore"
 COLUMNS = ("kind", "split_a", "class_a", "name_a", "split_b", "class_b", "name_b", "value")
 # pairs of images that show one radiograph
 COPIES = (
@@ -32,19 +28,12 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of ``findings.csv``.
+    """One row of ``findings.csv``."""
 
-    Attributes:
-        kind: one of ``KINDS``.
-        a: split, class and name of an image.
-        b: of the other image of a pair, None for a finding about one image.
-        value: a correlation, a Dice, a share of pixels, or a text about a file.
-    """
-
-    kind: str
+    kind: str  # one of KINDS
     a: Key
-    b: Key | None = None
-    value: float | str = ""
+    b: Key | None = None  # of a pair
+    value: float | str = ""  # a correlation, a Dice, a share of pixels, or a text about a file
 
     @property
     def is_leak(self) -> bool:
@@ -84,52 +73,40 @@ def write(findings: Iterable[Finding], path: Path) -> None:
     Raises:
         RunError: it cannot be written.
     """
-    table = io.StringIO(newline="")
-    lines = csv.writer(table)
-    lines.writerow(COLUMNS)
-    for finding in sorted(findings, key=lambda f: (KINDS.index(f.kind), f.a, f.b or ())):
-        value = f"{finding.value:.6g}" if isinstance(finding.value, float) else finding.value
-        lines.writerow([finding.kind, *finding.a, *(finding.b or ("", "", "")), value])
-    write_whole(path, table.getvalue())
+    ordered = sorted(findings, key=lambda f: (KINDS.index(f.kind), f.a, f.b or ()))
+    write_csv(path, COLUMNS, map(_row, ordered))
+
+
+def _row(finding: Finding) -> Sequence[str]:
+    value = f"{finding.value:.6g}" if isinstance(finding.value, float) else finding.value
+    return [finding.kind, *finding.a, *(finding.b or ("", "", "")), value]
 
 
 def read(path: Path) -> list[Finding]:
-    """Read a file of ``write``; the user may have removed lines.
+    """Read a file of ``write``; the user may have removed rows.
 
     Raises:
-        DataError: no such file, or not one of ``write``.
+        RunError: the file is missing or damaged.
+        DataError: a row is not a finding.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet adds a mark
-            head, *lines = [*csv.reader(file)] or [[]]
-            if tuple(head) != COLUMNS:
-                raise DataError(path, f"has other columns than {','.join(COLUMNS)}", _EXPLORE)
-            numbered = ((number, line) for number, line in enumerate(lines, 2) if any(line))
-            return [_finding(path, number, line) for number, line in numbered]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(path, f"cannot be read ({reason})", _EXPLORE) from error
+    rows = read_csv(path, COLUMNS, "use the findings.csv of covseg.explore")
+    return [_finding(path, row) for row in rows if any(row)]
 
 
-def _finding(path: Path, number: int, line: Sequence[str]) -> Finding:
-    if len(line) != len(COLUMNS) or line[0] not in KINDS:
-        raise _broken(path, number, "is not a finding")
-    kind, *keys, value = line
-    a, b = _key(path, number, keys[:3]), None
-    if any(keys[3:]) or kind in COPIES:
-        b = _key(path, number, keys[3:])
+def _finding(path: Path, row: Sequence[str]) -> Finding:
+    kind, *names, value = row
+    a, b = _key(names[:3]), _key(names[3:])
+    is_pair = kind in COPIES or any(names[3:])
+    if kind not in KINDS or a is None or (is_pair and b is None):
+        cause = f"has a row that is not a finding ({','.join(row)})"
+        raise DataError(path, cause, "make the file again with covseg.explore")
     try:
         return Finding(kind, a, b, float(value))
     except ValueError:
         return Finding(kind, a, b, value)
 
 
-def _key(path: Path, number: int, columns: Sequence[str]) -> Key:
-    split, patient_class, name = columns
-    if split not in get_args(Split) or patient_class not in PATIENT_CLASSES or not name:
-        raise _broken(path, number, f"does not name an image ({split}/{patient_class}/{name})")
-    return split, patient_class, name
-
-
-def _broken(path: Path, number: int, cause: str) -> DataError:
-    return DataError(f"{path}, line {number},", cause, "make the file again with covseg.explore")
+def _key(names: Sequence[str]) -> Key | None:
+    split, patient_class, name = names
+    known = split in SPLITS and patient_class in PATIENT_CLASSES and name != ""
+    return (split, patient_class, name) if known else None

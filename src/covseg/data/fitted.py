@@ -4,20 +4,18 @@ It names the images of the run and those of every run that its weights come from
 of runs has to be followed, and the earlier runs may be deleted.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from covseg.csv_files import read_csv, write_csv
 from covseg.data.store import Store
-from covseg.errors import DataError
-from covseg.files import write_whole
+from covseg.errors import RunError
 
 _COLUMNS = ("split", "class", "name", "content")
-_TOTAL = "total"  # begins the last line
-Image = tuple[str, str, str, str]
+_AGAIN = "copy the whole run folder again"
+Image = tuple[str, ...]  # the columns
 
 
 @dataclass(frozen=True)
@@ -31,24 +29,12 @@ class Fitted:
         """Read a file of ``write``.
 
         Raises:
-            DataError: no such file, or not one of ``write``.
+            RunError: the file is missing, damaged or truncated.
         """
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                head, *lines = [*csv.reader(file)] or [[]]
-            if tuple(head) != _COLUMNS or any(len(line) != len(_COLUMNS) for line in lines):
-                raise DataError(path, f"has other columns than {','.join(_COLUMNS)}", _WHOLE)
-            if not lines or lines.pop() != [_TOTAL, "", "", str(len(lines))]:
-                raise DataError(path, "is truncated, or lines of it are missing", _WHOLE)
-        except FileNotFoundError as error:
-            raise DataError(
-                path,
-                "is missing, so it is not known which images that run was fitted on",
-                f"{_WHOLE}; if an older covseg made it, train it again",
-            ) from error
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(path, f"cannot be read ({error})", _WHOLE) from error
-        return cls(frozenset((line[0], line[1], line[2], line[3]) for line in lines))
+        rows = read_csv(path, _COLUMNS, f"{_AGAIN}; if an older covseg made it, train it again")
+        if not rows or rows.pop() != list(_last_row(len(rows))):
+            raise RunError(path, "is truncated, or rows of it are missing", _AGAIN)
+        return cls(frozenset(map(tuple, rows)))
 
     def write(self, path: Path) -> None:
         """Write ``fitted.csv``.
@@ -56,10 +42,7 @@ class Fitted:
         Raises:
             RunError: it cannot be written.
         """
-        table = io.StringIO(newline="")
-        last = (_TOTAL, "", "", str(len(self.images)))  # or a truncated file would be accepted
-        csv.writer(table).writerows([_COLUMNS, *sorted(self.images), last])
-        write_whole(path, table.getvalue())
+        write_csv(path, _COLUMNS, [*sorted(self.images), _last_row(len(self.images))])
 
     def with_rows(self, store: Store, rows: Iterable[int]) -> "Fitted":
         """These images and those of some rows."""
@@ -82,6 +65,11 @@ class Fitted:
         return rows
 
 
+def _last_row(n_images: int) -> Image:
+    """The row that tells a complete file from a truncated one."""
+    return "total", "", "", str(n_images)
+
+
 def _image(store: Store, row: int) -> Image:
     return *store.index.rows[row].key, _content(store, row)
 
@@ -89,6 +77,3 @@ def _image(store: Store, row: int) -> Image:
 def _content(store: Store, row: int) -> str:
     pixels = store.images[row]
     return blake2b(f"{pixels.shape}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
-
-
-_WHOLE = "copy the whole run folder again"

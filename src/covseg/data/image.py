@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from covseg.errors import DataError
 
@@ -14,15 +14,8 @@ Pixels = npt.NDArray[np.uint8]
 _SMALLEST, _LARGEST = 8, 4096  # pixels per side, the bounds of data.image_size
 _RESTORE = "restore the file from the original download"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_END = b"\0\0\0\0IEND\xaeB\x60\x82"  # Pillow does not require it
-_MODES = {  # Pillow's names
-    "1": "a 1-bit image",
-    "I;16": "a 16-bit image",
-    "LA": "a grey image with transparency",
-    "P": "an image with a palette",
-    "RGB": "a colour image",
-    "RGBA": "a colour image with transparency",
-}
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_MODES = {"I;16": "a 16-bit image", "RGB": "a colour image", "RGBA": "a colour image"}
 
 
 def decode(data: bytes, where: str) -> Pixels:
@@ -38,33 +31,33 @@ def decode(data: bytes, where: str) -> Pixels:
     Raises:
         DataError: not a PNG, a damaged one, or one of another mode or an unsupported size.
     """
-    _check_header(data, where)
+    _check_frame(data, where)
     file = io.BytesIO(data)
     try:
         with Image.open(file, formats=["PNG"]) as picture:
             picture.verify()  # decoding alone does not check the checksums of pixels
         with Image.open(file, formats=["PNG"]) as picture:
             assert isinstance(picture, PngImagePlugin.PngImageFile)
-            if picture.is_animated:
-                raise DataError(where, f"is an animation of {picture.n_frames} images", _RESTORE)
-            if picture.mode == "L":
-                return np.asarray(picture)
-            mode = picture.mode
+            if picture.mode != "L" or picture.is_animated:
+                kind = _MODES.get(picture.mode, f"an image of mode {picture.mode}")
+                kind = "an animation" if picture.is_animated else kind
+                raise DataError(where, f"is {kind}, not 8-bit grey", "convert it to 8-bit grey")
+            return np.asarray(picture)
     except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise DataError(where, f"is not a readable image ({_reason(error)})", _RESTORE) from error
-    raise DataError(
-        where,
-        f"is {_MODES.get(mode, f'an image of mode {mode}')}, not 8-bit grey",
-        "convert it to 8-bit grey",
-    )
+        reason = str(error).partition(" <")[0]  # without the address of an object
+        raise DataError(where, f"is not a readable image ({reason})", _RESTORE) from error
 
 
-def _reason(error: Exception) -> str:
-    """Pillow's reason, in plain English if it is one of the two usual ones."""
-    reason = str(error)
-    if "checksum" in reason:
-        return "its checksum is wrong"
-    return "truncated" if "BytesIO" in reason or "truncated" in reason.lower() else reason
+def _check_frame(data: bytes, where: str) -> None:
+    """Check what Pillow does not: the end, the coding, and the size before anything is decoded."""
+    if not data.startswith(_SIGNATURE) or len(data) < 29:
+        raise DataError(where, "is not a PNG image", _RESTORE)
+    width, height, compression, interlacing = struct.unpack(">II2xHB", data[16:29])
+    if _END not in data or compression != 0 or interlacing > 1:
+        raise DataError(where, "is not a readable image (truncated or damaged)", _RESTORE)
+    if max(width, height) > _LARGEST or min(width, height) < _SMALLEST:
+        cause = f"has {width}x{height} pixels, and covseg reads {_SMALLEST} to {_LARGEST} per side"
+        raise DataError(where, cause, _RESTORE)
 
 
 def decode_mask(data: bytes, where: str) -> Pixels:
@@ -84,7 +77,8 @@ def decode_mask(data: bytes, where: str) -> Pixels:
             "restore the file, or save it as a lossless black and white PNG",
         )
     mask = (mask > 0).astype(np.uint8)
-    if _framed(mask):
+    # half of the edge: of the 11,652 masks of COVID-QU-Ex, none has more than 23 %, inverted 77 %
+    if _edge(mask).sum() > len(_edge(mask)) / 2:
         raise DataError(
             where,
             "is a mask that is white along most of the image's edge, as if black and white were "
@@ -94,43 +88,5 @@ def decode_mask(data: bytes, where: str) -> Pixels:
     return mask
 
 
-def _framed(mask: Pixels) -> bool:
-    """Whether more than half of the outermost pixels are set.
-
-    In the 11,652 masks of COVID-QU-Ex at most 23 % of them are; of an inverted one, 77 % or more.
-    """
-    (height, width), edge = mask.shape, int(mask[0].sum()) + int(mask[-1].sum())
-    edge += int(mask[1:-1, 0].sum()) + int(mask[1:-1, -1].sum())
-    return bool(edge > height + width - 2)
-
-
-def _check_header(data: bytes, where: str) -> None:
-    """Check the first bytes before anything is decoded.
-
-    Raises:
-        DataError: not a PNG, a damaged one, or one of an unsupported size.
-    """
-    if not data:
-        raise DataError(where, "is an empty file", _RESTORE)
-    if not data.startswith(_SIGNATURE):
-        if _SIGNATURE.startswith(data):
-            raise DataError(where, "is not a readable image (truncated)", _RESTORE)
-        try:
-            with Image.open(io.BytesIO(data)) as picture:
-                kind = f"a {picture.format} image with the suffix .png"
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
-            kind = "not an image"
-        raise DataError(where, f"is {kind}", _RESTORE)
-    if len(data) < 29 or _END not in data:
-        raise DataError(where, "is not a readable image (truncated)", _RESTORE)
-    if (
-        data[26:28] != b"\0\0" or data[28] > 1
-    ):  # compression, filter, interlacing: not checked by Pillow
-        raise DataError(where, "is not a readable image (its header is damaged)", _RESTORE)
-    width, height = struct.unpack(">II", data[16:24])
-    if max(width, height) > _LARGEST or min(width, height) < _SMALLEST:
-        raise DataError(
-            where,
-            f"has {width}x{height} pixels, and covseg reads {_SMALLEST} to {_LARGEST} per side",
-            _RESTORE,
-        )
+def _edge(mask: Pixels) -> Pixels:
+    return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])

@@ -40,9 +40,11 @@ class Row:
         """Split, class and name, which identify an image."""
         return self.split, self.patient_class, self.name
 
-    def mask(self, target: str) -> str | None:
-        """The path of the mask of ``infection`` or ``lung``, None where there is none."""
-        return self.infection if target == "infection" else self.lung
+    @property
+    def files(self) -> Files:
+        """The paths of the image and of the masks that it has."""
+        paths = {"image": self.image, "infection": self.infection, "lung": self.lung}
+        return {kind: path for kind, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Inde
     """
     tree, files = read_files(paths, targets, where)
     required = {"image", tree, *targets}
-    for key, kinds in files.items():
+    for kinds in files.values():
         if absent := required - kinds.keys():
-            raise _incomplete(where, files, key, next(k for k in FOLDERS if k in absent))
+            raise _incomplete(where, kinds, next(k for k in FOLDERS if k in absent))
     return Index(tree, rows_of(files))
 
 
@@ -99,10 +101,7 @@ def read_files(
 ) -> tuple[str, dict[Key, Files]]:
     """The files of each image in the tree that has masks for ``targets``, complete or not.
 
-    Args:
-        paths: as for ``read_index``.
-        targets: as for ``read_index``.
-        where: as for ``read_index``.
+    The arguments are those of ``read_index``.
 
     Returns:
         the tree, ``infection`` or ``lung``, and the paths of each image.
@@ -140,12 +139,10 @@ def read_files(
         )
     [(prefix, matches)] = copies.items()
     if wrong := misplaced(paths, prefix):
-        folder, names = wrong
-        choices = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         raise DataError(
-            f"{where}: {folder}",
+            f"{where}: {PurePosixPath(wrong).parent}",
             "is not a folder of the dataset",
-            f"rename it to {choices}, or move it elsewhere",
+            "give it the name that it has in the original download, or move it elsewhere",
         )
     return tree, _by_image(matches, where)
 
@@ -168,18 +165,10 @@ def _by_image(matches: list[re.Match[str]], where: str) -> dict[Key, Files]:
     return files
 
 
-def _incomplete(where: str, files: Mapping[Key, Files], key: Key, absent: str) -> DataError:
+def _incomplete(where: str, files: Files, absent: str) -> DataError:
     """The refusal of an image without its mask, or of a mask without its image."""
-    present = PurePosixPath(next(iter(files[key].values())))
+    present = PurePosixPath(next(iter(files.values())))
     name = present.name
-    for other, kinds in files.items():
-        same = (*other[:2], other[2].lower()) == (*key[:2], key[2].lower())
-        if same and other != key and absent in kinds and absent not in files[key]:
-            return DataError(
-                f"{where}: {present}",
-                f"and {kinds[absent]} differ in their letter case",
-                "give an image and its masks exactly the same name",
-            )
     return DataError(
         f"{where}: {present.parent.parent / FOLDERS[absent] / name}",
         f"is missing, though {present.parent.name}/{name} is there",

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import get_args
 
 from covseg.config.data import Split
@@ -46,8 +46,8 @@ def layout_match(path: str) -> re.Match[str] | None:
     return _LAYOUT.fullmatch(path) if is_picture(path) else None
 
 
-def misplaced(paths: Iterable[str], prefix: str) -> tuple[str, Sequence[str]] | None:
-    """The first folder of PNGs that the layout does not have, and the names that it may have.
+def misplaced(paths: Iterable[str], prefix: str) -> str | None:
+    """The first PNG as deep as the dataset's in a folder that the layout does not have.
 
     A folder beside the splits, such as ``Train (old)``, is ignored unless a split is missing.
 
@@ -55,19 +55,13 @@ def misplaced(paths: Iterable[str], prefix: str) -> tuple[str, Sequence[str]] | 
         paths: all files.
         prefix: the folder of the splits, with a ``/`` at its end, or empty.
     """
-    pictures = (path for path in paths if path.startswith(prefix) and is_picture(path))
-    parts = (path.removeprefix(prefix).split("/")[:-1] for path in pictures)
-    folders = sorted({tuple(names) for names in parts if len(names) == len(LEVELS)})
-    present = {split.lower() for split, *_ in folders}
-    missing = [split for split in SPLITS if split.lower() not in present]
-    for folder in folders:
-        is_split, *is_below = (
-            name.lower() in map(str.lower, possible)
-            for name, possible in zip(folder, LEVELS, strict=True)
-        )
-        if is_split and not all(is_below):
-            depth = 1 + is_below.index(False)
-            return prefix + "/".join(folder[: depth + 1]), LEVELS[depth]
-        if not is_split and missing and any(is_below):
-            return prefix + folder[0], missing
+    pictures = filter(is_picture, sorted(path for path in paths if path.startswith(prefix)))
+    deep = [path for path in pictures if path.count("/") == prefix.count("/") + len(LEVELS)]
+    splits = {split.lower() for split in SPLITS}
+    present = {path.removeprefix(prefix).partition("/")[0].lower() for path in deep}
+    for path in deep:
+        split, _, rest = path.removeprefix(prefix).partition("/")
+        is_split = split.lower() in splits or (splits - present and layout_match(f"Train/{rest}"))
+        if is_split and not layout_match(path):
+            return path
     return None

@@ -24,7 +24,7 @@ def fit_loader(
 
     Args:
         dataset: the images to fit on.
-        part: what they are, for error messages.
+        part: their name, for error messages.
         data: the configuration.
         trainer: None for one process.
         seed: of the order of the images.
@@ -56,13 +56,7 @@ def fit_loader(
     if trainer is not None and trainer.current_epoch != epoch:
         done = 0
     sampler = FitSampler(
-        dataset,
-        batch_size,
-        rank=rank,
-        world_size=world_size,
-        seed=seed,
-        epoch=epoch,
-        done=done,
+        dataset, batch_size, rank=rank, world_size=world_size, seed=seed, epoch=epoch, done=done
     )
     return _loader(dataset, sampler, data, trainer)
 
@@ -85,13 +79,7 @@ def score_loader(dataset: XrayDataset, part: str, data: Data, trainer: L.Trainer
 
 
 def n_batches_used(n_batches: int, name: str, part: str, trainer: L.Trainer | None) -> int:
-    """The number of batches that Lightning uses of a loader.
-
-    Args:
-        n_batches: of the loader.
-        name: of the limit, e.g. ``limit_train_batches``.
-        part: what the loader is over, for error messages.
-        trainer: None for no limit.
+    """The number of batches that Lightning uses of a loader, up to a limit of the Trainer.
 
     Raises:
         ConfigError: none, because the limit is a smaller share than one batch.

@@ -7,45 +7,34 @@ same pages.
 """
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from covseg.data.build_once import built_once, progress_bar
+from covseg.data.build_once import built_once
 from covseg.data.image import Pixels, decode, decode_mask
 from covseg.data.index import Index, Row
 from covseg.data.source.locate import Source, fingerprint
+from covseg.data.threads import mapped
 from covseg.errors import DataError
 
 _VERSION = 1  # of the store's own format: part of its key
 _ARRAYS = ("images", "infection", "lung")
-_BLOCK = 256  # rows in memory at a time
-_THREADS = 4  # inflating a PNG releases the interpreter's lock
 
 
 @dataclass(frozen=True)
 class Store:
-    """An index with the pixels of its rows.
-
-    Attributes:
-        index: the rows.
-        fingerprint: of the content, the same for an archive and its unpacked folder.
-        images: uint8 [n_rows, height, width].
-        masks: ``infection`` and ``lung``, uint8 {0, 1} [n_rows, height, width]; all zero where a
-            row has no such mask on disk.
-        home: the folder that is mapped; None for arrays in memory.
-    """
+    """An index with the pixels of its rows."""
 
     index: Index
-    fingerprint: str
-    images: Pixels
-    masks: dict[str, Pixels]
-    home: Path | None = None
+    fingerprint: str  # of the content, the same for an archive and its unpacked folder
+    images: Pixels  # uint8 [n_rows, height, width]
+    masks: dict[str, Pixels]  # infection and lung, {0, 1} like images; zero without a file
+    home: Path | None = None  # the folder that is mapped; None for arrays in memory
 
     def facts(self) -> dict[str, Any]:
         """Fingerprint, tree, and images by split and class, for ``provenance.json``."""
@@ -77,8 +66,6 @@ def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
 def _map(index: Index, key: str, home: Path) -> Store:
     try:
         arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-    except FileNotFoundError as error:
-        raise _damaged(home, f"{Path(error.filename).name} is missing") from error
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(home, error) from error
     images = arrays.pop("images")
@@ -95,16 +82,17 @@ def _damaged(home: Path, reason: object) -> DataError:
 
 
 def _fill(folder: Path, source: Source, index: Index) -> None:
-    shape = (len(index.rows), *_decode(source, index.rows[0].image).shape)
+    first = index.rows[0].image
+    shape = (len(index.rows), *decode(source.read(first), f"{source.path}: {first}").shape)
     # plain writes, not a writable map, which ends the process with SIGBUS on a full disk
     with ExitStack() as stack:
-        advance = stack.enter_context(progress_bar("decoding", len(index.rows)))
+        rows = mapped(partial(_decode_row, source, shape[1:]), index.rows, "decoding", threads=4)
+        stack.enter_context(closing(rows))
         files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _ARRAYS}
         for file in files.values():
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-        for planes in _decode_all(source, index, shape[1:]):
-            advance()
+        for planes in rows:
             for name, file in files.items():
                 if name in planes:
                     file.write(planes[name].tobytes())
@@ -116,37 +104,14 @@ def _fill(folder: Path, source: Source, index: Index) -> None:
             os.fsync(file.fileno())  # before the folder is renamed: power can fail in between
 
 
-def _decode_all(
-    source: Source, index: Index, shape: tuple[int, ...]
-) -> Iterator[dict[str, Pixels]]:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(index.rows), _BLOCK):  # bounded if the disk is slow
-            block = index.rows[start : start + _BLOCK]
-            yield from pool.map(lambda row: _decode_row(source, row, shape), block)
-
-
-def _decode_row(source: Source, row: Row, shape: tuple[int, ...]) -> dict[str, Pixels]:
-    image = _decode(source, row.image)
-    _check_size(source, row.image, image, shape, "the first image")
-    planes = {"images": image}
-    for target in ("infection", "lung"):
-        if path := row.mask(target):
-            planes[target] = decode_mask(source.read(path), f"{source.path}: {path}")
-            _check_size(source, path, planes[target], shape, "its image")
+def _decode_row(source: Source, shape: tuple[int, ...], row: Row) -> dict[str, Pixels]:
+    planes = {}
+    for kind, path in row.files.items():
+        where, read = f"{source.path}: {path}", decode if kind == "image" else decode_mask
+        pixels = read(source.read(path), where)
+        if pixels.shape != shape:
+            size, expected = (f"{width}x{height}" for height, width in (pixels.shape, shape))
+            cause = f"has {size} pixels, and the first image has {expected}"
+            raise DataError(where, cause, "resize all images and masks to one size")
+        planes["images" if kind == "image" else kind] = pixels
     return planes
-
-
-def _decode(source: Source, path: str) -> Pixels:
-    return decode(source.read(path), f"{source.path}: {path}")
-
-
-def _check_size(
-    source: Source, path: str, pixels: Pixels, shape: tuple[int, ...], which: str
-) -> None:
-    if pixels.shape != shape:
-        (height, width), (expected_height, expected_width) = pixels.shape, shape
-        raise DataError(
-            f"{source.path}: {path}",
-            f"has {width}x{height} pixels, and {which} has {expected_width}x{expected_height}",
-            "resize all images and masks of the dataset to one size",
-        )

@@ -45,16 +45,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def put_weights(network: nn.Module, stored: dict[str, Any], path: Path) -> None:
-    """Load the weights of a checkpoint that was already read into a network.
-
-    Args:
-        network: of the same architecture.
-        stored: content of the file.
-        path: of the file, for error messages.
-
-    Raises:
-        RunError: as ``load_weights``.
-    """
+    """As ``load_weights``, for a checkpoint that was already read from ``path``."""
     weights, expected = _weights_in(path, stored), network.state_dict()
     # before any value is read: a damaged file can declare a shape that no memory holds
     if difference := _difference(expected, weights):
@@ -110,24 +101,18 @@ def _weights_in(path: Path, stored: dict[str, Any]) -> dict[str, torch.Tensor]:
 def _check_archive(path: Path) -> None:
     """Refuse a file that is no checkpoint, is damaged, or unpacks to more than its size."""
     try:
-        size = path.stat().st_size
-        if size == 0:
-            raise RunError(path, "is empty", _COPY_AGAIN)
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(part.file_size for part in archive.infolist())
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+                raise RunError(path, "unpacks to more than its size", "name a checkpoint of covseg")
             # torch does not verify checksums: a flipped bit would change a weight
-            damaged = archive.testzip() if unpacked <= size else None
-    except OSError as error:
-        raise RunError(path, f"cannot be read ({error.strerror})", _COPY_AGAIN) from error
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
     except (
-        *(zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError),
+        *(zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError),
         *(struct.error, zlib.error, lzma.LZMAError),
     ) as error:
-        raise RunError(path, "is not a checkpoint, or is incomplete", _COPY_AGAIN) from error
-    if unpacked > size:
-        raise RunError(path, "unpacks to more than its size", "name a checkpoint of covseg")
-    if damaged is not None:
-        raise RunError(path, f"is damaged (wrong checksum of {damaged})", _COPY_AGAIN)
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(path, f"is not a complete checkpoint ({reason})", _COPY_AGAIN) from error
 
 
 def _difference(expected: dict[str, torch.Tensor], stored: dict[str, torch.Tensor]) -> str:

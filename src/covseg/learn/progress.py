@@ -11,29 +11,17 @@ KEY = "covseg"  # of the checkpoint's dict
 
 @dataclass(frozen=True)
 class Progress:
-    """A position between two optimizer steps.
+    """A position between two optimizer steps."""
 
-    Attributes:
-        epoch: completed epochs, including validation and schedules.
-        batch: batches done in the next epoch, per process.
-        step: optimizer steps in total.
-        batches: batches in total, per process.
-        stop: whether a callback ended training.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    batches: int = 0
-    stop: bool = False
+    epoch: int = 0  # completed epochs, including validation and schedules
+    batch: int = 0  # batches done in the next epoch, per process
+    step: int = 0  # optimizer steps in total
+    batches: int = 0  # batches in total, per process
+    stop: bool = False  # whether a callback ended training
 
 
 def progress_of(checkpoint: dict[str, Any], path: Path) -> Progress:
-    """The progress stored in a checkpoint.
-
-    Args:
-        checkpoint: content of the file.
-        path: of the file, for the error message.
+    """The progress stored in the checkpoint of a file.
 
     Raises:
         RunError: there is none, or its fields are not those of ``Progress``.
@@ -49,11 +37,7 @@ def progress_of(checkpoint: dict[str, Any], path: Path) -> Progress:
 
 
 class TrainingPaused(BaseException):
-    """Training was asked to stop; its progress is saved, and ``resume`` continues from there.
-
-    Args:
-        progress: as saved.
-    """
+    """Training was asked to stop; its progress is saved, and ``resume`` continues from there."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(progress)

@@ -138,12 +138,7 @@ class SaveProgress(Checkpoint):
 
 
 class SaveBest(ModelCheckpoint):
-    """Saves ``best.ckpt`` after every validation with a better score than all before.
-
-    Args:
-        folder: folder of the checkpoint.
-        monitor: name of the logged score; lower is better.
-    """
+    """Saves ``best.ckpt`` after every validation with a lower ``monitor`` than all before."""
 
     def __init__(self, folder: Path, monitor: str) -> None:
         super().__init__(

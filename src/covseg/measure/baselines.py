@@ -28,25 +28,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BaselineStatistics:
-    """Statistics of the fitting data that the baselines predict from.
+    """Statistics of the fitting data that the baselines predict from."""
 
-    Attributes:
-        share: infected share of all pixels, float64 [targets].
-        mean_mask: mean of the positive masks, float32 [targets, height, width].
-        threshold: of the mean mask, with the best ``dice_positive`` on the fitting data, float32
-            [targets].
-    """
-
-    share: npt.NDArray[np.float64]
-    mean_mask: Floats
-    threshold: Floats
+    share: npt.NDArray[np.float64]  # infected share of all pixels, [targets]
+    mean_mask: Floats  # mean of the positive masks, [targets, height, width]
+    threshold: Floats  # of the mean mask, with the best dice_positive, [targets]
 
     def save(self, path: Path) -> None:
         """Write to a ``.npz`` file."""
         file = io.BytesIO()
-        np.savez_compressed(
-            file, share=self.share, mean_mask=self.mean_mask, threshold=self.threshold
-        )
+        np.savez_compressed(file, **vars(self))
         write_whole(path, file.getvalue())
 
     @classmethod

@@ -1,7 +1,5 @@
 """Records: the counts of each image, and the file from which every score can be recomputed."""
 
-import csv
-import io
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,33 +7,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from covseg.csv_files import read_csv, write_csv
 from covseg.data.index import Key, Row
 from covseg.errors import RunError, TrainingError
-from covseg.files import write_whole
 from covseg.measure.counts import FIELDS, Counts, Numbers
 
 Names = npt.NDArray[np.str_]
 LABELS = ("name", "split", "patient_class", "target")
-_WHOLE = FIELDS[:5]  # the rest are sums of errors
+_N_WHOLE = 5  # the first fields are pixels, the rest sums of errors
+_AGAIN = "copy the whole run folder again"
 
 
 @dataclass(frozen=True)
 class Records:
-    """One record per image and target, sorted by split, class, name, then target.
+    """One record per image and target, sorted by split, class, name, then target; [n] each."""
 
-    Attributes:
-        name: name of the file, [n].
-        split: [n].
-        patient_class: [n].
-        target: [n].
-        values: float64 [n, len(FIELDS)].
-    """
-
-    name: Names
+    name: Names  # of the file
     split: Names
     patient_class: Names
     target: Names
-    values: Numbers
+    values: Numbers  # float64 [n, len(FIELDS)]
 
     @classmethod
     def of(cls, gathered: Numbers, rows: Sequence[Row], targets: Sequence[str]) -> "Records":
@@ -62,14 +53,9 @@ class Records:
             )
             for target, values in zip(targets, image, strict=True)
         ]
-        split, patient_class, name, target, values = zip(*sorted(entries), strict=True)
-        return cls(
-            np.array(name),
-            np.array(split),
-            np.array(patient_class),
-            np.array(target),
-            np.array(values, np.float64),
-        )
+        columns = map(np.array, zip(*sorted(entries), strict=True))
+        split, patient_class, name, target, values = columns
+        return cls(name, split, patient_class, target, values)
 
     @classmethod
     def joined(cls, parts: Sequence["Records"]) -> "Records":
@@ -99,14 +85,12 @@ class Records:
 
     def write(self, path: Path) -> None:
         """Write ``per_image.csv``: pixels as integers, errors with all digits."""
-        table = io.StringIO(newline="")
-        writer = csv.writer(table)
-        writer.writerow([*LABELS, *FIELDS])
         labels = zip(self.name, self.split, self.patient_class, self.target, strict=True)
-        for label, values in zip(labels, self.values, strict=True):
-            whole = [int(v) for v in values[: len(_WHOLE)]]
-            writer.writerow([*label, *whole, *(repr(float(v)) for v in values[len(_WHOLE) :])])
-        write_whole(path, table.getvalue())
+        rows = (
+            [*label, *map(int, values[:_N_WHOLE]), *values[_N_WHOLE:]]
+            for label, values in zip(labels, self.values.tolist(), strict=True)
+        )
+        write_csv(path, (*LABELS, *FIELDS), rows)
 
     @classmethod
     def read(cls, path: Path) -> "Records":
@@ -115,18 +99,12 @@ class Records:
         Raises:
             RunError: the file is missing or damaged.
         """
+        rows = read_csv(path, (*LABELS, *FIELDS), _AGAIN)
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                table = csv.DictReader(file)
-                lines = list(table)
-            if table.fieldnames != [*LABELS, *FIELDS]:
-                raise ValueError("unexpected columns")
-            labels = [np.array([line[name] for line in lines]) for name in LABELS]
-            values = np.array([[float(line[field]) for field in FIELDS] for line in lines])
-        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RunError(
-                path, f"cannot be read ({reason})", "copy the run folder again, as a whole"
-            ) from error
-        name, split, patient_class, target = labels
+            values = np.array([row[len(LABELS) :] for row in rows], np.float64)
+            if not rows:
+                raise ValueError("no rows")
+        except ValueError as error:
+            raise RunError(path, f"cannot be read ({error})", _AGAIN) from error
+        name, split, patient_class, target = np.array([row[: len(LABELS)] for row in rows]).T
         return cls(name, split, patient_class, target, values)

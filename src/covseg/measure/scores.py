@@ -18,22 +18,13 @@ OBJECTIVE = "rmse_per_image"  # minimised, on Val
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a set of images, with values in [0, 1].
+    """A score of a set of images, with values in [0, 1]."""
 
-    Attributes:
-        meaning: definition in one line.
-        numerator: counts -> one number per image, float64 [n].
-        denominator: counts -> one number per image, float64 [n].
-        root: whether the score is the square root of the ratio.
-        rate: whether it is a share of images; its interval is then Wilson's.
-        low_is_good: whether lower is better.
-    """
-
-    meaning: str
-    numerator: Callable[[Counts], Numbers]
+    meaning: str  # definition in one line
+    numerator: Callable[[Counts], Numbers]  # one number per image, float64 [n]
     denominator: Callable[[Counts], Numbers]
-    root: bool = False
-    rate: bool = False
+    root: bool = False  # whether the score is the square root of the ratio
+    rate: bool = False  # whether it is a share of images; its interval is then Wilson's
     low_is_good: bool = False
 
     def __call__(self, counts: Counts) -> float | None:

@@ -21,15 +21,10 @@ Features = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Shortcut:
-    """The cross-validated predictions of the classifier.
-
-    Attributes:
-        classes: names of the k classes.
-        confusion: images by class (row) and predicted class (column), int64 [k, k].
-    """
+    """The cross-validated predictions of the classifier for k classes."""
 
     classes: tuple[str, ...]
-    confusion: npt.NDArray[np.int64]
+    confusion: npt.NDArray[np.int64]  # images by class and predicted class, [k, k]
 
     @property
     def n_images(self) -> int:

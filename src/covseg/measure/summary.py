@@ -32,7 +32,7 @@ def summarise(
     Args:
         records: of the reported images, with one or several targets.
         baselines: records of the same images, by baseline.
-        threshold: used for the records.
+        threshold: of the records.
         detection_min_pixels: minimum of predicted pixels for an image to be called infected.
         objective: ``rmse_per_image`` on Val; None if nothing is chosen on Val.
         families: a number for each image, equal for copies; None if copies are not known.

@@ -1,7 +1,5 @@
 """Callbacks that write tables and pictures during training."""
 
-import csv
-import io
 import logging
 import math
 import time
@@ -14,8 +12,8 @@ import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from pydantic import PositiveInt
 
+from covseg.csv_files import write_csv
 from covseg.data.dataset import to_network
-from covseg.files import write_whole
 from covseg.learn.module import SegmentationModule
 from covseg.report.pictures import log_picture, panels, save, stack
 
@@ -23,11 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class EpochTable(L.Callback):
-    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch.
-
-    Args:
-        path: path of the file.
-    """
+    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,11 +79,8 @@ class EpochTable(L.Callback):
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, columns)
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_whole(self._path, table.getvalue())
+        rows = ([row.get(column, "") for column in columns] for row in self._rows)
+        write_csv(self._path, columns, rows)
 
 
 class ProgressBar(RichProgressBar):
@@ -151,7 +142,7 @@ def draw_rows(
     threshold: float,
     captions: dict[int, str],
 ) -> Any:
-    """Draw the panels of the first target of some images.
+    """Draw the panels of the first target of some images, RGB uint8 [height, width, 3].
 
     Args:
         module: its Trainer's device and precision are used, as for the scores.
@@ -159,9 +150,6 @@ def draw_rows(
         rows: of the index, one row of panels each.
         threshold: prediction = probability > threshold.
         captions: by row; the default is the name of the image.
-
-    Returns:
-        RGB uint8 [height, width, 3].
     """
     was_training = module.training
     module.eval()

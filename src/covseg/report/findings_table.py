@@ -61,9 +61,7 @@ def _count(n_images: int, published: int) -> str:
 
 
 def _kinds(findings: Sequence[Finding]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("finding", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
+    table = _table("finding", "")
     table.add_column("meaning", ratio=1)
     n_of_kind = Counter(finding.kind for finding in findings)
     for kind in KINDS:

@@ -5,15 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Meaning:
-    """The meaning of a kind of finding.
+    """The meaning of a kind of finding."""
 
-    Attributes:
-        what: definition, short enough for a table.
-        why: why it matters for training and testing, in complete sentences.
-    """
-
-    what: str
-    why: str
+    what: str  # definition, short enough for a table
+    why: str  # why it matters for training and testing, in complete sentences
 
 
 _COPY = (

@@ -8,11 +8,12 @@ import pytest
 
 from changes import Image, compress, crop, mirror, tone, turn
 from covseg.data.audit.alignment import aligned
-from covseg.data.audit.duplicates import NEAR, Pair, duplicates
+from covseg.data.audit.duplicates import NEAR, Pair, disagreements, duplicates
 from covseg.data.audit.hog import hog, mirrored
 from covseg.data.copies import families
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.data.phantom.drawing import draw
+from covseg.data.store import Store
 
 N_STRANGERS = 40
 
@@ -51,7 +52,7 @@ def test_the_nearest_others_fit_and_are_no_copies(strangers):
     images = np.stack([*strangers, tone(strangers[0], np.random.default_rng(0))])
     found = duplicates(images)
     assert 0 < len(found.nearest) <= 6
-    assert [pair.rows for pair in found.pairs] == [(0, len(strangers))]
+    assert [(pair.first, pair.second) for pair in found.pairs] == [(0, len(strangers))]
     likeness = [other.likeness for other in found.nearest]
     assert likeness == sorted(likeness, reverse=True)
     assert max(likeness) < 1
@@ -64,7 +65,7 @@ def test_the_nearest_others_fit_and_are_no_copies(strangers):
 def test_the_same_pixels_are_an_exact_copy(strangers):
     found = duplicates(np.stack([*strangers[:3], strangers[1], strangers[1]])).pairs
     assert found == [Pair(a, b, "exact", False, 1.0) for a, b in ((1, 3), (1, 4), (3, 4))]
-    assert families(pair.rows for pair in found) == [[1, 3, 4]]
+    assert families((pair.first, pair.second) for pair in found) == [[1, 3, 4]]
 
 
 @pytest.mark.parametrize("n_images", [1, 2, 3])
@@ -113,3 +114,17 @@ def test_a_shift_is_undone(strangers):
     assert fit.correlation > 0.995
     assert fit.detail > 0.9
     assert aligned(strangers[0], strangers[1]).detail < 0.6
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_masks_of_copies_are_compared(store: Store, mirrored: bool) -> None:
+    first, second = store.index.of_split("Train")[:2]  # any two: the pair says that they are copies
+    [finding] = disagreements([Pair(first, second, "near", mirrored, 0.98)], store)
+    one, other = (store.masks["infection"][row] > 0 for row in (first, second))
+    other = other[:, ::-1] if mirrored else other
+    assert (finding.a, finding.b) == tuple(store.index.rows[row].key for row in (first, second))
+    assert finding.value == pytest.approx(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def test_masks_of_aligned_copies_do_not_lie_over_each_other(store: Store) -> None:
+    assert list(disagreements([Pair(0, 1, "aligned", False, 0.98)], store)) == []

@@ -122,7 +122,7 @@ def test_a_name_that_breaks_its_pattern_is_found(dataset, tmp_path):
 def test_nothing_that_can_be_used_is_refused(dataset, tmp_path):
     for path in dataset.rglob("images/*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="is an empty file"):
+    with pytest.raises(DataError, match="is not a PNG image"):
         found(dataset, tmp_path)
 
 

@@ -102,11 +102,6 @@ def test_the_size_changes_the_resolution_and_not_the_patient():
         assert 2 * np.sum(shrunk & other) / (shrunk.sum() + other.sum()) > 0.9
 
 
-def test_an_unknown_class_is_refused():
-    with pytest.raises(ValueError, match="Non-COVID"):
-        draw((1,), "covid")
-
-
 # --- many phantoms
 
 

@@ -40,13 +40,13 @@ def test_a_cut_archive_is_not_a_whole_one(share, phantom_zip, tmp_path):
     path = tmp_path / "cut.zip"
     path.write_bytes(whole[: int(share * len(whole))])
     sentence = refusal(path)
-    assert sentence.startswith(f"{path} is not a whole zip archive")
-    assert sentence.endswith("download it again.")
+    assert sentence.startswith(f"{path} cannot be read as a zip archive")
+    assert "downloaded again" in sentence
 
 
 def test_a_file_that_is_no_archive_is_refused(phantom, tmp_path):
     sentence = refusal(shutil.copy(next(phantom.rglob("*.png")), tmp_path / "picture.png"))
-    assert "is neither a zip archive nor a folder" in sentence
+    assert "cannot be read as a zip archive" in sentence
 
 
 def test_one_corrupt_entry_in_the_middle_is_named_when_it_is_read(phantom_zip, tmp_path):
@@ -88,15 +88,15 @@ def test_a_wrong_byte_anywhere_is_never_taken_for_pixels(data, tmp_path_factory)
 
 
 @pytest.mark.parametrize(
-    ("place", "byte"),
-    [(6, 255), (46, 0)],
+    ("place", "byte", "words"),
+    [(6, 255, "cannot be read as a zip archive"), (46, 0, "has an entry without a name")],
     ids=["version of the format", "name that begins with NUL"],
 )
-def test_a_damaged_directory_of_an_archive_is_refused(place, byte, archive):
+def test_a_damaged_directory_of_an_archive_is_refused(place, byte, words, archive):
     content = bytearray(archive.read_bytes())
     content[content.rindex(b"PK\1\2") + place] = byte
     archive.write_bytes(content)
-    assert "is not a whole zip archive" in refusal(archive)
+    assert words in refusal(archive)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_picture_twice_is_refused_and_another_file_twice_is_not(archive):
     name = locate(archive).names()[0]
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr(name, b"other pixels")
-    assert f"{name} is in the archive 2 times" in refusal(archive)
+    assert f"{name} is in the archive more than once" in refusal(archive)
 
 
 def test_separators_of_windows_are_read_as_any_other(archive):

@@ -131,7 +131,7 @@ def test_a_name_that_no_system_allows_is_refused(name, tmp_path):
 def test_of_damaged_archives_alone_the_first_is_named(phantom_zip, tmp_path):
     for name in ("b.zip", "a.zip"):
         (tmp_path / name).write_bytes(phantom_zip.read_bytes()[:-40])
-    assert refusal(tmp_path).startswith(f"{tmp_path / 'a.zip'} is not a whole zip archive")
+    assert refusal(tmp_path).startswith(f"{tmp_path / 'a.zip'} cannot be read as a zip archive")
 
 
 # --- the fingerprint

@@ -7,7 +7,7 @@ import pytest
 
 from covseg.data.audit.statistics import NAMES
 from covseg.data.layout import PUBLISHED_LUNG
-from covseg.report.exploration.tables import write_csv, write_tables
+from covseg.report.exploration.tables import write_tables
 
 
 @pytest.fixture
@@ -57,9 +57,3 @@ def test_shortcuts_agree_with_their_confusion(tables):
 def test_every_kind_is_counted(tables):
     _, read = tables
     assert {line["findings"] for line in read["findings_by_kind"]} == {"1"}
-
-
-def test_names_with_commas_and_quotes_come_back(tmp_path):
-    write_csv(tmp_path / "x.csv", ("a", "b", "c"), [('",\n', math.nan, 1 / 3)])
-    with (tmp_path / "x.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [["a", "b", "c"], ['",\n', "", "0.333333"]]

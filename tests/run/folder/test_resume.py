@@ -212,7 +212,7 @@ def test_a_checkpoint_that_was_torn_is_not_trusted(run, verb):
     last.write_bytes(last.read_bytes()[:-100])
     done = verb("train", "resume=run")
     assert done.code == 1
-    assert "last.ckpt is not a checkpoint, or is incomplete" in done.err
+    assert "last.ckpt is not a complete checkpoint" in done.err
 
 
 def test_other_data_is_refused(verb, tmp_path):

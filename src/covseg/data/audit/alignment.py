@@ -23,27 +23,14 @@ _STRETCH = 1.25  # more is not a crop of the same image
 
 
 class Fit(NamedTuple):
-    """How well an image fits another one, each from -1 to 1.
+    """How well an image fits another one, each from -1 to 1."""
 
-    Attributes:
-        correlation: Pearson's at 64 pixels per side, where they overlap: bodies of one posture fit.
-        detail: the same of what is finer than a rib, at 128 pixels: only one radiograph fits.
-    """
-
-    correlation: float
-    detail: float
+    correlation: float  # Pearson's at 64 pixels per side: bodies of one posture fit
+    detail: float  # of what is finer than a rib, at 128 pixels: only one radiograph fits
 
 
 def aligned(image: Pixels, other: Pixels) -> Fit:
-    """Register the second image to the first by an affine transform.
-
-    Args:
-        image: uint8 [height, width].
-        other: uint8 of any size.
-
-    Returns:
-        how well they fit after that; zeros if they do not fit at all.
-    """
+    """How well two images fit after an affine transform of the second; zeros if not at all."""
     warp = _registered(image, other, np.eye(2, 3, dtype=np.float32), _COARSE, blur=9)
     if warp is None or _fit(image, other, warp, _COARSE).correlation < _WORTH_A_LOOK:
         return Fit(0.0, 0.0)

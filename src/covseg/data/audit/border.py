@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.audit.map_rows import map_rows
 from covseg.data.image import Pixels
 from covseg.data.store import Store
+from covseg.data.threads import mapped
 
 CELLS, DEEP = 16, 2  # cells per side of the image; depth of the frame in cells
 _FRAME = np.ones((CELLS, CELLS), bool)
@@ -27,7 +27,8 @@ def borders(store: Store) -> Floats:
     def frame(row: int) -> Floats:
         return _frame(np.asarray(store.images[row]), np.asarray(store.masks["lung"][row]))
 
-    return np.stack(map_rows(store, frame, "blanking the lungs"))
+    rows = range(len(store.index.rows))
+    return np.stack(list(mapped(frame, rows, "blanking the lungs")))
 
 
 def _frame(image: Pixels, lung: Pixels) -> Floats:

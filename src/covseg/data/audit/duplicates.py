@@ -4,8 +4,7 @@ A network that was fitted on one copy has seen the other: across splits that is 
 has no patient identifiers; near duplicates are used instead.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import nlargest
@@ -15,9 +14,12 @@ import cv2
 import numpy as np
 
 from covseg.data.audit.alignment import Fit, aligned
-from covseg.data.audit.hog import Floats, hog, mirrored
-from covseg.data.build_once import progress_bar
+from covseg.data.audit.hog import Floats, hog, mirrored, unit
+from covseg.data.findings import Finding
 from covseg.data.image import Pixels
+from covseg.data.index import Row
+from covseg.data.store import Store
+from covseg.data.threads import mapped
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
 _CANDIDATE = 0.93  # from which they may be, and are aligned
@@ -26,62 +28,35 @@ _THUMBNAIL = 64  # pixels per side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
 _NEAREST = 6  # pairs that are not copies, for the page
 _BLOCK = 512  # rows of the matrix of all pairs in memory at a time
-_THREADS = 2  # OpenCV works without the interpreter's lock
 
 
 @dataclass(frozen=True, order=True)
 class Pair:
-    """Two copies of a radiograph.
+    """Two copies of a radiograph."""
 
-    Attributes:
-        first: number of a row.
-        second: of a later one.
-        kind: every pixel the same; correlated as they are; correlated once they are aligned.
-        mirrored: whether left and right are swapped.
-        correlation: Pearson's, of the images at 64 pixels per side.
-    """
-
-    first: int
-    second: int
-    kind: Literal["exact", "near", "aligned"]
+    first: int  # number of a row
+    second: int  # of a later one
+    kind: Literal["exact", "near", "aligned"]  # equal; correlated; correlated after an alignment
     mirrored: bool
-    correlation: float
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """Both numbers."""
-        return self.first, self.second
+    correlation: float  # Pearson's, of the images at 64 pixels per side
 
 
 class Lookalike(NamedTuple):
-    """Two images that were aligned and are not copies.
+    """Two images that were aligned and are not copies."""
 
-    Attributes:
-        likeness: the lesser of the two scores of a copy, each by its threshold; below 1.
-        first: number of a row.
-        second: of a later one.
-        mirrored: whether left and right are swapped.
-        fit: how well one fits the other.
-    """
-
-    likeness: float
-    first: int
-    second: int
+    likeness: float  # the lesser of the two scores of a copy, each by its threshold; below 1
+    first: int  # number of a row
+    second: int  # of a later one
     mirrored: bool
     fit: Fit
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """All pairs of images, compared.
+    """All pairs of images, compared."""
 
-    Attributes:
-        pairs: of copies, sorted.
-        nearest: the few others with the highest likeness, the highest first.
-    """
-
-    pairs: list[Pair]
-    nearest: list[Lookalike]
+    pairs: list[Pair]  # of copies, sorted
+    nearest: list[Lookalike]  # the few others with the highest likeness, the highest first
 
 
 def duplicates(images: Pixels) -> Duplicates:
@@ -112,6 +87,36 @@ def duplicates(images: Pixels) -> Duplicates:
     return Duplicates(sorted(copies.values()), nlargest(_NEAREST, rest))
 
 
+def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
+    """A finding for each pair of copies."""
+    return [
+        Finding(
+            f"{pair.kind}_duplicate{'_mirrored' if pair.mirrored else ''}",
+            rows[pair.first].key,
+            rows[pair.second].key,
+            pair.correlation,
+        )
+        for pair in pairs
+    ]
+
+
+def disagreements(pairs: Sequence[Pair], store: Store) -> Iterator[Finding]:
+    """Pairs of copies whose infection masks differ, with the Dice of the two masks.
+
+    Aligned pairs are left out: their masks are not aligned.
+    """
+    rows, masks = store.index.rows, store.masks["infection"]
+    for pair in pairs:
+        if pair.kind == "aligned":
+            continue
+        one, other = masks[pair.first], masks[pair.second]
+        other = other[:, ::-1] if pair.mirrored else other
+        total = int(one.sum()) + int(other.sum())
+        if not np.array_equal(one, other):
+            dice = 2 * int((one & other).sum()) / total
+            yield Finding("masks_disagree", rows[pair.first].key, rows[pair.second].key, dice)
+
+
 def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
     """Pairs, directly or mirrored, with their correlation; 0 for those with similar gradients."""
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
@@ -134,24 +139,13 @@ def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 def _thumbnail(image: Pixels) -> Floats:
     """A vector whose dot product is a correlation; zero for an image of one grey value."""
     small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-    values = small.astype(np.float32).ravel()
-    values -= values.mean()
-    length = float(np.linalg.norm(values))
-    return values / length if length > 0 else values
+    values = small.astype(np.float32)
+    return unit(values - values.mean())
 
 
 def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
-    vectors = np.empty((len(images), len(describe(images[0]))), np.float32)
-    with (
-        ThreadPoolExecutor(_THREADS) as pool,
-        progress_bar("describing", len(images)) as advance,
-    ):
-        for start in range(0, len(images), _BLOCK):
-            block = images[start : start + _BLOCK]
-            for row, values in enumerate(pool.map(describe, block), start):
-                vectors[row] = values
-                advance()
-    return vectors
+    rows = range(len(images))
+    return np.stack(list(mapped(lambda row: describe(images[row]), rows, "describing")))
 
 
 def _as_it_is(vectors: Floats) -> Floats:
@@ -196,7 +190,4 @@ def _fits(
         other = images[b][:, ::-1] if swapped else images[b]
         return aligned(images[a], np.ascontiguousarray(other))
 
-    with ThreadPoolExecutor(_THREADS) as pool, progress_bar("aligning", len(pairs)) as advance:
-        for pair, fit_of_pair in zip(pairs, pool.map(fit, pairs), strict=True):
-            yield pair, fit_of_pair
-            advance()
+    return zip(pairs, mapped(fit, pairs, "aligning"), strict=True)

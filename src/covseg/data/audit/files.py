@@ -5,7 +5,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from covseg.data.index import Files, Index, Key, Row, read_files, rows_of
 from covseg.data.layout import FOLDERS
 from covseg.data.source.locate import Source
 from covseg.data.store import Store, open_store
+from covseg.data.threads import mapped
 from covseg.errors import DataError
 
 _NAMES = {  # the convention of the dataset's authors
@@ -25,21 +25,15 @@ _NAMES = {  # the convention of the dataset's authors
     "Non-COVID": re.compile(r"non_COVID \(\d+\)\.png"),
     "Normal": re.compile(r"Normal \(\d+\)\.png"),
 }
-_THREADS = 4
 _BLOCK = 256  # rows whose masks are in memory at a time
 
 
 @dataclass(frozen=True)
 class Audit:
-    """A dataset with its faults.
+    """A dataset with its faults."""
 
-    Attributes:
-        store: the usable images with their masks.
-        findings: about single images, in the order of the index.
-    """
-
-    store: Store
-    findings: list[Finding]
+    store: Store  # the usable images with their masks
+    findings: list[Finding]  # about single images, in the order of the index
 
 
 def audit(source: Source, cache_dir: str | Path) -> Audit:
@@ -99,8 +93,9 @@ def _missing(files: Mapping[Key, Files]) -> list[Finding]:
 def _damaged(source: Source, files: Mapping[Key, Files]) -> Iterator[Finding]:
     """Every file that cannot be decoded, or is not of the size that most images have."""
     every_file = [(key, kind, path) for key in sorted(files) for kind, path in files[key].items()]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        results = list(pool.map(lambda file: _check(source, *file[1:]), every_file))
+    results = list(
+        mapped(lambda file: _check(source, *file[1:]), every_file, "checking", threads=4)
+    )
     sizes = Counter(result for result in results if isinstance(result, tuple))
     usual = max(sizes, key=lambda size: sizes[size]) if sizes else None
     for (key, kind, _), result in zip(every_file, results, strict=True):

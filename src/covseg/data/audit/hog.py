@@ -40,7 +40,7 @@ def hog(image: Pixels) -> Floats:
     bins = votes.reshape(_BINS, _CELLS, _CELLS).astype(np.float32)
     nearby = cv2.blur(np.square(bins).sum(0), (3, 3))
     bins /= np.sqrt(nearby) + 1e-3  # contrast and exposure drop out
-    return _unit(bins - bins.mean((1, 2), keepdims=True))
+    return unit(bins - bins.mean((1, 2), keepdims=True))
 
 
 def mirrored(descriptions: Floats) -> Floats:
@@ -51,6 +51,7 @@ def mirrored(descriptions: Floats) -> Floats:
     return np.ascontiguousarray(swapped.reshape(descriptions.shape))
 
 
-def _unit(values: Floats) -> Floats:
+def unit(values: Floats) -> Floats:
+    """The values as a vector of length 1, unless all are zero."""
     length = float(np.linalg.norm(values))
     return (values / length if length > 0 else values).ravel()

@@ -17,17 +17,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MeanMask:
-    """The mean over the positive images of a split.
+    """The mean over the positive images of a split."""
 
-    Attributes:
-        n_images: positive images, at least 1.
-        infection: share of them that are infected there, float32 [height, width].
-        lung: share of those with a lung mask that have lung there; None if none has one.
-    """
-
-    n_images: int
-    infection: Floats
-    lung: Floats | None
+    n_images: int  # positive images, at least 1
+    infection: Floats  # share of them that are infected there, [height, width]
+    lung: Floats | None  # of those with a lung mask, None if there are none
 
 
 def mean_mask(store: Store, rows: Sequence[int]) -> MeanMask | None:

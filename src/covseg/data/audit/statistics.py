@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from covseg.data.audit.map_rows import map_rows
 from covseg.data.image import Pixels
 from covseg.data.store import Store
+from covseg.data.threads import mapped
 
 Numbers = npt.NDArray[np.float64]
 
@@ -55,14 +55,9 @@ _MARK = 60  # grey values that a mark stands out
 
 @dataclass(frozen=True)
 class Statistics:
-    """One row of numbers per image.
+    """One row of numbers per image, in the order of the index."""
 
-    Attributes:
-        values: float64 [n_images, len(NAMES)] in the order of the index; NaN where a number is
-            missing.
-    """
-
-    values: Numbers
+    values: Numbers  # [n_images, len(NAMES)], NaN where a number is missing
 
     def __getitem__(self, name: str) -> Numbers:
         """One of ``NAMES`` of every image, [n_images]."""
@@ -91,7 +86,8 @@ def statistics(store: Store) -> Statistics:
             *(share, n_infected / image.size, of_lung),
         ]
 
-    return Statistics(np.array(map_rows(store, describe, "measuring"), np.float64))
+    rows = range(len(store.index.rows))
+    return Statistics(np.array(list(mapped(describe, rows, "measuring")), np.float64))
 
 
 def _of_histogram(image: Pixels) -> list[float]:

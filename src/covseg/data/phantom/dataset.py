@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 
 from covseg.config.data import PhantomData, Split
-from covseg.data.build_once import built_once, progress_bar
+from covseg.data.build_once import built_once
 from covseg.data.layout import PATIENT_CLASSES, SPLITS, TREES
 from covseg.data.phantom.drawing import Grey, draw
+from covseg.data.threads import progress_bar
 
 _VERSION = 1  # of the drawings: part of the folder's name
 _STEMS = {"COVID-19": "covid_{}", "Non-COVID": "non_COVID ({})", "Normal": "Normal ({})"}

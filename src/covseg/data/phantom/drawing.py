@@ -19,8 +19,6 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import ArrayLike, NDArray
 
-from covseg.data.layout import PATIENT_CLASSES
-
 Grey = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
@@ -247,8 +245,6 @@ def _exposed(rng: Generator, film: _Film, shadow: Field) -> Grey:
 
 def draw(seed: Sequence[int], patient_class: str, size: int = 256) -> Phantom:
     """The phantom of `seed`, arrays [size, size]; the classes of one seed share their anatomy."""
-    if patient_class not in PATIENT_CLASSES:
-        raise ValueError(f"patient_class is one of {PATIENT_CLASSES}, not {patient_class!r}")
     rng, disease, exposure = default_rng(SeedSequence(seed)).spawn(3)
     film = _Film(rng, size)
     lung = _lungs(rng, film)

@@ -32,19 +32,16 @@ class FolderSource:
                 exist.
         """
         pictures: list[str] = []
-        ancestors = {str(self.path): {_identity(self.path)}}  # of each folder, itself included
         for top, folders, files in os.walk(self.path, onerror=_refuse, followlinks=True):
             folder = Path(top)
-            depth = len(folder.relative_to(self.path).parts)
-            above, entered = ancestors.pop(top), []
-            for name in sorted(folders):
-                identity = _identity(folder / name)
-                # a link to an ancestor would never end
-                if name.startswith(".") or depth >= _DEEPEST or identity in above:
-                    continue
-                ancestors[str(folder / name)] = above | {identity}
-                entered.append(name)
-            folders[:] = entered
+            # a link to a folder that it is in would never end
+            above = {parent.resolve() for parent in (folder, *folder.parents)}
+            deepest = len(folder.relative_to(self.path).parts) >= _DEEPEST
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not (deepest or name.startswith(".") or (folder / name).resolve() in above)
+            )
             relative = folder.relative_to(self._base).as_posix()
             paths = (name if relative == "." else f"{relative}/{name}" for name in files)
             pictures.extend(path for path in paths if is_picture(path))
@@ -68,25 +65,13 @@ class FolderSource:
     def _bytes(self, path: Path) -> bytes:
         try:
             status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError(path, "is not a file", _RESTORE)
-            if status.st_size > LARGEST:
-                size = f"{status.st_size / 2**20:,.0f} MiB"
-                cause = f"has {size}, and no image has more than {LARGEST // 2**20}"
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+                cause = f"is not a file of at most {LARGEST // 2**20} MiB"
                 raise DataError(path, cause, _RESTORE)
             return path.read_bytes()
         except OSError as error:
             _refuse_link(path)
             raise DataError(path, f"cannot be read ({error.strerror})", _RESTORE) from error
-
-
-def _identity(folder: Path) -> tuple[int, int] | str:
-    """The same value for a folder and a link to it."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return str(folder)
-    return status.st_dev, status.st_ino
 
 
 def _refuse(error: OSError) -> None:

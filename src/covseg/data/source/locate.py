@@ -105,8 +105,7 @@ def fingerprint(source: Source, index: Index) -> str:
     """SHA-256 of the content: the same for the archive and for the folder it was unpacked to."""
     digest = sha256(index.tree.encode())
     for row in index.rows:
-        for kind, path in (("image", row.image), ("infection", row.infection), ("lung", row.lung)):
-            if path is not None:
-                line = f"{row.split}/{row.patient_class}/{kind}/{row.name} {source.crc(path):08x}\n"
-                digest.update(line.encode())
+        for kind, path in row.files.items():
+            line = f"{row.split}/{row.patient_class}/{kind}/{row.name} {source.crc(path):08x}\n"
+            digest.update(line.encode())
     return digest.hexdigest()

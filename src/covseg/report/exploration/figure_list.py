@@ -28,19 +28,12 @@ _INFECTED = {
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure of the page.
+    """A figure of the page."""
 
-    Attributes:
-        section: ``distributions``, ``infection``, ``maps`` or ``shortcuts``.
-        name: name of its file, without suffix.
-        figure: the figure itself.
-        description: text for screen readers.
-    """
-
-    section: str
-    name: str
+    section: str  # distributions, infection, maps or shortcuts
+    name: str  # of its file, without suffix
     figure: Figure
-    description: str
+    description: str  # for screen readers
 
 
 def page_figures(result: Exploration) -> list[PageFigure]:

@@ -23,10 +23,7 @@ _PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]) -> Figure:
     """A line from the 5th to the 95th percentile, a bar from the 25th to the 75th, a median dot.
 
-    Args:
-        title: title of the figure.
-        unit: label of the axis; ``share`` is shown in per cent.
-        groups: by split and class; a missing group has no line.
+    ``unit`` labels the axis; ``share`` is shown in per cent. A missing group has no line.
     """
     figure, axes = _panel(title, _HEIGHT)
     labels: list[tuple[str, str, str]] = []  # text, colour, weight
@@ -53,12 +50,7 @@ def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]
 
 
 def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
-    """Histogram of a share over the images of each split.
-
-    Args:
-        title: title of the figure.
-        of_split: values in [0, 1], one per image of a split; at least one split has images.
-    """
+    """Histogram of a share in [0, 1] over the images of each split, of which one has images."""
     figure, axes = _panel(title, _HEIGHT)
     covid = CLASSES["COVID-19"]
     styles: dict[str, dict[str, Any]] = {
@@ -84,10 +76,7 @@ def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
 def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
     """Share of the positive images that are infected at a pixel, with an outline of the lungs.
 
-    Args:
-        title: title of the figure.
-        mask: of a split.
-        top: share with the brightest colour, the same for all splits.
+    ``top`` is the share with the brightest colour.
     """
     figure, axes = _panel(f"{title}, {mask.n_images:,} images", _WIDTH * 0.86)
     shown = axes.imshow(mask.infection, cmap="inferno", vmin=0, vmax=top, interpolation="bilinear")

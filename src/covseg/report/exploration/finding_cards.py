@@ -22,40 +22,24 @@ _MAX_LINES = 100  # per kind; findings.csv has all
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page.
-
-    Attributes:
-        url: ``src`` of the ``<img>``.
-        caption: names and numbers.
-        alt: text for screen readers.
-        leak: whether it shows a pair across splits.
-    """
+    """A picture of the page."""
 
     url: str
     caption: str
-    alt: str
-    leak: bool = False
+    alt: str  # for screen readers
+    leak: bool = False  # whether it shows a pair across splits
 
 
 @dataclass(frozen=True)
 class FindingCard:
-    """All findings of one kind.
-
-    Attributes:
-        kind: one of ``KINDS``.
-        meaning: of the kind.
-        n_findings: number of findings of the kind, at least 1.
-        n_leaks: number of those across splits.
-        pictures: of the most important findings, without images that cannot be read.
-        lines: descriptions of the first findings.
-    """
+    """All findings of one kind."""
 
     kind: str
     meaning: Meaning
     n_findings: int
-    n_leaks: int
-    pictures: list[Picture]
-    lines: list[str]
+    n_leaks: int  # findings across splits
+    pictures: list[Picture]  # of the most important findings with readable images
+    lines: list[str]  # descriptions of the first findings
 
     @property
     def of_pairs(self) -> bool:

@@ -1,30 +1,9 @@
-"""The key numbers and sentences at the top of the page."""
+"""The sentences at the top of the page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from covseg.report.exploration.result import Exploration
 from covseg.report.html.environment import percent
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A key number with what it counts."""
-
-    number: str
-    what: str
-    warns: bool = False
-
-
-def facts(result: Exploration) -> list[Fact]:
-    """The key numbers."""
-    n_leaks = sum(finding.is_leak for finding in result.copies)
-    return [
-        Fact(f"{len(result.store.index.rows):,}", "usable images"),
-        Fact(f"{len(result.findings):,}", "findings"),
-        Fact(f"{len(result.copies):,}", f"pairs of copies in {len(result.families):,} families"),
-        Fact(f"{n_leaks:,}", "pairs of copies across splits: leaks", warns=n_leaks > 0),
-    ]
 
 
 def headlines(result: Exploration) -> list[str]:

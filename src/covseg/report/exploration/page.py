@@ -11,7 +11,7 @@ from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.files import write_whole
 from covseg.report.exploration.figure_list import PageFigure, page_figures
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
-from covseg.report.exploration.headlines import facts, headlines
+from covseg.report.exploration.headlines import headlines
 from covseg.report.exploration.result import OF_BORDER, Exploration
 from covseg.report.html.environment import environment
 from covseg.report.html.figure_export import png, svg
@@ -20,21 +20,13 @@ from covseg.report.html.thumbnails import embedded
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the data and the page come from.
+    """Where the data and the page come from."""
 
-    Attributes:
-        made_up: whether the dataset is a phantom, which has no licence and no citation.
-        root: name of the archive or folder.
-        command: command that wrote the page.
-        version: version of covseg.
-        started: start of the command, UTC, in ISO format.
-    """
-
-    made_up: bool
-    root: str
-    command: str
-    version: str
-    started: str
+    made_up: bool  # a phantom has no licence and no citation
+    root: str  # name of the archive or folder
+    command: str  # that wrote the page
+    version: str  # of covseg
+    started: str  # UTC, in ISO format
 
 
 @dataclass(frozen=True)
@@ -64,23 +56,19 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
     template = environment("covseg.report.exploration").get_template("exploration.html")
     return template.render(
         origin=origin,
-        fingerprint=result.store.fingerprint,
+        result=result,
         size=result.store.images.shape[:0:-1],
-        facts=facts(result),
         headlines=headlines(result),
         splits=SPLITS,
         classes=PATIENT_CLASSES,
-        trees=result.trees,
         examples=examples(result),
         figures=_by_section(figures),
         has_lungs=any(row.lung for row in result.store.index.rows),
-        shortcuts=result.shortcuts,
         of_border=OF_BORDER,
-        n_findings=len(result.findings),
         cards=finding_cards(result.findings, result.store),
         lookalikes=lookalikes(result.nearest, result.store),
         pairs_between=_pairs_between(result),
-        seen_before={s: result.seen_before(s, _others(s)) for s in SPLITS},
+        seen_before={s: result.seen_before(s, {*SPLITS} - {s}) for s in SPLITS},
         n_of_split={s: len(result.store.index.of_split(s)) for s in SPLITS},
         global_statistics=GLOBAL,
         other_statistics=OTHERS,
@@ -118,7 +106,3 @@ def _pairs_between(result: Exploration) -> dict[str, dict[str, int]]:
         split: {other: n_pairs[frozenset({split, other})] for other in SPLITS[: number + 1]}
         for number, split in enumerate(SPLITS)
     }
-
-
-def _others(split: str) -> tuple[str, ...]:
-    return tuple(other for other in SPLITS if other != split)

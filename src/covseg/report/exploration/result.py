@@ -1,6 +1,6 @@
 """The result of ``covseg.explore``: everything that its tables and its page show."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from covseg.data.audit.duplicates import Lookalike
@@ -26,27 +26,16 @@ class Tree:
 
 @dataclass(frozen=True)
 class Exploration:
-    """The result of exploring a dataset.
+    """The result of exploring a dataset."""
 
-    Attributes:
-        store: the usable images.
-        findings: all findings.
-        families: rows of the index that are copies of each other, at least two per family.
-        nearest: pairs that are almost copies, the closest first.
-        lung_tree: counts of *Lung Segmentation Data*, None if it is not there.
-        statistics: of every image.
-        mean_masks: by split, None for a split without infection.
-        shortcuts: by ``OF_IMAGE`` and ``OF_BORDER``, None if it could not be fitted.
-    """
-
-    store: Store
+    store: Store  # the usable images
     findings: list[Finding]
-    families: list[list[int]]
-    nearest: list[Lookalike]
-    lung_tree: ImageCounts | None
+    families: list[list[int]]  # rows that are copies of each other, at least two per family
+    nearest: list[Lookalike]  # pairs that are almost copies, the closest first
+    lung_tree: ImageCounts | None  # None if Lung Segmentation Data is missing
     statistics: Statistics
-    mean_masks: Mapping[str, MeanMask | None]
-    shortcuts: Mapping[str, Shortcut | None]
+    mean_masks: Mapping[str, MeanMask | None]  # by split, None without infection
+    shortcuts: Mapping[str, Shortcut | None]  # by OF_IMAGE and OF_BORDER, None if not fitted
 
     @property
     def copies(self) -> list[Finding]:
@@ -61,7 +50,7 @@ class Exploration:
             trees.append(Tree(TREES["lung"], self.lung_tree, PUBLISHED_LUNG))
         return trees
 
-    def seen_before(self, split: str, others: tuple[str, ...]) -> int:
+    def seen_before(self, split: str, others: Collection[str]) -> int:
         """Number of images of a split with a copy in one of the other splits."""
         rows = self.store.index.rows
         return sum(

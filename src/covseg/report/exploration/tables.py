@@ -1,18 +1,16 @@
 """The result of ``covseg.explore`` as CSV tables."""
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
+from covseg.csv_files import write_csv
 from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
 from covseg.data.layout import PATIENT_CLASSES, SPLITS
-from covseg.files import write_whole
 from covseg.report.exploration.distributions import by_group
 from covseg.report.exploration.result import Exploration
 from covseg.report.meaning import MEANINGS
@@ -44,20 +42,12 @@ def write_tables(result: Exploration, folder: Path) -> None:
         "families": (("family", "split", "class", "name"), _families(result)),
         "findings_by_kind": (("kind", "findings", "meaning"), _kinds(result)),
     }
-    for name, (head, rows) in tables.items():
-        write_csv(folder / f"{name}.csv", head, rows)
-
-
-def write_csv(path: Path, head: Cells, rows: Iterable[Cells]) -> None:
-    """Write a table; floats have six significant digits, NaN is empty."""
-    table = io.StringIO(newline="")
-    lines = csv.writer(table)
-    lines.writerow(head)
-    lines.writerows([_cell(value) for value in row] for row in rows)
-    write_whole(path, table.getvalue())
+    for name, (columns, rows) in tables.items():
+        write_csv(folder / f"{name}.csv", columns, ([*map(_cell, row)] for row in rows))
 
 
 def _cell(value: object) -> object:
+    """A float with six significant digits, empty for NaN."""
     if isinstance(value, float):
         return f"{value:.6g}" if np.isfinite(value) else ""
     return value

@@ -4,10 +4,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 def environment(page: str) -> Environment:
-    """Create the environment; an undefined name in a template is an error.
+    """Create the environment for a package such as ``covseg.report.exploration``.
 
-    Args:
-        page: package with the page's ``templates`` folder, e.g. ``covseg.report.exploration``.
+    An undefined name in a template is an error.
     """
     jinja = Environment(
         loader=ChoiceLoader([PackageLoader(page), PackageLoader("covseg.report.html")]),

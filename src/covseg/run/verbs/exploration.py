@@ -9,10 +9,9 @@ import numpy as np
 from covseg.config.explore import Explore
 from covseg.data import findings
 from covseg.data.audit.border import borders
-from covseg.data.audit.duplicates import Lookalike, duplicates
+from covseg.data.audit.duplicates import Lookalike, disagreements, duplicates, of_pairs
 from covseg.data.audit.files import audit, lung_tree_counts
 from covseg.data.audit.mean_masks import mean_mask
-from covseg.data.audit.pairs import disagreements, of_pairs
 from covseg.data.audit.statistics import Statistics, statistics
 from covseg.data.copies import Copies
 from covseg.data.division import folds
