@@ -383,7 +383,7 @@ def revise(run: Path, name: str, apply: Callable[[dict[str, Any]], object]) -> N
 def test_a_summary_with_one_number_edited(said, run):
     revise(run, "summary.json", lambda s: s["scores"]["dice_positive"].update(value=0.99))
     sentence = said.warned(*EVALUATE, of="summary.json")
-    assert "says dice_positive 0.9900 where its checkpoint gives 0." in sentence
+    assert "has dice_positive 0.9900 where its checkpoint gives 0." in sentence
 
 
 def test_half_a_summary(said, run):

@@ -95,7 +95,7 @@ def test_ctrl_c_once_finishes_the_batch_saves_and_scores(workers, started, tmp_p
     out, err = command.communicate(timeout=60)
     assert command.returncode == 130, err
     assert "Traceback" not in err
-    assert err.count("Ctrl-C: this batch is finished and saved") == 1
+    assert err.count("Ctrl-C: finishing and saving this batch") == 1
     assert err.strip().endswith("stopped by SIGINT")
     assert "rmse_per_image" in out
     run = tmp_path / "run"
