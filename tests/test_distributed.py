@@ -70,7 +70,7 @@ def test_a_refusal_in_a_process_is_one_sentence_of_the_command(
     assert "Traceback" not in done.err
     *_, sentence = done.err.strip().splitlines()
     assert sentence == (
-        "trainer.devices=2 is more than the 1 images of Test: say trainer.devices=1 or less."
+        "trainer.devices=2 is more than the 1 images of Test: set trainer.devices=1 or less."
     )
     assert not (tmp_path / "run").exists()
 

@@ -117,7 +117,7 @@ def test_it_is_work_for_one_process(dataset, verb, monkeypatch):
     class Others:
         rank = 0
 
-        def tell(self, folder: object) -> None:
+        def publish(self, folder: object) -> None:
             assert folder is None
 
     monkeypatch.setattr("covseg.run.command.main.external_process", Others)

@@ -59,6 +59,8 @@ def score():
 @pytest.fixture(autouse=True)
 def mylab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A module that can be imported."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "mylab"]:
+        monkeypatch.delitem(sys.modules, name)  # of the example project
     (tmp_path / "mylab.py").write_text(PARTS)
     monkeypatch.syspath_prepend(tmp_path)
     yield

@@ -72,7 +72,7 @@ REFUSED = {
     "a: !!python/object/apply:os.system [ls]\n": "line 1, is not YAML (could not determine a con",
     "a: !!int b\n": "is not YAML (invalid literal for int()",
     "a: 1\n---\nb: 2\n": "line 2, is not YAML (but found another document)",
-    "a: " + "[" * 3000 + "]" * 3000: "is not YAML (maximum recursion",
+    "a: " + "[" * 3000 + "]" * 3000: "is not YAML (nested too deep",
     "a: " + "b" * 100_000: "is larger than 100 kB",
     "- a\n": "is not a mapping",
     "  \n\n": "is not a mapping",

@@ -39,7 +39,8 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     except yaml.MarkedYAMLError as error:
         raise not_yaml(path, error) from error
     except REFUSALS as error:
-        reason = str(error).strip().partition("\n")[0]
+        nested = isinstance(error, RecursionError)
+        reason = "nested too deep" if nested else str(error).strip().partition("\n")[0]
         raise ConfigError(path, f"is not YAML ({reason})", "correct it there") from error
     if not isinstance(values, dict) or not values:
         raise ConfigError(path, "is not a mapping", "write keys with their values, 'key: value'")
