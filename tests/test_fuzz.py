@@ -709,11 +709,11 @@ def test_a_damaged_run_is_refused_or_says_what_it_said(name, wounds, home, finis
         load_weights(right, finished / "checkpoints" / "best.ckpt")
         if refused(lambda: load_weights(network, run / "checkpoints" / "best.ckpt")) is None:
             assert same_weights(network, right)
-        found: list[BaselineStatistics] = []
-        if refused(lambda: found.append(_statistics(run / "baselines.npz", 1))) is None:
+        statistics: list[BaselineStatistics] = []
+        if refused(lambda: statistics.append(_statistics(run / "baselines.npz", 1))) is None:
             for part in ("share", "mean_mask", "threshold"):
                 expected = getattr(BaselineStatistics.load(finished / "baselines.npz"), part)
-                np.testing.assert_array_equal(getattr(found[0], part), expected)
+                np.testing.assert_array_equal(getattr(statistics[0], part), expected)
         caplog.clear()
         folder = RunFolder(run)
         folder.__dict__["config"] = own  # read before the damage

@@ -78,6 +78,11 @@ def setting(key: object, value: object) -> str:
     return f"{key}={shortened(_written(value), _LONGEST_VALUE)}"
 
 
+def reason_of(error: BaseException) -> str:
+    """The first line of a library's error, or the name of its class where it has no text."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def shortened(text: object, longest: int) -> str:
     """A text on one line, without control characters, with its middle left out if it is long."""
     line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))

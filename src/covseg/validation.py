@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from covseg.config import conf
-from covseg.config.conf import flatten, leaves
+from covseg.config.conf import dotted_keys, leaves
 from covseg.config.node import Node
 from covseg.errors import ConfigError, nearest, nearest_key, setting
 
@@ -116,9 +116,7 @@ def _sentence(error: ValidationError, config: Mapping[str, Any]) -> ConfigError:
     if first["type"] == "missing":
         return ConfigError(key, "is not set", f"set {key}=<value>")
     if first["type"] == "extra_forbidden":
-        leaves = [leaf.split(".") for leaf in flatten(config)]
-        known = {".".join(leaf[:n]) for leaf in leaves for n in range(1, len(leaf) + 1)}
-        known = {name for name in known if name != key and not name.startswith(f"{key}.")}
+        known = {k for k in dotted_keys(config) if k != key and not k.startswith(f"{key}.")}
         return ConfigError(setting(key, value), "is not a key of covseg", nearest_key(key, known))
     if key in conf.groups() and isinstance(value, str):  # in a preset
         return ConfigError(

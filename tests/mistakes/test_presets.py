@@ -29,7 +29,7 @@ PRESETS = {
     "an option that is not chosen in the defaults": "model: unet3\n",
     "nothing for a group": "callbacks: null\n",
     "another program as the loss": "loss:\n  _target_: os.system\n",
-    "another program behind an interpolation": (
+    "another program from an interpolation": (
         "loss:\n  positive_weight: '${oc.create:{_target_:os.system,_args_:[touch it_ran]}}'\n"
     ),
     "an interpolation that leads nowhere": "name: ${nowhere}\n",

@@ -227,7 +227,7 @@ CONFIGURATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a run with another program deep in a list": change(
         callbacks__pictures__deep=[[{"more": build("subprocess.run")}]]
     ),
-    "a run with another program behind an interpolation": change(
+    "a run with another program from an interpolation": change(
         loss__positive_weight="${oc.create:{_target_:os.system,_args_:[touch it_ran]}}"
     ),
     "a run with a name from the environment": change(name="${oc.env:HOME}"),

@@ -9,7 +9,7 @@ from hydra.utils import get_object, instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from covseg.config.node import Node
-from covseg.errors import ConfigError, nearest, setting
+from covseg.errors import ConfigError, nearest, reason_of, setting
 from covseg.validation import wish
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
@@ -124,5 +124,4 @@ def _reason(error: BaseException) -> str:
 
 def unusable(key: str, error: Exception) -> ConfigError:
     """The sentence for a part that fails when it is tried out, with the library's own reason."""
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return ConfigError(key, f"cannot work ({reason})", "change its arguments")
+    return ConfigError(key, f"cannot work ({reason_of(error)})", "change its arguments")

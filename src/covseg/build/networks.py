@@ -9,7 +9,7 @@ from covseg import devices
 from covseg.build.instantiate import arguments_of, make, parameters_of
 from covseg.config.model import OtherNetwork
 from covseg.config.train import Train
-from covseg.errors import ConfigError, setting
+from covseg.errors import ConfigError, reason_of, setting
 
 
 def network(config: Train) -> nn.Module:
@@ -66,10 +66,9 @@ def _check_shape(network: nn.Module, target: str, size: int, n_targets: int) -> 
         with torch.random.fork_rng(), torch.inference_mode():
             output = network.eval()(torch.zeros(1, 1, size, size))
     except Exception as error:  # the network's own, of any kind
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ConfigError(
             key,
-            f"cannot take images of [1, 1, {size}, {size}] ({reason})",
+            f"cannot take images of [1, 1, {size}, {size}] ({reason_of(error)})",
             "set data.image_size to a size that it takes, or change its arguments",
         ) from error
     finally:

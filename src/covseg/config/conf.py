@@ -29,7 +29,7 @@ def option_keys(group: str) -> dict[str, frozenset[str]]:
     values = {option: _load(file) for option, file in options(group).items()}
     for of_option in values.values():
         of_option.pop("defaults", None)
-    return {option: _keys(of_option, group) for option, of_option in values.items()}
+    return {option: dotted_keys(of_option, group) for option, of_option in values.items()}
 
 
 @cache
@@ -40,7 +40,7 @@ def keys(verb: str) -> frozenset[str]:
     own.pop("hydra")
     chosen = {str(group) for entry in entries for group in entry} & {*groups()} - {"experiment"}
     of_groups = (keys for group in chosen for keys in option_keys(group).values())
-    return _keys(own, "").union(chosen, *of_groups)
+    return dotted_keys(own).union(chosen, *of_groups)
 
 
 @cache
@@ -79,7 +79,7 @@ def leaves(values: Any, *, lists: bool = False) -> Iterator[tuple[tuple[str, ...
         yield from (((str(key), *path), leaf) for path, leaf in leaves(value, lists=lists))
 
 
-def _keys(values: Any, above: str) -> frozenset[str]:
+def dotted_keys(values: Any, above: str = "") -> frozenset[str]:
     """The dotted keys of all leaves, and of the mappings that they are in."""
     parts = [leaf.split(".") for leaf in flatten(values, above)]
     return frozenset(".".join(leaf[:n]) for leaf in parts for n in range(1, len(leaf) + 1))

@@ -11,7 +11,7 @@ from hydra.errors import MissingConfigException
 from omegaconf.errors import InterpolationKeyError
 
 from covseg.config import conf
-from covseg.errors import ConfigError, nearest, nearest_key
+from covseg.errors import ConfigError, nearest, nearest_key, reason_of
 from covseg.run.folder.yaml_file import not_yaml
 from covseg.run.override import in_quotes, readable
 
@@ -55,7 +55,7 @@ def _not_understood(overrides: Sequence[str], error: Exception) -> ConfigError:
         given = _given(overrides, exists[1])
         return ConfigError(given, "adds a key that exists", f"write {given.lstrip('+')}")
     where = re.search(r"full_key: (\S+)", message)
-    reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
+    reason = reason_of(error.__cause__ or error)
     place = _given(overrides, where[1]) if where else "the command line"
     return ConfigError(place, f"cannot be understood ({reason})", _HELP)
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -96,8 +96,11 @@ class Sweep:
         with contextlib.suppress(*[Exception] * basic), self._recorded(fresh, overrides):
             checked = self.verb.check(plain(config))
             request = self.verb.request(checked)
-            job = Job(self.verb, self.command, checked, request, overrides, fresh, sweeper)
-            outcome = replace(job, taken=self.folders).run()
+            job = Job(
+                *(self.verb, self.command, checked, request, overrides, fresh, sweeper),
+                taken=self.folders,
+            )
+            outcome = job.run()
             self.folders.append(outcome.folder)
             return outcome.objective
         return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
+from covseg.errors import reason_of
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
@@ -141,7 +142,7 @@ def _no_more_than_a_warning(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = reason_of(error)
         log.warning("could not write %s (%s); the scores are in summary.json", what, reason)
 
 
