@@ -56,7 +56,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 def nightly(session: nox.Session) -> None:
     """All tests, with many random cases: 10,000 of test_fuzz, 80 kills, 200 jobs in a process."""
-    session.env |= {"OMP_NUM_THREADS": "1", "COVSEG_NIGHTLY": "1"}
+    session.env.update(OMP_NUM_THREADS="1", COVSEG_NIGHTLY="1")
     run(session, "pytest", "-m", "", "--timeout=7200", *ON_ALL_CORES, *session.posargs)
 
 
