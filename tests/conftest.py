@@ -80,7 +80,7 @@ def fit(configured: Callable[..., Train], tmp_path: Path) -> Callable[..., Fitte
     ) -> Fitted:
         config = configured(*overrides)
         L.seed_everything(config.seed, workers=True, verbose=False)
-        module = build.module(config, build.network(config))
+        module = build.module(config, build.network(config), build.scores(config.protocol))
         data = build.datamodule(config.data, config.protocol, report="Test", seed=config.seed)
         trainer = build.trainer(config.trainer, tmp_path, list(callbacks), list(loggers))
         prepare(module)

@@ -28,10 +28,10 @@ def test_every_option_can_be_built(option: str, tmp_path: Path) -> None:
         more += ["model.base_channels=4"]
     config = check(Train, composed("train", [option, *more]))
     net = build.network(config)
-    module = build.module(config, net)
+    module = build.module(config, net, build.scores(config.protocol))
     assert module.loss is not None
     build.augment(config)
-    build.callbacks(config)
+    build.callbacks(config, build.scores(config.protocol))
     assert len(build.loggers(config, tmp_path)) == len(config.logger)
 
 

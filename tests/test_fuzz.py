@@ -340,13 +340,14 @@ def check_arrived(verb: str, overrides: list[Override]) -> dict[str, Any]:
 
 def build_all(config: Train, out: Path) -> None:
     """Everything that a configuration makes without data, and one step of training with it."""
-    callbacks, transforms = build.callbacks(config), build.augment(config)
+    scores = build.scores(config.protocol)
+    callbacks, transforms = build.callbacks(config, scores), build.augment(config)
     if transforms:
         image = np.arange(1024, dtype=np.uint8).reshape(32, 32)
         transforms(image, image[None] % 2, epoch=0, row=0)
     if config.model.depth <= 2 and config.model.base_channels <= 8:
         network = build.network(config)
-        module = build.module(config, network)
+        module = build.module(config, network, scores)
         side = 2**config.model.depth * 2
         logits = network(torch.rand(2, 1, side, side))
         module.loss(logits, (logits > 0).float()).backward()

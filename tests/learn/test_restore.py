@@ -56,7 +56,7 @@ class Fit:
         config = self.config
         L.seed_everything(config.seed, workers=True, verbose=False)
         network = build.network(config)
-        module = build.module(config, network)
+        module = build.module(config, network, build.scores(config.protocol))
         transforms = build.augment(config)
         stored = read_checkpoint(self.last) if self.last.exists() else None
         progress = progress_of(stored, self.last) if stored else Progress()

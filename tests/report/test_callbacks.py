@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
+from covseg.measure.scores import SCORES
 from covseg.report.callbacks import EpochTable, Pictures, ProgressBar, draw_rows
 
 HEIGHT = 22 + 256  # pixels of one line of panels
@@ -180,7 +181,7 @@ def test_training_goes_the_same_way_with_and_without_pictures(fit):
 def test_no_picture_and_never_are_refused_before_training(configured, argument):
     config = configured("callbacks=default", f"callbacks.pictures.{argument}=0")
     with pytest.raises(ConfigError, match=r"callbacks\.pictures"):
-        build.callbacks(config)
+        build.callbacks(config, build.scores(config.protocol))
 
 
 def test_tensorboard_gets_the_picture_that_is_on_disk(fit, tmp_path):
@@ -239,6 +240,17 @@ def test_the_bar_looks_at_the_numbers_twice_a_second_and_not_in_each_step(monkey
 STOP = "callbacks=early_stopping"
 
 
+@pytest.fixture
+def early_stopping(configured):
+    """Overrides -> the callback."""
+
+    def make(*overrides):
+        built = build.callbacks(configured(*overrides), SCORES)
+        return next(callback for callback in built if isinstance(callback, EarlyStopping))
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("name", "better", "worse"),
     [
@@ -247,24 +259,22 @@ STOP = "callbacks=early_stopping"
     ],
 )
 def test_a_score_is_monitored_in_the_direction_in_which_it_is_better(
-    name, better, worse, configured
+    name, better, worse, early_stopping
 ):
     key = "callbacks.early_stopping"
     for given in ("null", better):
         words = (STOP, f"{key}.monitor={name}", f"{key}.mode={given}", "protocol=holdout")
-        stop = next(c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping))
+        stop = early_stopping(*words)
         assert stop.mode == better
     with pytest.raises(ConfigError, match=rf"{key}\.mode={worse} .*{name}.*{key}\.mode={better}"):
-        build.callbacks(configured(STOP, f"{key}.monitor={name}", f"{key}.mode={worse}"))
+        early_stopping(STOP, f"{key}.monitor={name}", f"{key}.mode={worse}")
 
 
-def test_a_score_that_grows_does_not_stop_training(fit, configured):
+def test_a_score_that_grows_does_not_stop_training(fit, early_stopping):
     """Dice is 0, then more in each epoch: with patience 1 all four are trained."""
     words = (STOP, "callbacks.early_stopping.monitor=val/dice_positive", "trainer.max_epochs=4")
     words += ("callbacks.early_stopping.patience=1",)
-    stop = next(
-        c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping)
-    )  # fmt: skip
+    stop = early_stopping(*words)
 
     class Grows(L.Callback):
         def on_validation_end(self, trainer, pl_module) -> None:
@@ -276,13 +286,13 @@ def test_a_score_that_grows_does_not_stop_training(fit, configured):
     assert trainer.current_epoch == 4
 
 
-def test_what_training_itself_measures_is_watched_when_an_epoch_of_it_is_over(fit, configured):
+def test_what_training_itself_measures_is_watched_when_an_epoch_of_it_is_over(fit, early_stopping):
     key = "callbacks.early_stopping"
     words = (STOP, f"{key}.monitor=train/loss", "trainer.val_check_interval=0.5")
-    stop = next(c for c in build.callbacks(configured(*words)) if isinstance(c, EarlyStopping))
+    stop = early_stopping(*words)
     fit(*words, callbacks=(stop,))
     assert stop.best_score.isfinite()
     for name, when in (("train/loss", "false"), ("val/mae", "true")):
         words = (STOP, f"{key}.monitor={name}", f"+{key}.check_on_train_epoch_end={when}")
         with pytest.raises(ConfigError, match=rf"{key}\.check_on_train_epoch_end={when} looks at"):
-            build.callbacks(configured(*words))
+            early_stopping(*words)

@@ -1,5 +1,6 @@
 """The LightningModule, with loss, scores, optimizer and schedule."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -18,7 +19,7 @@ from covseg.measure.scores import OBJECTIVE, SCORES, Score
 MONITOR = f"val/{OBJECTIVE}"
 
 
-def module(config: Train, net: nn.Module) -> SegmentationModule:
+def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> SegmentationModule:
     """The LightningModule around a network; every argument of its parts is tried out here."""
     make_optimizer = partial(make, "optimizer", arguments_of(config.optimizer))
     trial = make_optimizer([nn.Parameter(torch.zeros(1))])
@@ -31,7 +32,7 @@ def module(config: Train, net: nn.Module) -> SegmentationModule:
     return SegmentationModule(
         net,
         make("loss", arguments_of(config.loss)),
-        all_scores(threshold, min_pixels, scores(config.protocol)),
+        all_scores(threshold, min_pixels, scores),
         ImageRecords(threshold),
         threshold,
         make_optimizer=make_optimizer,

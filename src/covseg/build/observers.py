@@ -8,20 +8,19 @@ from typing import Any
 import lightning as L
 
 from covseg.build.instantiate import arguments_of, make, parameters_of
-from covseg.build.modules import scores
 from covseg.config.train import Train
 from covseg.errors import ConfigError, nearest, setting
-from covseg.measure.scores import monitored
+from covseg.measure.scores import Score, monitored
 
 
-def callbacks(config: Train) -> list[L.Callback]:
+def callbacks(config: Train, scores: Mapping[str, Score]) -> list[L.Callback]:
     """The callbacks of the group ``callbacks``.
 
     Raises:
         ConfigError: a callback that cannot be built, or that monitors a score that does not exist
             or in the wrong direction.
     """
-    known = monitored(scores(config.protocol))
+    known = monitored(scores)
     return [
         make(f"callbacks.{key}", _monitoring(f"callbacks.{key}", arguments_of(node), known))
         for key, node in config.callbacks.parts.items()

@@ -28,6 +28,8 @@ def trainer(
     devices.check_synchronised(settings)
     devices.set_arithmetic(settings)
     arguments = settings.model_dump()
+    if settings.keeps_checkpoints:  # ``SaveProgress`` looks at the clock, and saves first
+        arguments |= {"max_time": None}
     n_devices = devices.processes(settings)
     if devices.on_gpu(settings):
         arguments |= {"accelerator": "gpu"}

@@ -67,6 +67,11 @@ class Trainer(Node):
         return bool(after and whole and self.check_val_every_n_epoch)
 
     @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether training writes checkpoints; ``fast_dev_run`` makes Lightning write none."""
+        return self.enable_checkpointing is not False and not self.fast_dev_run
+
+    @property
     def mixes_precisions(self) -> bool:
         """Whether steps are in 16 bits and weights in 32; Lightning reads a bare 16 so."""
         return str(self.precision) in {"16", "bf16", "16-mixed", "bf16-mixed"}

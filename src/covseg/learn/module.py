@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 
 from covseg.data.dataset import Sample, to_network
 from covseg.errors import TrainingError
+from covseg.learn.loss_check import REMEDY, LossCheck
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 SchedulerFactory = Callable[..., LRScheduler | ReduceLROnPlateau]
@@ -59,7 +60,7 @@ class SegmentationModule(L.LightningModule):
         self.records, self.threshold = records, threshold
         self.collected: torch.Tensor | None = None
         self.val_values: dict[str, float] = {}
-        self._losses: list[tuple[str, torch.Tensor, torch.Tensor]] = []  # place, loss, rows
+        self._loss_check = LossCheck()
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
         self._monitor = monitor
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -172,7 +173,7 @@ class SegmentationModule(L.LightningModule):
         self._check_losses()
         for name, weight in checkpoint["state_dict"].items():
             if not torch.isfinite(weight).all():
-                raise TrainingError(f"the weights ({name})", "are no longer finite", _REMEDY)
+                raise TrainingError(f"the weights ({name})", "are no longer finite", REMEDY)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with its scheduler if there is one."""
@@ -191,29 +192,9 @@ class SegmentationModule(L.LightningModule):
     def _record_loss(self, loss: torch.Tensor, batch: Sample, batch_idx: int) -> None:
         stage = "training" if self.training else "Val"
         place = f"the {stage} loss of epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
-        self._losses.append((place, loss, batch.row))
-        if len(self._losses) >= _CHECK_EVERY_N_LOSSES:
+        self._loss_check.record(place, loss, batch.row)
+        if self._loss_check.due:
             self._check_losses()
 
     def _check_losses(self) -> None:
-        """Check the recorded losses, many at a time because reading one synchronises the device.
-
-        Raises:
-            TrainingError: a loss is not finite; names its batch and images.
-        """
-        losses, self._losses = self._losses, []
-        if not losses:
-            return
-        values = torch.stack([loss for _, loss, _ in losses]).tolist()
-        for (place, _, numbers), value in zip(losses, values, strict=True):
-            if not math.isfinite(value):
-                rows = self.trainer.datamodule.index.rows  # type: ignore[attr-defined]
-                names = ", ".join(rows[number].name for number in numbers.tolist())
-                raise TrainingError(f"{place} ({names})", f"is {value}", _REMEDY)
-
-
-_CHECK_EVERY_N_LOSSES = 50
-_REMEDY = (
-    "lower optimizer.lr, or set trainer.gradient_clip_val=1; "
-    "checkpoints/last.ckpt is the last good state, if an epoch was completed"
-)
+        self._loss_check.check(self.trainer)

@@ -47,10 +47,12 @@ class _RestoreState(L.Callback):
                 "does not support callbacks that replace the scheduler (StochasticWeightAveraging)",
                 "start a new run, without resume",
             )
+        # SaveBest had another name when older checkpoints were written
+        states = {k.replace("KeepBest", "SaveBest"): v for k, v in stored["callbacks"].items()}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_load_checkpoint(trainer, pl_module, stored)
-            if callback.state_key in stored["callbacks"]:
-                callback.load_state_dict(stored["callbacks"][callback.state_key])
+            if callback.state_key in states:
+                callback.load_state_dict(states[callback.state_key])
         trainer.strategy.load_optimizer_state_dict(stored)
         for config, state in zip(schedulers, stored["lr_schedulers"], strict=True):
             config.scheduler.load_state_dict(state)

@@ -1,6 +1,7 @@
 """The log of a run: lines on stderr and in ``<verb>.log``, in one format for all libraries."""
 
 import contextlib
+import io
 import logging
 import sys
 import warnings
@@ -55,6 +56,12 @@ def configure(log_file: Path | None) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("covseg").setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def replace_unprintable() -> None:
+    """Print a question mark where the encoding of stdout lacks a character."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook's is another class
+        sys.stdout.reconfigure(errors="replace")
 
 
 def quiet_lightning() -> None:

@@ -54,14 +54,6 @@ def test_a_version_that_is_none_is_not_said(versions: object, copy: Path) -> Non
         _ = RunFolder(copy).config
 
 
-def test_a_key_that_could_have_moved_to_two_places_is_only_refused(copy: Path) -> None:
-    config = yaml.safe_load((copy / "config.yaml").read_text())
-    config["trainer"]["name"] = "x"  # now there are data.name, protocol.name and name
-    (copy / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ConfigError, match=r"^trainer\.name=x in .* is not a key of covseg: "):
-        _ = RunFolder(copy).config
-
-
 def test_a_huge_value_of_a_stranger_does_not_flood_the_terminal(copy: Path) -> None:
     config = yaml.safe_load((copy / "config.yaml").read_text())
     config["seed"] = "\x1b[2J" + 10_000 * "x"

@@ -9,7 +9,8 @@ import cv2
 from covseg.config.data import PhantomData, Split
 from covseg.data.build_once import built_once
 from covseg.data.layout import PATIENT_CLASSES, SPLITS, TREES
-from covseg.data.phantom.drawing import Grey, draw
+from covseg.data.phantom.drawing import draw
+from covseg.data.phantom.film import Grey
 from covseg.data.threads import progress_bar
 
 _VERSION = 1  # of the drawings: part of the folder's name

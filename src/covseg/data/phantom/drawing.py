@@ -6,9 +6,7 @@ diaphragm, opacities that replace air, the spread of exposures and of lung and i
 realistic: fine texture, devices, any disease. Phantoms show that code works, not how well it would
 do on patients.
 
-Anatomical coordinates: x is 0 on the midline, -1 and +1 at the lateral ends of the right (left in
-the picture) and the left lung; y is 0 at the apices of the lungs, 1 at the costophrenic angles.
-Other lengths are fractions of the image side; 1 is the attenuation of a thick soft tissue.
+Coordinates and lengths are those of ``film``.
 """
 
 from collections.abc import Sequence
@@ -17,10 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import ArrayLike, NDArray
 
-Grey = NDArray[np.uint8]
-Field = NDArray[np.float32]
+from covseg.data.phantom.film import Field, Film, Grey, bell, step
 
 # Down the lateral wall, along the diaphragm, up the mediastinum. A point given twice is a corner:
 # the costophrenic and the cardiophrenic angle. Aortic knob (y = 0.3) and heart indent the left one.
@@ -48,65 +44,7 @@ class Phantom:
     lung: Grey
 
 
-class _Film:
-    """The anatomical `x`, `y` of every pixel, for a patient of random size, position and tilt."""
-
-    def __init__(self, rng: Generator, size: int) -> None:
-        lungs = np.diag(rng.uniform((0.28, 0.52), (0.44, 0.8)))  # half width, height
-        lean = rng.normal(0, 0.035)  # radians: some two degrees
-        turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
-        self.size, self.linear = size, turn @ lungs * size
-        middle = rng.normal((0.5, 0.46), (0.02, 0.025)) * size
-        self.offset = middle - self.linear @ (0, 0.5)
-        from_film = np.linalg.inv(self.linear)
-        rows, columns = np.indices((size, size))
-        x, y = np.tensordot(from_film, [columns - self.offset[0], rows - self.offset[1]], 1)
-        self.x: Field = x.astype(np.float32)
-        self.y: Field = y.astype(np.float32)
-
-    def noise(self, rng: Generator, cells: int) -> Field:
-        """Smooth noise of about unit variance from a grid of `cells` points a side."""
-        grid = rng.standard_normal((cells, cells), np.float32)
-        fine = cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(fine, np.float32)
-
-    def blur(self, drawing: Grey, width: float) -> Field:
-        """A drawing as a field of 0 to 1 with soft edges."""
-        side = 2 * round(width * self.size) + 1
-        return np.asarray(cv2.stackBlur(drawing.astype(np.float32) / 255, (side, side)), np.float32)
-
-    def pixels(self, points: ArrayLike) -> NDArray[np.int32]:
-        """Points [..., 2] in sixteenths of a pixel, which OpenCV draws with `shift=4`."""
-        return (16 * (np.asarray(points) @ self.linear.T + self.offset)).astype(np.int32)
-
-    def fill(self, *outlines: NDArray[np.float64], line_type: int = cv2.LINE_AA) -> Grey:
-        """Closed outlines, rounded by Chaikin's corner cutting."""
-        canvas = np.zeros((self.size, self.size), np.uint8)
-        for points in outlines:
-            for _ in range(3):
-                ahead = np.roll(points, -1, axis=0)
-                thirds = np.stack([0.75 * points + 0.25 * ahead, 0.25 * points + 0.75 * ahead], 1)
-                points = thirds.reshape(-1, 2)
-            cv2.fillPoly(canvas, [self.pixels(points)], 255, line_type, shift=4)
-        return canvas
-
-    def stroke(self, canvas: Grey, lines: ArrayLike, width: float, grey: int) -> None:
-        """Lines [n, points, 2]."""
-        thickness = max(1, round(width * self.size))
-        cv2.polylines(canvas, [*self.pixels(lines)], False, grey, thickness, cv2.LINE_AA, 4)
-
-
-def _step(field: Field, softness: float) -> Field:
-    """From 0 below zero to 1 above it."""
-    return np.asarray(0.5 + 0.5 * np.tanh(field / (2 * softness)), np.float32)
-
-
-def _bell(r: Field) -> Field:
-    """1 near zero, 0 beyond one: a shadow with a flat top."""
-    return np.asarray(np.exp(-np.square(np.square(r))), np.float32)
-
-
-def _lungs(rng: Generator, film: _Film) -> Grey:
+def _lungs(rng: Generator, film: Film) -> Grey:
     outlines = []
     for side, outline in ((-1, _RIGHT), (1, _LEFT)):
         points = np.array(outline, np.float64)
@@ -116,33 +54,33 @@ def _lungs(rng: Generator, film: _Film) -> Grey:
     return film.fill(*outlines, line_type=cv2.LINE_8)
 
 
-def _soft_tissue(rng: Generator, film: _Film) -> Field:
+def _soft_tissue(rng: Generator, film: Film) -> Field:
     """Chest wall, mediastinum, heart, abdomen, breasts, as if the lungs held no air."""
     half = np.array(_BODY) * (rng.uniform(0.92, 1.3), 1)
     body = film.blur(film.fill(np.concatenate([half, half[::-1] * (-1, 1)])), 0.03)
     heart = np.array(_HEART) * (rng.uniform(0.9, 1.1), 1)
     tissue = 0.6 + 0.04 * film.noise(rng, 5) + 0.15 * np.exp(-np.square(film.x / 0.35))
-    tissue += rng.uniform(0.1, 0.3) * _step(film.y - 0.78, 0.07) * _bell(film.x / 1.2)
+    tissue += rng.uniform(0.1, 0.3) * step(film.y - 0.78, 0.07) * bell(film.x / 1.2)
     tissue += 0.1 * film.blur(film.fill(heart), 0.03)
     # Breasts veil both lower zones as an infection would: without them the task is too easy.
     veil = rng.uniform(0, 0.2) * (rng.random() < 0.5)
     for side in (-1, 1):
         r = np.hypot((film.x - side * 0.62) / 0.5, (film.y - 0.68) / 0.32)
-        tissue += veil * _step(1 - r, 0.05)
+        tissue += veil * step(1 - r, 0.05)
     r = np.hypot((film.x - rng.uniform(0.35, 0.7)) / 0.25, (film.y - 1.08) / 0.08)
-    gas = _step(1 - r + 0.3 * film.noise(rng, 16), 0.15)  # in the stomach
+    gas = step(1 - r + 0.3 * film.noise(rng, 16), 0.15)  # in the stomach
     tissue -= rng.uniform(0, 0.15) * gas
     return np.asarray(tissue * body, np.float32)
 
 
-def _spine_and_trachea(rng: Generator, film: _Film) -> Field:
+def _spine_and_trachea(rng: Generator, film: Film) -> Field:
     vertebrae = 0.6 + 0.4 * np.abs(np.sin(film.y * rng.uniform(28, 36)))
-    trachea = _bell((film.x + 0.02) / 0.075) * _step(0.34 - film.y, 0.02)
-    bone = rng.uniform(0.05, 0.13) * _bell(film.x / 0.14) * vertebrae
+    trachea = bell((film.x + 0.02) / 0.075) * step(0.34 - film.y, 0.02)
+    bone = rng.uniform(0.05, 0.13) * bell(film.x / 0.14) * vertebrae
     return np.asarray(bone - rng.uniform(0.07, 0.2) * trachea, np.float32)
 
 
-def _ribs(rng: Generator, film: _Film) -> Field:
+def _ribs(rng: Generator, film: Film) -> Field:
     """Nine pairs: a posterior arc from the spine, an anterior one that ends in cartilage."""
     posterior, anterior = np.zeros((2, film.size, film.size), np.uint8)
     turn = np.linspace(0, np.pi / 2, 12)
@@ -162,7 +100,7 @@ def _ribs(rng: Generator, film: _Film) -> Field:
     return np.asarray(ribs, np.float32)
 
 
-def _shoulders(rng: Generator, film: _Film) -> Field:
+def _shoulders(rng: Generator, film: Film) -> Field:
     canvas = np.zeros((film.size, film.size), np.uint8)
     lift = rng.uniform(-0.06, 0.06)
     for width, grey, course in _BONES:
@@ -171,7 +109,7 @@ def _shoulders(rng: Generator, film: _Film) -> Field:
     return film.blur(canvas, 0.006)
 
 
-def _vessels(rng: Generator, film: _Film) -> Field:
+def _vessels(rng: Generator, film: Film) -> Field:
     """They fan out from the hila, fork, and thin out towards the pleura."""
     canvas = np.zeros((film.size, film.size), np.uint8)
     for side in (-1, 1):
@@ -183,7 +121,7 @@ def _vessels(rng: Generator, film: _Film) -> Field:
             film.stroke(canvas, np.stack([start, end], 1), width, grey)
             start, angle = np.repeat(end, 2, axis=0), np.repeat(angle, 2)
             angle += rng.normal(0, 0.45, angle.size)
-    hila = _bell(np.hypot((np.abs(film.x) - 0.22) / 0.14, (film.y - 0.47) / 0.16))
+    hila = bell(np.hypot((np.abs(film.x) - 0.22) / 0.14, (film.y - 0.47) / 0.16))
     return np.asarray(film.blur(canvas, 0.004) + 0.5 * hila, np.float32)
 
 
@@ -191,10 +129,10 @@ def _opacity(lung: Grey, field: Field, area: float, softness: float) -> Field:
     """0 to 1 inside the lung, above 0.5 on the `area` of the image where `field` is highest."""
     inside = field[lung > 0]
     first = int(np.clip(inside.size - area * lung.size, 0, inside.size - 1))
-    return _step(field - np.partition(inside, first)[first], softness)
+    return step(field - np.partition(inside, first)[first], softness)
 
 
-def _covid(rng: Generator, film: _Film, lung: Grey) -> tuple[Field, Grey]:
+def _covid(rng: Generator, film: Film, lung: Grey) -> tuple[Field, Grey]:
     """Hazy and patchy, on both sides, towards the pleura and the bases."""
     # As in the real masks: 14 % of the image in the mean, the whole lungs in one of eight.
     share = min(1, 1.15 * rng.beta(0.95, 1.0))
@@ -212,7 +150,7 @@ def _covid(rng: Generator, film: _Film, lung: Grey) -> tuple[Field, Grey]:
     return np.asarray(rng.uniform(0.25, 0.8) * opacity * patchy, np.float32), infection
 
 
-def _pneumonia(rng: Generator, film: _Film, lung: Grey) -> Field:
+def _pneumonia(rng: Generator, film: Film, lung: Grey) -> Field:
     """Denser and sharper: a zone of one lung, or around one hilum, or around both."""
     x = film.x * rng.choice((-1, 1))
     if rng.random() < 0.6:
@@ -228,7 +166,7 @@ def _pneumonia(rng: Generator, film: _Film, lung: Grey) -> Field:
     return np.asarray(rng.uniform(0.4, 0.9) * opacity * even, np.float32)
 
 
-def _exposed(rng: Generator, film: _Film, shadow: Field) -> Grey:
+def _exposed(rng: Generator, film: Film, shadow: Field) -> Grey:
     """Window, gamma, grain and, on every second film, a side marker."""
     dark, bright = np.percentile(shadow[::4, ::4], (0.5, 99.5))
     curve = np.clip((shadow - dark) / (bright - dark), 0, 1) ** np.float32(rng.uniform(0.65, 1.4))
@@ -246,7 +184,7 @@ def _exposed(rng: Generator, film: _Film, shadow: Field) -> Grey:
 def draw(seed: Sequence[int], patient_class: str, size: int = 256) -> Phantom:
     """The phantom of `seed`, arrays [size, size]; the classes of one seed share their anatomy."""
     rng, disease, exposure = default_rng(SeedSequence(seed)).spawn(3)
-    film = _Film(rng, size)
+    film = Film(rng, size)
     lung = _lungs(rng, film)
     opacity, infection = np.zeros((size, size), np.float32), np.zeros((size, size), np.uint8)
     if patient_class == "COVID-19":

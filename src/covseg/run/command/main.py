@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from covseg.config.conf import CONF
 from covseg.errors import CovsegError, Stopped
-from covseg.run import logs, terminal
+from covseg.run import logs
 from covseg.run.command.arguments import parse
 from covseg.run.command.compose import compose_config, composer, own_folder, plain
 from covseg.run.command.hydra_errors import refusal
@@ -40,7 +40,7 @@ def run_verb(verb: Verb) -> None:
     """Run a verb of the command line; a refusal is one sentence and exit code 1."""
     command = shlex.join(["python", "-m", f"covseg.{verb.name}", *sys.argv[1:]])
     process = external_process()
-    terminal.replace_unprintable()
+    logs.replace_unprintable()
     try:
         with interruptible():  # from the start on: a cluster may stop a job at any time
             if process is not None and process.rank > 0:

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from covseg.config import conf
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.run.folder.older import updated
@@ -123,12 +122,9 @@ class RunFolder:
     def refused(self, error: ConfigError) -> ConfigError:
         """A refusal of this folder's configuration, with the file and the covseg that wrote it."""
         key, cause, remedy = map(str, error.args)
-        if isinstance(error.__cause__, ValidationError):
-            if moved := _moved(error.__cause__):
-                (key, new_key), cause = moved, "is not a key of covseg"
-                remedy = f"it is {new_key} now, so write it there"
-            elif error.__cause__.errors()[0]["type"] == "missing":
-                remedy = f"write its value there, or {WHOLE}"
+        invalid = error.__cause__
+        if isinstance(invalid, ValidationError) and invalid.errors()[0]["type"] == "missing":
+            remedy = f"write its value there, or {WHOLE}"
         place = f"{key} in {self.config_file}"
         wrote, reads = self._written_by(), version("covseg")
         if wrote not in {None, reads}:
@@ -138,27 +134,19 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run was fitted to its end and scored."""
-        try:
-            return bool(read_json(self.provenance)["finished"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return False
+        return bool(_value(self.provenance, "finished"))
 
     @property
     def objective(self) -> float | None:
         """Of a finished run: what a search minimises."""
-        try:
-            objective = read_json(self.summary)["objective"]
-            return None if objective is None else float(objective["value"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
+        value = _value(self.summary, "objective", "value")
+        return float(value) if isinstance(value, int | float) else None
 
     @property
     def fingerprint(self) -> str | None:
         """Of the data that the run was fitted on, None where the folder does not say."""
-        try:
-            return str(read_json(self.provenance)["data"]["fingerprint"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
+        fingerprint = _value(self.provenance, "data", "fingerprint")
+        return None if fingerprint is None else str(fingerprint)
 
     def checkpoint(self, name: str) -> Path:
         """The file of a checkpoint.
@@ -197,11 +185,8 @@ class RunFolder:
 
     def _written_by(self) -> str | None:
         """The version of covseg, if the folder names one."""
-        try:
-            wrote = str(read_json(self.provenance)["versions"]["covseg"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        return wrote if re.fullmatch(r"[\w.+!-]{1,40}", wrote) else None
+        wrote = str(_value(self.provenance, "versions", "covseg"))
+        return wrote if re.fullmatch(r"\d[\w.+!-]{1,40}", wrote) else None
 
     def _not_a_run(self) -> RunError:
         for above in (self.path.parent, self.path.parent.parent):
@@ -234,12 +219,12 @@ def read_json(path: Path) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def _moved(error: ValidationError) -> tuple[str, str] | None:
-    """An unknown key with its value, and the one key of this covseg that has its last name."""
-    for part in error.errors():
-        if part["type"] == "extra_forbidden":
-            *_, last = place = [str(name) for name in part["loc"]]
-            homes = [key for key in conf.keys("train") if key.rpartition(".")[2] == last]
-            if len(homes) == 1:
-                return setting(".".join(place), part["input"]), homes[0]
-    return None
+def _value(path: Path, *keys: str) -> Any:
+    """A value of a JSON file; None where the file or the value is missing or damaged."""
+    try:
+        value = read_json(path)
+        for key in keys:
+            value = value[key]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return value

@@ -12,7 +12,7 @@ import sys
 
 from covseg.errors import CovsegError, Crash, RunError, Stopped
 from covseg.files import write_whole
-from covseg.run import logs, terminal
+from covseg.run import logs
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.processes import launch
 from covseg.run.verb import Verb
@@ -25,7 +25,7 @@ def main() -> None:
     name, folder, command, paths, agent = sys.argv[1:]
     launch.die_with(int(agent))
     sys.path += [path for path in paths.split(os.pathsep) if path not in sys.path]
-    terminal.replace_unprintable()
+    logs.replace_unprintable()
     run, rank = RunFolder(folder), int(os.environ["RANK"])
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
     logs.configure(run.log(name) if rank == 0 else None)

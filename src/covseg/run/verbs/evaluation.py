@@ -9,12 +9,13 @@ from typing import Any
 import lightning as L
 import numpy as np
 import numpy.typing as npt
-from torch import nn
 
 from covseg import build, devices
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
+from covseg.learn.module import SegmentationModule
 from covseg.measure.baselines import BaselineStatistics
+from covseg.measure.scores import Score
 from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.provenance import provenance
@@ -42,7 +43,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     began, run, config, split = time.monotonic(), request.run, request.config, request.split
     statistics = _statistics(run.baselines, len(config.data.targets))
     trainer = build.trainer(config.trainer, out, [SignalCallback(interruption)], [])
-    network = _network(request, trainer)
+    module, scores = _built(request, trainer)
     data = build.datamodule(
         config.data,
         config.protocol,
@@ -58,7 +59,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer))
         _warn(data, split)
-    scorer = Scorer(trainer, build.module(config, network), data, build.scores(config.protocol))
+    scorer = Scorer(trainer, module, data, scores)
     objective = scorer.objective(split) if split == config.protocol.select else None
     scorer.score(split, config.protocol, statistics, out, objective)
     if trainer.is_global_zero:
@@ -79,17 +80,17 @@ def _warn(data: XrayDataModule, split: str) -> None:
         leaks.warn(data, split)
 
 
-def _network(request: Request, trainer: L.Trainer) -> nn.Module:
-    """The run's network with its weights; every part of the configuration is tried out."""
+def _built(request: Request, trainer: L.Trainer) -> tuple[SegmentationModule, dict[str, Score]]:
+    """The run's network with its weights, and its scores."""
     try:
-        built = build.network(request.config)
-        build.module(request.config, built)
+        scores = build.scores(request.config.protocol)
+        module = build.module(request.config, build.network(request.config), scores)
     except ConfigError as error:
         raise request.run.refused(error) from error
     # in the run's own precision before the weights are loaded: nothing is rounded in between
-    network = trainer.precision_plugin.convert_module(built)
-    load_run_weights(network, request.run, request.checkpoint)
-    return network
+    trainer.precision_plugin.convert_module(module.network)
+    load_run_weights(module.network, request.run, request.checkpoint)
+    return module, scores
 
 
 def _set_up(data: XrayDataModule, from_run: bool) -> None:

@@ -75,6 +75,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
         statistics = baselines.BaselineStatistics.load(run.baselines)
         trivial.append(baselines.records(statistics, data.store, rows, config.data.targets))
     records, protocol = Records.joined(of_runs), config.protocol
+    scores = build.scores(protocol)
     summary: Summary = {"split": "folds", "fold": None, "excluded": {}}
     summary |= summarise(
         records,
@@ -84,7 +85,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
         objective=None,
         families=leaks.families(data),
         leaks=seen,
-        scores=build.scores(protocol),
+        scores=scores,
     )
     if n_seen:
         summary["fitted_before"] = n_seen
@@ -95,7 +96,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
     notes = provenance(command, config.seed, 1)
     notes |= {"runs": list(map(str, runs)), "data": data.facts()}
     write_provenance(notes, out.provenance)
-    print_summary(summary, out.path, build.scores(protocol))
+    print_summary(summary, out.path, scores)
 
 
 def _data(config: Train, run: RunFolder) -> XrayDataModule:

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from covseg import devices
 from covseg.config.train import Train
+from covseg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,22 @@ class Plan:
         """Whether Val is scored before training ends."""
         first = self.first_validation
         return first is None or first <= self.total_batches
+
+
+def check_validated(config: Train, plan: Plan) -> None:
+    """Refuse what waits for a score on Val that would never be taken.
+
+    Raises:
+        ConfigError: training ends before the first validation.
+    """
+    if (waiting := config.waiting_for_val) and not plan.validates:
+        raise ConfigError(
+            waiting[0],
+            f"waits for a score on Val, and training ends after {plan.total_batches:.0f} "
+            f"batches, before the first validation (after {plan.first_validation:.0f})",
+            "train longer, or validate earlier (trainer.check_val_every_n_epoch, "
+            "trainer.val_check_interval)",
+        )
 
 
 def log_plan(config: Train, network: nn.Module, plan: Plan, n_images: int) -> None:

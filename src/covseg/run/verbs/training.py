@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import logging
-import math
 import signal
 import time
 from pathlib import Path
@@ -17,17 +16,15 @@ from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
 from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
 from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
-from covseg.learn.save import SaveBest, SaveProgress
 from covseg.measure import baselines
-from covseg.report.callbacks import EpochTable
 from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
 from covseg.run.folder.run_folder import RunFolder
-from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks
+from covseg.run.verbs.always import always
 from covseg.run.verbs.init import load_init
-from covseg.run.verbs.plan import Plan, log_plan
+from covseg.run.verbs.plan import Plan, check_validated, log_plan
 from covseg.run.verbs.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -49,22 +46,21 @@ class Training:
     def __init__(self, config: Train, out: Path, command: str, interruption: Interruption) -> None:
         self.config, self.run, self._began = config, RunFolder(out), time.monotonic()
         self._interruption = interruption
-        self._keeps = config.trainer.enable_checkpointing is not False
-        self._keeps &= not config.trainer.fast_dev_run
         stored = self._stored()
         self.progress = progress_of(stored, self.run.last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
-        self.module = build.module(config, self.network)
-        protocol = config.protocol
-        assert protocol.report != "auto"
+        self._scores = build.scores(config.protocol)
+        self.module = build.module(config, self.network, self._scores)
         transforms = build.augment(config)
         self._history = RunHistory(self.run)
         self.trainer = build.trainer(
-            # when the time is over a checkpoint comes first: ``SaveProgress`` looks at the clock
-            config.trainer.model_copy(update={"max_time": None} if self._keeps else {}),
+            config.trainer,
             out,
-            [*self._callbacks(), *build.callbacks(config)],
+            [
+                *always(config, self.run, self.progress, interruption),
+                *build.callbacks(config, self._scores),
+            ],
             build.loggers(config, out, self._history.id),
         )
         # in its own precision before the weights are loaded: nothing is rounded in between
@@ -77,8 +73,8 @@ class Training:
         self._history.begin(now, self.progress)
         self.data = build.datamodule(
             config.data,
-            protocol,
-            report=protocol.report,
+            config.protocol,
+            report=config.protocol.report,
             seed=config.seed,
             augment=transforms,
             findings=self.run.findings,
@@ -99,7 +95,7 @@ class Training:
         rows = self.data.rows(*config.protocol.fit)
         self.data.check()
         plan = Plan(self.trainer, self.data.n_train_batches)
-        self._check_validated(plan)
+        check_validated(config, plan)
         leaks.check_start(self.data, config.init)
         compiled = self._compile(plan)
         if self.trainer.is_global_zero:
@@ -108,21 +104,6 @@ class Training:
             self._history.write(data=self.data.facts(), compiled=compiled)
             log_plan(config, self.network, plan, len(rows))
             leaks.warn(self.data, self.data.report)
-
-    def _check_validated(self, plan: Plan) -> None:
-        """Refuse what waits for a score on Val that would never be taken.
-
-        Raises:
-            ConfigError: training ends before the first validation.
-        """
-        if (waiting := self.config.waiting_for_val) and not plan.validates:
-            raise ConfigError(
-                waiting[0],
-                f"waits for a score on Val, and training ends after {plan.total_batches:.0f} "
-                f"batches, before the first validation (after {plan.first_validation:.0f})",
-                "train longer, or validate earlier (trainer.check_val_every_n_epoch, "
-                "trainer.val_check_interval)",
-            )
 
     def _compile(self, plan: Plan) -> bool:
         wanted = self.config.compile
@@ -146,9 +127,9 @@ class Training:
         """
         if self.complete:
             return
-        waiting = self._interruption.waiting() if self._keeps else contextlib.nullcontext()
+        saves = self.config.trainer.keeps_checkpoints
         try:
-            with waiting:
+            with self._interruption.waiting() if saves else contextlib.nullcontext():
                 self.trainer.fit(self.module, datamodule=self.data)
         except TrainingPaused as paused:
             self.progress = paused.progress
@@ -182,7 +163,7 @@ class Training:
         protocol = self.config.protocol
         chosen = self._reported_checkpoint()
         load_weights(self.network, chosen)
-        scorer = Scorer(self.trainer, self.module, self.data, build.scores(protocol))
+        scorer = Scorer(self.trainer, self.module, self.data, self._scores)
         objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.BaselineStatistics.load(self.run.baselines)
         scorer.score(self.data.report, protocol, statistics, self.run.path, objective)
@@ -205,7 +186,7 @@ class Training:
         best = self.config.protocol.checkpoint == "best"
         last, chosen = self.run.last, self.run.best if best else self.run.last
         # fast_dev_run makes Lightning keep none; all processes save together
-        if not self._keeps:
+        if not self.config.trainer.keeps_checkpoints:
             for path in {last, chosen}:
                 self.trainer.save_checkpoint(path)
         self.trainer.strategy.barrier()
@@ -219,26 +200,6 @@ class Training:
                 "with covseg.evaluate checkpoint=last",
             )
         return chosen
-
-    def _callbacks(self) -> list[L.Callback]:
-        """What every run has: checkpoints and ``metrics.csv``."""
-        callbacks: list[L.Callback] = [SignalCallback(self._interruption)]
-        callbacks += [EpochTable(self.run.metrics)]
-        if self._keeps and self.config.protocol.select:
-            callbacks.append(SaveBest(self.run.checkpoints, build.MONITOR))
-        if self._keeps:
-            limit = self.config.trainer.time_limit
-            callbacks.append(
-                SaveProgress(
-                    self.run.last,
-                    self.config.callbacks.checkpoint_every_n_steps,
-                    self.config.trainer.whole_epochs,
-                    self.progress,
-                    stop_requested=lambda: bool(self._interruption),
-                    seconds=math.inf if limit is None else limit.total_seconds(),
-                )
-            )
-        return callbacks
 
     def _stored(self) -> dict[str, Any] | None:
         """The checkpoint to resume from, if there is one."""

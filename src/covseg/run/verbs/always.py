@@ -1,0 +1,42 @@
+"""The callbacks of every training run: checkpoints, ``metrics.csv``, signals."""
+
+import math
+
+import lightning as L
+
+from covseg import build
+from covseg.config.train import Train
+from covseg.learn.progress import Progress
+from covseg.learn.save import SaveBest, SaveProgress
+from covseg.report.callbacks import EpochTable
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.processes.signal_callback import SignalCallback
+from covseg.run.processes.signals import Interruption
+
+
+def always(
+    config: Train, run: RunFolder, start: Progress, interruption: Interruption
+) -> list[L.Callback]:
+    """The callbacks that no configuration names.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        start: where training begins.
+        interruption: whether this process was asked to end.
+    """
+    callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics)]
+    if not config.trainer.keeps_checkpoints:
+        return callbacks
+    if config.protocol.select:
+        callbacks.append(SaveBest(run.checkpoints, build.MONITOR))
+    limit = config.trainer.time_limit
+    saving = SaveProgress(
+        run.last,
+        config.callbacks.checkpoint_every_n_steps,
+        config.trainer.whole_epochs,
+        start,
+        stop_requested=lambda: bool(interruption),
+        seconds=math.inf if limit is None else limit.total_seconds(),
+    )
+    return [*callbacks, saving]
