@@ -32,42 +32,51 @@ def processes(settings: Trainer) -> int:
     Raises:
         ConfigError: more GPUs than there are, or no number of devices.
     """
-    devices, gpus = settings.devices, torch.cuda.device_count()
-    key = setting("trainer.devices", devices)
-    if not on_gpu(settings):
-        if isinstance(devices, list):
-            raise ConfigError(key, "lists GPUs, and this run is on a CPU", "set a number")
-        gpus = 1  # what auto means
-    elif gpus == 0:
-        raise ConfigError(
-            f"trainer.accelerator={settings.accelerator}",
-            "finds no GPU on this machine",
-            "set trainer.accelerator=cpu",
-        )
-    if isinstance(devices, list):
-        wanted = len(devices)
-    elif str(devices) in {"auto", "-1"}:
-        wanted = gpus
-    elif str(devices).isdecimal():
-        wanted = int(devices)
-    else:
-        raise ConfigError(key, "is no number of devices", "set a number, a list of GPUs or auto")
+    key, wanted, gpus = _key(settings), _wanted(settings), torch.cuda.device_count()
+    cores = os.cpu_count() or 1
+    if wanted < 1:
+        raise ConfigError(key, "is no device", "set 1 or more")
     if on_gpu(settings) and wanted > gpus:
         raise ConfigError(
             key,
             f"asks for more than the {gpus} GPUs of this machine",
             f"set trainer.devices={gpus} or less",
         )
-    cores = os.cpu_count() or 1
     if not on_gpu(settings) and wanted > max(cores, _PROCESSES):
         raise ConfigError(
             key,
             f"asks for more processes than the {cores} cores of this machine",
             f"set trainer.devices={cores} or less",
         )
-    if wanted < 1:
-        raise ConfigError(key, "is no device", "set 1 or more")
     return wanted
+
+
+def _key(settings: Trainer) -> str:
+    return setting("trainer.devices", settings.devices)
+
+
+def _wanted(settings: Trainer) -> int:
+    """The number that ``trainer.devices`` asks for."""
+    devices, on_cpu = settings.devices, not on_gpu(settings)
+    if not on_cpu and not torch.cuda.device_count():
+        raise ConfigError(
+            f"trainer.accelerator={settings.accelerator}",
+            "finds no GPU on this machine",
+            "set trainer.accelerator=cpu",
+        )
+    if isinstance(devices, list):
+        if on_cpu:
+            raise ConfigError(
+                _key(settings), "lists GPUs, and this run is on a CPU", "set a number"
+            )
+        return len(devices)
+    if str(devices) in {"auto", "-1"}:
+        return 1 if on_cpu else torch.cuda.device_count()
+    if str(devices).isdecimal():
+        return int(devices)
+    raise ConfigError(
+        _key(settings), "is no number of devices", "set a number, a list of GPUs or auto"
+    )
 
 
 def check_precision(settings: Trainer) -> None:

@@ -2,35 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from covseg.config.callbacks import Callbacks
 from covseg.config.data import Data
 from covseg.config.model import Model, UNet
-from covseg.config.node import Buildable, Name, Node, Place, Positive, Trust
+from covseg.config.node import Buildable, Name, Node, Place, Trust
+from covseg.config.optimizer import Optimizer
 from covseg.config.protocol import Protocol
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
-
-
-class Optimizer(Buildable):
-    """A torch optimizer."""
-
-    lr: Annotated[float, Field(gt=0, le=1e3)]  # learning rate
-    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = 0.0
-
-
-class Callbacks(Node):
-    """What happens around the steps: checkpoints, and callbacks of any name."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Buildable] = Field(init=False)
-
-    checkpoint_every_n_steps: Positive | None = None  # bounds what a kill can cost; null: an epoch
-
-    @property
-    def parts(self) -> dict[str, Buildable]:
-        """Those that are built, by name."""
-        return self.__pydantic_extra__
 
 
 class Train(Node):
@@ -165,11 +146,8 @@ class Train(Node):
                     "an earlier checkpoint",
                     "set protocol.checkpoint=last, or leave the callback out",
                 )
-        if (self.optimizer.model_extra or {}).get("maximize"):
-            raise ConfigError("optimizer.maximize=true", "would raise the loss", "leave it out")
-        fused = (self.optimizer.model_extra or {}).get("fused")
         clip = self.trainer.gradient_clip_val
-        if fused and clip is not None and self.trainer.mixes_precisions:
+        if self.optimizer.fused and clip is not None and self.trainer.mixes_precisions:
             raise ConfigError(
                 "optimizer.fused=true",
                 f"cannot be combined with trainer.gradient_clip_val={clip} and "

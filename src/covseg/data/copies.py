@@ -106,12 +106,7 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
         return Copies.read(Path(data.exclude), store.index)
     cached = findings.cached(data.cache_dir, store.fingerprint)
     if cached.exists():
-        try:
-            return Copies.read(cached, store.index)
-        except CovsegError as error:
-            where, cause, _ = error.args
-            remedy = f"delete {cached}, and run {explore_command(data)}"
-            raise DataError(where, cause, remedy) from error
+        return _cached_copies(cached, data, store.index)
     if data.fold is not None:
         raise DataError(
             f"data.fold={data.fold}",
@@ -119,3 +114,12 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
             f"run {explore_command(data)} first",
         )
     return None
+
+
+def _cached_copies(path: Path, data: Data, index: Index) -> Copies:
+    try:
+        return Copies.read(path, index)
+    except CovsegError as error:
+        where, cause, _ = error.args
+        remedy = f"delete {path}, and run {explore_command(data)}"
+        raise DataError(where, cause, remedy) from error

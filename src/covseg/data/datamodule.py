@@ -135,8 +135,7 @@ class XrayDataModule(L.LightningDataModule):
             DataError: a part has no image.
         """
         for part in parts:
-            if not self.division.rows(part):
-                raise self._empty(part)
+            self.division.check(part, self.data)
         return self.division.rows(*parts)
 
     @property
@@ -217,23 +216,6 @@ class XrayDataModule(L.LightningDataModule):
     def _parts(self) -> list[str]:
         """Every part of the protocol, the reported one last."""
         return [*self.fit, *([self.select] if self.select else []), self.report]
-
-    def _empty(self, part: str) -> DataError:
-        if self.data.fold is not None:
-            return DataError(
-                f"data.fold={self.data.fold}",
-                f"has no image of {part}, because there are only {len(self.division.parts)}",
-                "set protocol=holdout",
-            )
-        if "excluded" in self.division.parts:
-            return DataError(
-                f"data.exclude={self.data.exclude}", f"leaves no image of {part}", "leave it out"
-            )
-        return DataError(
-            f"data.root={self.data.root}",
-            f"has no image in the split {part}",
-            f"restore the folder {part} from the original download",
-        )
 
     def _dataset(self, rows: Sequence[int], *, fitting: bool) -> XrayDataset:
         targets, size, augment = self.data.targets, self.data.image_size, self._augment

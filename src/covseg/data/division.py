@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from covseg.config.data import Data
 from covseg.data.copies import Copies
 from covseg.data.index import Index
 from covseg.data.layout import PATIENT_CLASSES
+from covseg.errors import DataError
 
 N_FOLDS = 5
 
@@ -49,6 +51,30 @@ class Division:
     def rows(self, *parts: str) -> list[int]:
         """The numbers of the rows of these parts, in the order of the index."""
         return [number for number, part in enumerate(self.parts) if part in parts]
+
+    def check(self, part: str, data: Data) -> None:
+        """Refuse a part without images.
+
+        Raises:
+            DataError: it has none; names what has divided the data.
+        """
+        if part in self.parts:
+            return
+        if data.fold is not None:
+            raise DataError(
+                f"data.fold={data.fold}",
+                f"has no image of {part}, because there are only {len(self.parts)}",
+                "set protocol=holdout",
+            )
+        if "excluded" in self.parts:
+            raise DataError(
+                f"data.exclude={data.exclude}", f"leaves no image of {part}", "leave it out"
+            )
+        raise DataError(
+            f"data.root={data.root}",
+            f"has no image in the split {part}",
+            f"restore the folder {part} from the original download",
+        )
 
     def absent_classes(self, part: str) -> list[str]:
         """The classes without an image in a part."""

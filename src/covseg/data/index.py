@@ -117,13 +117,26 @@ def read_files(
             tree = "lung" if TREES["lung"].lower() in match["prefix"].lower() else "infection"
             trees[tree].setdefault(match["prefix"], []).append(match)
     tree = "lung" if list(targets) == ["lung"] and trees["lung"] else "infection"
-    copies = trees[tree]
-    if not copies and trees["lung"]:
+    if not trees[tree] and trees["lung"]:
         raise DataError(
             where,
             "has lung masks only, no infection masks",
             f"set data.targets=[lung], or get the folder '{TREES['infection']}' as well",
         )
+    prefix, matches = _one_copy(trees[tree], where)
+    if wrong := misplaced(paths, prefix):
+        raise DataError(
+            f"{where}: {PurePosixPath(wrong).parent}",
+            "is not a folder of the dataset",
+            "give it the name that it has in the original download, or move it elsewhere",
+        )
+    return tree, _by_image(matches, where)
+
+
+def _one_copy(
+    copies: Mapping[str, list[re.Match[str]]], where: str
+) -> tuple[str, list[re.Match[str]]]:
+    """The only copy of a tree: the path above it, and its files."""
     if not copies:
         raise DataError(
             where,
@@ -137,14 +150,8 @@ def read_files(
             f"holds two copies of the dataset, '{first}' and '{second}'",
             "set data.root= to one of them",
         )
-    [(prefix, matches)] = copies.items()
-    if wrong := misplaced(paths, prefix):
-        raise DataError(
-            f"{where}: {PurePosixPath(wrong).parent}",
-            "is not a folder of the dataset",
-            "give it the name that it has in the original download, or move it elsewhere",
-        )
-    return tree, _by_image(matches, where)
+    [copy] = copies.items()
+    return copy
 
 
 def _by_image(matches: list[re.Match[str]], where: str) -> dict[Key, Files]:

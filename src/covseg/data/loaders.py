@@ -35,15 +35,7 @@ def fit_loader(
         ConfigError: several processes with ``trainer.overfit_batches``.
     """
     rank, world_size = _share(trainer)
-    n_images, batch_size = len(dataset), data.batch_size
-    if n_images < batch_size * world_size:
-        fits = n_images // world_size
-        remedy = f"data.batch_size={fits}" if fits else f"trainer.devices={n_images}"
-        raise DataError(
-            f"data.batch_size={batch_size}",
-            f"times {world_size} process(es) is more than the {n_images} images of {part}",
-            f"set {remedy} or less",
-        )
+    _check_batches(len(dataset), part, data, world_size)
     if n_overfit := getattr(trainer, "overfit_batches", 0):  # the same few in every epoch
         if world_size > 1:
             raise ConfigError(
@@ -55,10 +47,20 @@ def fit_loader(
     epoch, done = start
     if trainer is not None and trainer.current_epoch != epoch:
         done = 0
-    sampler = FitSampler(
-        dataset, batch_size, rank=rank, world_size=world_size, seed=seed, epoch=epoch, done=done
-    )
+    shares = {"rank": rank, "world_size": world_size}
+    sampler = FitSampler(dataset, data.batch_size, **shares, seed=seed, epoch=epoch, done=done)
     return _loader(dataset, sampler, data, trainer)
+
+
+def _check_batches(n_images: int, part: str, data: Data, world_size: int) -> None:
+    if n_images < data.batch_size * world_size:
+        fits = n_images // world_size
+        remedy = f"data.batch_size={fits}" if fits else f"trainer.devices={n_images}"
+        raise DataError(
+            f"data.batch_size={data.batch_size}",
+            f"times {world_size} process(es) is more than the {n_images} images of {part}",
+            f"set {remedy} or less",
+        )
 
 
 def score_loader(dataset: XrayDataset, part: str, data: Data, trainer: L.Trainer | None) -> Loader:

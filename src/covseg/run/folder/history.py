@@ -9,7 +9,8 @@ from typing import Any
 from covseg.errors import RunError
 from covseg.files import write_whole
 from covseg.learn.progress import Progress
-from covseg.run.folder.run_folder import RunFolder, read_json
+from covseg.run.folder.json_file import read_json
+from covseg.run.folder.run_folder import RunFolder
 
 
 def write_provenance(values: Mapping[str, Any], path: Path) -> None:

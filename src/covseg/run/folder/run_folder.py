@@ -1,6 +1,5 @@
 """A run folder: its files by name, and what they say; it may have come by mail."""
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,11 +11,11 @@ from pydantic import ValidationError
 
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
+from covseg.run.folder.json_file import json_value
 from covseg.run.folder.older import updated
 from covseg.run.folder.yaml_file import read_yaml
 from covseg.validation import check
 
-_BYTES = 10_000_000  # a summary of both targets has twenty thousand
 WHOLE = "copy the run folder again, as a whole"
 _EXAMPLE = "name a run folder, such as outputs/train/<date_time>"
 
@@ -134,18 +133,18 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run was fitted to its end and scored."""
-        return bool(_value(self.provenance, "finished"))
+        return bool(json_value(self.provenance, "finished"))
 
     @property
     def objective(self) -> float | None:
         """Of a finished run: what a search minimises."""
-        value = _value(self.summary, "objective", "value")
+        value = json_value(self.summary, "objective", "value")
         return float(value) if isinstance(value, int | float) else None
 
     @property
     def fingerprint(self) -> str | None:
         """Of the data that the run was fitted on, None where the folder does not say."""
-        fingerprint = _value(self.provenance, "data", "fingerprint")
+        fingerprint = json_value(self.provenance, "data", "fingerprint")
         return None if fingerprint is None else str(fingerprint)
 
     def checkpoint(self, name: str) -> Path:
@@ -185,7 +184,7 @@ class RunFolder:
 
     def _written_by(self) -> str | None:
         """The version of covseg, if the folder names one."""
-        wrote = str(_value(self.provenance, "versions", "covseg"))
+        wrote = str(json_value(self.provenance, "versions", "covseg"))
         return wrote if re.fullmatch(r"\d[\w.+!-]{1,40}", wrote) else None
 
     def _not_a_run(self) -> RunError:
@@ -200,31 +199,3 @@ class RunFolder:
         if self.checkpoints.is_dir():
             return RunError(self.config_file, "is missing", WHOLE)
         return RunError(self.path, "is not a run folder: it has no config.yaml", _EXAMPLE)
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file of a run folder.
-
-    Raises:
-        OSError: it cannot be opened.
-        ValueError: it is not JSON, or far larger than any that covseg writes.
-    """
-    with path.open("rb") as file:
-        content = file.read(_BYTES + 1)
-    if len(content) > _BYTES:
-        raise ValueError("too large")
-    try:
-        return json.loads(content)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def _value(path: Path, *keys: str) -> Any:
-    """A value of a JSON file; None where the file or the value is missing or damaged."""
-    try:
-        value = read_json(path)
-        for key in keys:
-            value = value[key]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return value

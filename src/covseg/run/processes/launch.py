@@ -56,19 +56,7 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
     ranks = run.ranks
     shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and is resumed
     log.info("%d processes", n_processes)
-    quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
-    torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]
-    torchrun += [f"--log-dir={ranks}", f"--redirects={quiet}"]
-    arguments = [verb, str(run), command, os.pathsep.join(sys.path)]
-    agent = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "covseg.run.processes.torchrun", *torchrun),
-            *("-m", "covseg.run.processes.rank", *arguments),
-        ],
-        env=_environment(n_processes),
-        start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
-        preexec_fn=partial(die_with, os.getpid()),
-    )
+    agent = _start(verb, run, command, n_processes)
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
     error: BaseException | None = Stopped(stopped[0]) if stopped else None
@@ -82,6 +70,23 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
     objective: float | None = json.loads(run.objective_file.read_text(encoding="utf-8"))
     run.objective_file.unlink()
     return objective
+
+
+def _start(verb: str, run: RunFolder, command: str, n_processes: int) -> subprocess.Popen[bytes]:
+    """Start torchrun on the ranks; those after the first print nothing."""
+    quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
+    torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]
+    torchrun += [f"--log-dir={run.ranks}", f"--redirects={quiet}"]
+    arguments = [verb, str(run), command, os.pathsep.join(sys.path)]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "covseg.run.processes.torchrun", *torchrun),
+            *("-m", "covseg.run.processes.rank", *arguments),
+        ],
+        env=_environment(n_processes),
+        start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
+        preexec_fn=partial(die_with, os.getpid()),
+    )
 
 
 def die_with(parent: int) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from covseg.config.conf import flatten
 from covseg.measure.summary import by_target
-from covseg.run.folder.run_folder import RunFolder, read_json
+from covseg.run.folder.json_file import read_json
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.request import Request
 
 log = logging.getLogger(__name__)
