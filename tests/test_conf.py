@@ -42,7 +42,7 @@ def test_the_options_that_are_promised_are_there(group: str) -> None:
         "scheduler": "none cosine one_cycle plateau",
         "loss": "bce dice bce_dice focal tversky",
         "logger": "csv tensorboard wandb none",
-        "model": "unet2 unet3 unet4 unet5",
+        "model": "tiny unet2 unet3 unet4 unet5",
     }
     assert {f.stem for f in (CONF / group).glob("*.yaml")} >= set(promised[group].split())
 

@@ -19,7 +19,7 @@ from covseg.errors import ConfigError
 PROJECT = Path(__file__).parents[1] / "examples" / "own_parts"
 TEXT = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"^    python -m (.+)$", TEXT, re.M)
-TRAIN, TWO, SWEEP, EVALUATE, RESUME = COMMANDS
+TRY, TRAIN, TWO, SWEEP, EVALUATE, RESUME = COMMANDS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -91,7 +91,7 @@ def test_with_the_same_words_it_is_scored_and_continued(run, trained):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("line", [TWO, SWEEP], ids=["two processes", "a sweep"])
-def test_the_same_words_hold_in_every_process(line, run):
+@pytest.mark.parametrize("line", [TRY, TWO, SWEEP], ids=["preset", "two processes", "sweep"])
+def test_the_other_commands_work(line, run):
     done = run(line)
     assert done.returncode == 0, done.stderr

@@ -76,7 +76,7 @@ def own(tmp_path: Path, target: str, arguments: str = "") -> Train:
     """A configuration with ``target`` as its network, from an option of the user's own."""
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "own.yaml").write_text(f"_target_: {target}\n{arguments}")
-    words = ["data=phantom", "model=own", "data.image_size=32", "trust=[mylab]"]
+    words = ["experiment=debug", "model=own", "trust=[mylab]"]
     return check(Train, composed("train", words, str(tmp_path / "conf")), ["mylab"])
 
 
