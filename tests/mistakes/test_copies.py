@@ -28,7 +28,7 @@ def all_of_val(path: Path) -> None:
 
 
 FILES: dict[str, Callable[[Path], object]] = {
-    "findings that are not there": lambda path: None,
+    "findings that do not exist": lambda path: None,
     "a folder in place of findings": Path.mkdir,
     "another table in place of findings": lambda path: path.write_text("name,split\n"),
     "findings cut short": lambda path: path.write_text(
@@ -37,7 +37,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "findings of another dataset": lambda path: findings.write(
         [Finding("exact_duplicate", GONE, GONE)], path
     ),
-    "copies of everything there is to choose by": all_of_val,
+    "copies of every selecting image": all_of_val,
 }
 
 

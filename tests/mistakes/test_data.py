@@ -132,7 +132,7 @@ def lungs_alone(root: Path) -> str:
 
 
 ROOTS: dict[str, Callable[[Path], str]] = {
-    "nothing where the data should be": lambda _: "nowhere",
+    "data that does not exist": lambda _: "nowhere",
     "the data's folder misspelt": lambda _: "datasett",
     "an empty folder": empty,
     "a folder of other files": other_files,
@@ -292,7 +292,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     ),
     "images and masks swapped": swap,
     "the data twice in one folder": second_copy,
-    "an image that is a link to nowhere": dangling,
+    "an image that is a broken link": dangling,
     "a split missing": lambda root: shutil.rmtree(root / TREE / TREE / "Val"),
     "a split empty": lambda root: [path.unlink() for path in root.rglob("Val/*/*/*.png")],
     "a split misspelt": lambda root: rename(root, "Train", "Trian"),
@@ -467,7 +467,7 @@ PICTURES: dict[str, Callable[[Path], object]] = {
     "a PNG with a palette": saved_as("P"),
     "a PNG of 1 bit": saved_as("1"),
     "a grey PNG with transparency": saved_as("LA"),
-    "a PNG that moves": animate,
+    "an animated PNG": animate,
     "a PNG of 50,000 pixels a side": enormous,
     "a PNG of 4 pixels a side": lambda path: Image.open(path).resize((4, 4)).save(path),
     "a JPEG that is called .png": lambda path: Image.open(path).save(path, format="JPEG"),

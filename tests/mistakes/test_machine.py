@@ -149,7 +149,7 @@ def test_a_read_only_run_folder(said, disk, tmp_path):
 # --- homes, paths and terminals
 
 
-def test_a_home_that_there_is_not(said):
+def test_a_home_folder_that_does_not_exist(said):
     said.refused("train", "experiment=debug", "data.cache_dir=~nobody_here/cache")
 
 

@@ -21,9 +21,9 @@ MISTAKES = {
     "an argument that a logger lacks": "logger=wandb +logger.wandb.grop=g1",
     "a transform that makes masks of 255": ("+augment.affine.fill_mask=255 augment.affine.p=1.0"),
     "a transform that changes the size": "+augment.affine.fit_output=true",
-    "a word for a number of a loss": "loss=focal loss.gamma=abc",
+    "text instead of a number of a loss": "loss=focal loss.gamma=abc",
     "a negative weight in a loss": "loss.positive_weight=-5",
-    "a share beyond 1 in a schedule": "scheduler=one_cycle scheduler.warmup=2",
+    "a share above 1 in a schedule": "scheduler=one_cycle scheduler.warmup=2",
     "half a picture": "callbacks.pictures.n_images=1.5",
     "a score that is not logged": (
         "callbacks=early_stopping callbacks.early_stopping.monitor=val/rmse"
@@ -45,19 +45,19 @@ MISTAKES = {
     "a GPU where there is none": "trainer.accelerator=gpu",
     "a list of GPUs on a CPU": "trainer.devices=[0,1]",
     "no device": "trainer.devices=0",
-    "a word for a number of devices": "trainer.devices=some",
+    "text instead of a number of devices": "trainer.devices=some",
     "more processes than a CPU has cores": "trainer.devices=100000",
     "a list as the score to watch": (
         "callbacks=early_stopping callbacks.early_stopping.monitor={a:1}"
     ),
-    "a strategy that there is not": "trainer.strategy=magic",
+    "a strategy that does not exist": "trainer.strategy=magic",
     "16 bits on a CPU": "trainer.precision=16-mixed",
     "a precision that needs another package": "trainer.precision=transformer-engine",
     "a network that no memory holds": (
         "model.depth=8 model.base_channels=1024 data.image_size=256"
     ),
     "a batch larger than the data": "data.batch_size=64",
-    "weights from nowhere": "init=nowhere",
+    "weights of a run that does not exist": "init=nowhere",
     "a run folder where a file is": "hydra.run.dir=file/run",
     "a cache where a file is": "data.cache_dir=file/cache",
 }
@@ -74,7 +74,7 @@ def test_a_run_folder_that_holds_a_run(said, run):
     said.refused("train", "experiment=debug", "hydra.run.dir=run")
 
 
-def test_other_peoples_files_in_a_run_folder_stay(said, tmp_path):
+def test_other_files_in_a_run_folder_stay(said, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "slurm-1.out").write_text("mine")
     said.refused("train", "experiment=debug", "init=nowhere", "hydra.run.dir=run")

@@ -17,26 +17,26 @@ PRESETS = {
     "a tab": "model:\n\tdepth: 2\n",
     "a bracket that stays open": "tags: [a, b\n",
     "a colon without a blank": "model:\n  depth:2\n  norm: none\n",
-    "no YAML at all": "depth = 3, norm = none\n",
+    "text that is not YAML": "depth = 3, norm = none\n",
     "a list": "- model.depth=3\n",
     "a mapping that contains itself": "model: &model\n  depth: 2\n  more: *model\n",
     "a tag of Python's": "name: !!python/object/apply:os.system ['touch it_ran']\n",
     "a key misspelt": "seed: 1\nmodel:\n  dept: 2\n",
     "a key that lives elsewhere": "trainer:\n  batch_size: 8\n",
     "a key of no group": "learning_rate: 1e-3\n",
-    "a value that cannot be": "seed: 1\nmodel:\n  depth: 99\n",
-    "a word for a number": "data:\n  batch_size: eight\n",
+    "an impossible value": "seed: 1\nmodel:\n  depth: 99\n",
+    "text instead of a number": "data:\n  batch_size: eight\n",
     "an option that is not chosen in the defaults": "model: unet3\n",
-    "nothing for a group": "callbacks: null\n",
-    "another program as the loss": "loss:\n  _target_: os.system\n",
-    "another program from an interpolation": (
+    "null for a group": "callbacks: null\n",
+    "a foreign program as the loss": "loss:\n  _target_: os.system\n",
+    "a foreign program from an interpolation": (
         "loss:\n  positive_weight: '${oc.create:{_target_:os.system,_args_:[touch it_ran]}}'\n"
     ),
-    "an interpolation that leads nowhere": "name: ${nowhere}\n",
+    "an interpolation of a key that does not exist": "name: ${nowhere}\n",
     "defaults that are no list": "defaults:\n  model: unet3\n",
-    "an option that there is not": "defaults:\n  - override /model: unet9\n",
-    "a group that there is not": "defaults:\n  - override /modle: unet3\n",
-    "another preset that there is not": "defaults:\n  - base\n",
+    "an option that does not exist": "defaults:\n  - override /model: unet9\n",
+    "a group that does not exist": "defaults:\n  - override /modle: unet3\n",
+    "another preset that does not exist": "defaults:\n  - base\n",
     "a group chosen without override": "seed: 1\ndefaults:\n  - /model: unet3\n",
     "a group chosen without its slash": "defaults:\n  - override model: unet3\n",
     "a preset that chooses itself": "defaults:\n  - mine\n",
@@ -84,11 +84,11 @@ def test_a_preset_beside_the_folder_of_its_group(said, tmp_path):
     said.refused("train", *MINE)
 
 
-def test_a_folder_of_presets_that_is_not_there(said):
+def test_a_folder_of_presets_that_does_not_exist(said):
     said.refused("train", *MINE)
 
 
-def test_a_file_for_the_folder_of_presets(said, tmp_path):
+def test_a_file_instead_of_the_folder_of_presets(said, tmp_path):
     preset(tmp_path / "own", GLOBAL + "seed: 1\n")
     said.refused("train", "--config-dir=own/experiment/mine.yaml", "experiment=mine")
 
@@ -104,11 +104,11 @@ def test_two_presets_that_choose_each_other(said, tmp_path):
     said.refused("train", *MINE)
 
 
-def test_a_value_that_cannot_be_in_an_option_of_your_own(said, tmp_path):
+def test_an_impossible_value_in_an_option_of_your_own(said, tmp_path):
     (tmp_path / "own" / "model").mkdir(parents=True)
     text = "_target_: covseg.learn.networks.unet.UNet\ndepth: 3\nbase_channels: 0\nnorm: none\n"
-    (tmp_path / "own" / "model" / "tiny.yaml").write_text(f"{text}compile: false\n")
-    said.refused("train", "--config-dir=own", "model=tiny")
+    (tmp_path / "own" / "model" / "mine.yaml").write_text(f"{text}compile: false\n")
+    said.refused("train", "--config-dir=own", "model=mine")
 
 
 def test_a_mistake_on_the_command_line_beside_a_preset(said, tmp_path):

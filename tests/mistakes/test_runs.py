@@ -51,10 +51,10 @@ def refused(said, run, tmp_path):
 
 
 NOT_RUNS = {
-    "a run that is not there": "outputs/train/2026-01-31_12-00-00",
-    "a file for a run": "notes.txt",
-    "an empty folder for a run": "empty",
-    "a folder of runs for a run": ".",
+    "a run that does not exist": "outputs/train/2026-01-31_12-00-00",
+    "a file instead of a run": "notes.txt",
+    "an empty folder instead of a run": "empty",
+    "a folder of runs instead of a run": ".",
     "a part of a run": "run/checkpoints",
     "a file of a run": "run/config.yaml",
     "a file in a part of a run": "run/checkpoints/best.ckpt",
@@ -220,22 +220,22 @@ def build(target: str) -> dict[str, Any]:
 
 
 CONFIGURATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "a run with another program as its network": change(model=build("os.system")),
-    "a run with another program in what evaluate does not use": change(
+    "a run with a foreign program as its network": change(model=build("os.system")),
+    "a run with a foreign program in what evaluate does not use": change(
         optimizer=build("os.system")
     ),
-    "a run with another program deep in a list": change(
+    "a run with a foreign program deep in a list": change(
         callbacks__pictures__deep=[[{"more": build("subprocess.run")}]]
     ),
-    "a run with another program from an interpolation": change(
+    "a run with a foreign program from an interpolation": change(
         loss__positive_weight="${oc.create:{_target_:os.system,_args_:[touch it_ran]}}"
     ),
     "a run with a name from the environment": change(name="${oc.env:HOME}"),
     "a run with a key of Hydra's own": change(loss___partial_=True),
     "a run with a key that is not covseg's": change(model__dropout=0.1),
     "a run with a value out of bounds": change(model__depth=99),
-    "a run with a word for a number": change(data__image_size="large"),
-    "a run with a list for a group": change(model=[1, 2]),
+    "a run with text instead of a number": change(data__image_size="large"),
+    "a run with a list instead of a group": change(model=[1, 2]),
     "a run without a key that covseg needs": lambda config: config["data"].pop("image_size"),
     "a run without a whole group": lambda config: config.pop("model"),
 }
@@ -258,7 +258,7 @@ def test_a_loss_of_the_run_with_an_argument_that_it_refuses(said, run):
     said.refused(*EVALUATE)
 
 
-def test_weights_of_a_run_with_another_program_in_it(said, run):
+def test_weights_of_a_run_with_a_foreign_program_in_it(said, run):
     edit(run, change(loss=build("os.system")))
     said.refused("train", "experiment=debug", "init=run")
 
@@ -309,7 +309,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "a config.yaml of 50 MB": lambda path: os.truncate(path, 50_000_000),
     "a config.yaml that is a folder": lambda path: [path.unlink(), path.mkdir()],
     "a config.yaml that is a pipe": lambda path: [path.unlink(), os.mkfifo(path)],
-    "a config.yaml that leads to itself": lambda path: [path.unlink(), path.symlink_to(path)],
+    "a config.yaml that links to itself": lambda path: [path.unlink(), path.symlink_to(path)],
     "a config.yaml of another program": lambda path: path.write_text("services: {web: {}}\n"),
 }
 
@@ -399,11 +399,11 @@ def test_a_run_without_its_provenance(said, run):
 # --- a run that goes on
 
 GOING_ON = {
-    "going on with another network": "resume=run model.depth=3",
-    "going on with another optimizer": "resume=run optimizer=adamw",
-    "going on for fewer epochs": "resume=run trainer.max_epochs=1",
-    "going on with a file of a run": "resume=run/config.yaml",
-    "going on with nothing": "resume=nowhere",
+    "resuming with another network": "resume=run model.depth=3",
+    "resuming with another optimizer": "resume=run optimizer=adamw",
+    "resuming for fewer epochs": "resume=run trainer.max_epochs=1",
+    "resuming a file of a run": "resume=run/config.yaml",
+    "resuming nothing": "resume=nowhere",
 }
 
 
@@ -412,12 +412,12 @@ def test_going_on(words, said, run):
     said.refused("train", *words.split())
 
 
-def test_going_on_after_the_learning_rate_was_edited(said, run):
+def test_resuming_after_the_learning_rate_was_edited(said, run):
     edit(run, change(optimizer__lr=0.01))
     said.refused("train", "resume=run", "trainer.max_epochs=3")
 
 
-def test_going_on_with_a_checkpoint_that_is_torn(said, run):
+def test_resuming_with_a_damaged_checkpoint(said, run):
     last = run / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:-100])
     said.refused("train", "resume=run", "trainer.max_epochs=3", leaves="run")
