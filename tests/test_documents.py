@@ -48,10 +48,11 @@ SMALL = SMALL_DATA | {"model.base_channels": "4", "trainer.max_epochs": "1"}
 SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val:8,Test:8}"}
 SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 
+NAMES = sorted(file.stem for file in CONF.glob("*.yaml"))  # of the verbs
 # every command that a document may hold; a new kind of command needs a test of its own here
 KINDS = {
     "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
-    "verb": r"python -m covseg\.(train|evaluate|explore) (.+)",
+    "verb": rf"python -m covseg\.({'|'.join(NAMES)}) (.+)",
     "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
@@ -137,7 +138,7 @@ def lines_with_commands() -> Iterator[tuple[str, str]]:
         for comment in re.findall(r"# (.*)", path.read_text(encoding="utf-8")):
             said = [comment.removeprefix("Needs: "), *spans_of(comment)]
             yield from ((path.name, text) for text in said if first_word(text) in PROGRAMS)
-    for verb in ("train", "evaluate", "explore"):
+    for verb in NAMES:
         help_text = yaml.safe_load((CONF / f"{verb}.yaml").read_text())["hydra"]["help"]["template"]
         said = map(str.strip, help_text.splitlines())
         yield from ((f"{verb} --help", text) for text in said if first_word(text) in PROGRAMS)

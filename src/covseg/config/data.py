@@ -9,6 +9,7 @@ from covseg.errors import ConfigError, setting
 
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
+DatasetName = Literal["covid_qu_ex", "phantom"]
 
 
 class PhantomData(Node):
@@ -22,7 +23,7 @@ class PhantomData(Node):
 class Dataset(Node):
     """Where images come from."""
 
-    name: Literal["covid_qu_ex", "phantom"]
+    name: DatasetName
     root: Place | None = None  # zip or folder; null: phantom data, made below cache_dir
     download: bool = False  # fetch the dataset from Kaggle when root is not there
     phantom: PhantomData | None = None

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from covseg.config.data import DatasetName
 from covseg.config.node import Node, Place, Positive, Share, Trust
 
 
 class OtherData(Node):
     """What of a run's data an evaluation may replace."""
 
-    name: Literal["covid_qu_ex", "phantom"] | None = None
+    name: DatasetName | None = None
     root: Place | None = None
     download: bool | None = None
     phantom: dict[str, Any] | None = None
