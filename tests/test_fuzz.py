@@ -390,6 +390,7 @@ KEPT = {  # what once ended in a traceback, without an end, or in no sentence
     "no target": ["loss._target_=null"],
     "a sign that adds nothing": ["+="],
     "an option that could be several": ["--config=x"],
+    "an empty override": [""],
 }
 
 

@@ -9,12 +9,12 @@
 The result is a run folder: outputs/train/<date_time>/.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from covseg.config.train import Train
 from covseg.errors import Stopped
 from covseg.run.command.main import run_verb
+from covseg.run.folder.sweep_folder import SweepFolder
 from covseg.run.verb import Verb
 
 
@@ -42,14 +42,27 @@ def work(config: Train, out: Path, command: str) -> float | None:
     return objective
 
 
-def summarize(runs: Sequence[Path], command: str) -> None:
-    """Print one table for the folds of ``protocol=kfold``."""
+def after_job(sweep: SweepFolder) -> None:
+    """Write the table of the sweep."""
+    from covseg.run.verbs.sweep_table import write_sweep_table
+
+    write_sweep_table(sweep)
+
+
+def after_sweep(sweep: SweepFolder, command: str) -> None:
+    """Report the sweep, and the folds of ``protocol=kfold`` together."""
     from covseg.run.verbs.kfold import report_folds
+    from covseg.run.verbs.sweep_report import report_sweep
 
-    report_folds(runs, command)
+    report_folds([job.run.path for job in sweep.jobs() if job.status == "finished"], command)
+    report_sweep(sweep)
 
 
-VERB = Verb("train", Train, lambda config: config, lambda config: config, work, summarize)
+VERB = Verb(
+    *("train", Train, lambda config: config, lambda config: config, work),
+    after_job=after_job,
+    after_sweep=after_sweep,
+)
 
 
 def main() -> None:

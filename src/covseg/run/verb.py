@@ -3,7 +3,7 @@
 import atexit
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from covseg.config.node import Node
 from covseg.config.train import Train
 from covseg.run import logs
+from covseg.run.folder.sweep_folder import SweepFolder
 from covseg.validation import check, trusted_packages
 
 _PATIENCE = 10  # seconds: after an error others may be in a collective for half an hour
@@ -26,7 +27,8 @@ class Verb:
         request: checked configuration -> what ``work`` takes; reads a run folder that is named.
         training: a request -> configuration of the training run that it is about, if any.
         work: (request, run folder, command) -> objective; called in every process.
-        summarize: called with the run folders of a sweep, and its command, after its last job.
+        after_job: called with the sweep folder after each job, in the process of the job.
+        after_sweep: called with the sweep folder and the command after the last job.
     """
 
     name: str
@@ -34,7 +36,8 @@ class Verb:
     request: Callable[[Any], Any]
     training: Callable[[Any], Train | None]
     work: Callable[[Any, Path, str], float | None]
-    summarize: Callable[[Sequence[Path], str], None] = lambda _runs, _command: None
+    after_job: Callable[[SweepFolder], None] = lambda _sweep: None
+    after_sweep: Callable[[SweepFolder, str], None] = lambda _sweep, _command: None
 
     def check(self, values: Mapping[str, Any]) -> Any:
         """The checked configuration of a command line; what it trusts is its own choice."""

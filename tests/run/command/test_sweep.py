@@ -1,6 +1,5 @@
 """What failed in a sweep is a table, and its exit code tells the truth."""
 
-import contextlib
 import gc
 import json
 import weakref
@@ -9,43 +8,50 @@ from pathlib import Path
 import pytest
 
 from covseg.errors import ConfigError, RunError
-from covseg.run.command.sweep import Sweep
+from covseg.run.command.sweep import Sweep, _without_locals
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.train import VERB
 
 
-def sweep_of_nothing() -> Sweep:
-    return Sweep(VERB, "")
+def sweep_of(folder: Path, **reasons: str | None) -> Sweep:
+    """A sweep with a job for each, by its overrides; ``None`` for a job that is finished."""
+    for number, (overrides, reason) in enumerate(reasons.items()):
+        job = folder / str(number)
+        SweepJob(number, overrides.split(), job, RunFolder(job), reason).write()
+        if reason is None:
+            (job / "provenance.json").write_text('{"finished": true}')
+    return Sweep(VERB, "", SweepFolder(folder))
 
 
-def test_nothing_is_said_of_a_sweep_that_went_well(capsys):
-    sweep = sweep_of_nothing()
-    with sweep._recorded(Path("0"), ["seed=0"]):
-        pass
-    sweep.check()
+def test_nothing_is_said_of_a_sweep_that_went_well(tmp_path, capsys):
+    sweep_of(tmp_path, **{"seed=0": None}).check()
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_table_fits_80_columns_and_has_every_reason_whole(capsys):
-    sweep = sweep_of_nothing()
-    errors = [
-        ConfigError("data.batch_size=64", "is " + "very " * 30 + "large", "say less"),
-        None,
-        ValueError("broke " + "x" * 100),
-    ]
-    for number, error in enumerate(errors):
-        with (
-            contextlib.suppress(ConfigError, ValueError),
-            sweep._recorded(Path(f"sweep/{number}"), [f"seed={number}", "data.batch_size=64"]),
-        ):
-            if error:
-                raise error
+def test_the_table_fits_80_columns_and_has_every_reason_whole(tmp_path, capsys):
+    refused = ConfigError("data.batch_size=64", "is " + "very " * 30 + "large", "say less")
+    reasons = {
+        "seed=0 data.batch_size=64": refused.sentence,
+        "seed=1 data.batch_size=64": None,
+        "seed=2 data.batch_size=64": "ValueError: broke " + "x" * 100,
+    }
     with pytest.raises(RunError, match=r"2 of 3 jobs failed, the others are done: correct"):
-        sweep.check()
+        sweep_of(tmp_path, **reasons).check()
     shown = capsys.readouterr().err
     assert max(map(len, shown.splitlines())) <= 80
     words = "".join(shown.split())
     assert "verylarge:sayless." in words
     assert "seed=1" not in words
+
+
+def test_a_job_whose_process_was_killed_has_failed(tmp_path, capsys):
+    """With a launcher of several processes nobody else sees it."""
+    sweep = sweep_of(tmp_path, **{"seed=0": None, "seed=1": None})
+    (tmp_path / "1" / "provenance.json").unlink()
+    with pytest.raises(RunError, match=r"1 of 2 jobs failed"):
+        sweep.check()
+    assert "its process ended without a message" in " ".join(capsys.readouterr().err.split())
 
 
 def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):
@@ -61,7 +67,7 @@ def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):
     assert done.err.strip().splitlines()[-1].startswith("1 of 3 jobs failed, the others are done")
     assert "Error executing job" not in done.err  # Hydra's own words
     assert "images of Train: s" in done.err
-    assert {path.name for path in (tmp_path / "sweep").iterdir()} == {"0", "2", "multirun.yaml"}
+    assert [path.name for path in (tmp_path / "sweep" / "1").iterdir()] == ["job.json"]
     for job in ("0", "2"):
         assert json.loads((tmp_path / "sweep" / job / "provenance.json").read_text())["finished"]
 
@@ -70,12 +76,10 @@ WRITTEN = ["tags=[mytag]", "tags=[/b]", "name=[red]x", "trainer.max_time=00:100:
 
 
 @pytest.mark.parametrize("word", WRITTEN)
-def test_overrides_and_reasons_stand_in_the_table_as_they_were_written(word, capsys):
-    sweep = sweep_of_nothing()
-    with contextlib.suppress(ConfigError), sweep._recorded(Path("sweep/0"), [word]):
-        raise ConfigError(word, "is not possible", "mend it")
+def test_overrides_and_reasons_stand_in_the_table_as_they_were_written(word, tmp_path, capsys):
+    refused = ConfigError(word, "is not possible", "mend it")
     with pytest.raises(RunError):
-        sweep.check()
+        sweep_of(tmp_path, **{word: refused.sentence}).check()
     words = "".join(capsys.readouterr().err.split())
     assert words.count(word) == 2
     assert f"{word}isnotpossible:mendit." in words
@@ -112,20 +116,19 @@ def context(kept: list[weakref.ref[Memory]]) -> None:
 
 
 def test_an_error_that_is_kept_keeps_nothing_of_what_its_job_worked_with():
-    sweep, kept = sweep_of_nothing(), list[weakref.ref[Memory]]()
-    with contextlib.suppress(ValueError), sweep._recorded(Path("sweep/0"), ["seed=0"]):
-        fail(kept)
+    memories, error = list[weakref.ref[Memory]](), None
+    try:
+        fail(memories)
+    except ValueError as raised:
+        error = _without_locals(raised)
     gc.collect()
-    assert [found() for found in kept] == [None, None, None]
-    assert type(sweep.error) is ValueError
-    assert type(sweep.error.__cause__.__context__) is IndexError
-    assert sweep.error.__traceback__ is not None  # where it failed is still known
+    assert [memory() for memory in memories] == [None, None, None]
+    assert type(error.__cause__.__context__) is IndexError
+    assert error.__traceback__ is not None  # where it failed is still known
 
 
 def test_an_error_that_leads_back_to_itself_ends():
-    sweep, error = sweep_of_nothing(), ValueError("broke")
+    error = ValueError("broke")
     error.__context__ = KeyError("x")
     error.__context__.__cause__ = error
-    with contextlib.suppress(ValueError), sweep._recorded(Path("sweep/0"), []):
-        raise error
-    assert sweep.error is error
+    assert _without_locals(error) is error

@@ -188,7 +188,11 @@ def test_auto_goes_on_with_a_sweep(verb, tmp_path):
     assert done.code == 0, done.err
     assert "runs/first/0 is finished: nothing left to do" in done.err
     assert provenance(tmp_path / "runs" / "first" / "1")["resumed"]
-    assert [path.name for path in (tmp_path / "runs" / "second").iterdir()] == ["multirun.yaml"]
+    second = tmp_path / "runs" / "second"
+    assert [path.name for path in (second / "0").iterdir()] == ["job.json"]
+    with (second / "sweep.csv").open() as file:
+        runs = [row["run"] for row in csv.DictReader(file)]
+    assert runs == [str(tmp_path / "runs" / "first" / job) for job in ("0", "1")]
 
 
 def test_auto_never_takes_a_job_of_its_own_sweep(verb, tmp_path):

@@ -67,7 +67,7 @@ def unreadable(overrides: Sequence[str]) -> ConfigError | None:
         if readable(override):
             continue
         if not sign:
-            return ConfigError(override, "sets nothing", "write <key>=<value>")
+            return ConfigError(shlex.quote(override), "sets nothing", "write <key>=<value>")
         quoted = f"{key}={in_quotes(value)}"
         remedy = f"write {shlex.quote(quoted)}" if readable(quoted) else _HELP
         strange = next((sign for sign in value if not readable(f"a=a{sign}a")), "")

@@ -6,6 +6,7 @@ was started as one (see ``external``).
 
 import contextlib
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import Any
 
 from covseg.config.node import Node
 from covseg.config.train import Train
-from covseg.errors import ConfigError, CovsegError, Crash, setting
+from covseg.errors import ConfigError, CovsegError, Crash, RunError, setting
 from covseg.run import logs
 from covseg.run.folder import resume
 from covseg.run.folder.creation import create, discard, reopened
 from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import RECORD
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
 
@@ -73,8 +75,13 @@ class Job:
                 if config.resume is not None:
                     return self._resume(config, RunFolder(config.resume, config.trust))
             run = RunFolder(self.fresh)
-            create(run, self.verb.name, config)
+            if self.sweeper and run.finished:
+                return Outcome(run.path, run.objective)
+            run.path.mkdir(parents=True, exist_ok=True)
             with locked(run):
+                if self.sweeper:
+                    self._clear(run)
+                create(run, self.verb.name, config)
                 return self._work(request, run, new=True)
         finally:
             with contextlib.suppress(OSError):
@@ -139,6 +146,8 @@ class Job:
         if protocol.report == "auto":
             report = protocol.model_copy(update={"report": "Val" if self.sweeper else "Test"})
             config = config.model_copy(update={"protocol": report})
+        if self.sweeper and config.resume in {None, "auto"} and self._continues(config):
+            config = config.model_copy(update={"resume": str(self.fresh)})
         if config.resume == "auto":
             near = [self.fresh.parent]
             if self.sweeper:  # jobs of other sweeps
@@ -146,6 +155,31 @@ class Job:
             run = resume.find(config, near, self.taken)
             config = config.model_copy(update={"resume": str(run) if run else None})
         return config
+
+    def _continues(self, config: Train) -> bool:
+        """Whether an earlier command of the sweep has begun this job.
+
+        Raises:
+            RunError: it was another configuration.
+        """
+        run = RunFolder(self.fresh, config.trust)
+        if not run.finished and not run.last.exists():
+            return False
+        for key, before, now in resume.changes(run.config, config):
+            raise RunError(
+                run.config_file,
+                f"has {setting(key, before)}, where this sweep has {setting(key, now)} now",
+                "start another sweep",
+            )
+        return True
+
+    def _clear(self, run: RunFolder) -> None:
+        """Remove what a job has left that was killed before there was anything to continue."""
+        for path in run.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path not in {run.path / RECORD, run.lock}:
+                path.unlink()
 
     def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:
         now, before = config.trainer, kept.trainer

@@ -7,13 +7,17 @@ composed again by Hydra's launcher in its turn, which may be on another machine.
 import contextlib
 import os
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 from rich import box
 from rich.console import Console
@@ -25,6 +29,8 @@ from covseg.run.command.compose import compose_config, plain
 from covseg.run.command.hydra_errors import refusal
 from covseg.run.command.job import Job
 from covseg.run.folder.creation import not_writable
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.run.override import REFUSALS
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
@@ -47,78 +53,102 @@ def run_sweep(
             "makes several runs, and torchrun or srun has started processes for one",
             "use -m without them and trainer.devices=<number>, or one command per run",
         )
-    for job in jobs(overrides):
-        verb.request(verb.check(plain(compose_config(verb.name, job))))
-    sweep = Sweep(verb, command)
-    multirun = GlobalHydra.instance().hydra
-    assert multirun is not None
+    sweeper: Any = None
     try:
-        multirun.multirun(verb.name, sweep.run_job, list(overrides))
+        config = _multirun(verb.name, overrides)
+        params = config.hydra.sweeper.get("params") or {}
+        swept = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+        for job in jobs(swept):
+            verb.request(verb.check(plain(compose_config(verb.name, job))))
+        sweep = Sweep(verb, command, SweepFolder(Path(config.hydra.sweep.dir).absolute()))
+        context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
+        sweeper = Plugins.instance().instantiate_sweeper(
+            config=config, hydra_context=context, task_function=sweep.run_job
+        )
+        context.callbacks.on_multirun_start(config=config, config_name=verb.name)
+        sweeper.sweep(list(config.hydra.overrides.task))
+        context.callbacks.on_multirun_end(config=config, config_name=verb.name)
     except (OSError, *REFUSALS) as error:
-        sweep.check()
-        if sweep.jobs:
+        if isinstance(error, CovsegError):
+            raise
+        if sweeper is not None and sweep.folder.jobs():
+            sweep.check()
             raise
         if isinstance(error, OSError) and not isinstance(error, HydraException):
             raise not_writable(error.filename, error) from error  # Hydra could not make the folder
         raise refusal(verb.name, overrides, error) from error
     try:
-        verb.summarize(sweep.folders, command)
+        verb.after_sweep(sweep.folder, command)
     finally:
         sweep.check()
 
 
+def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of the sweep itself, with what varies left to the sweeper."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    return hydra.compose_config(verb, list(overrides), run_mode=RunMode.MULTIRUN)
+
+
 @dataclass
 class Sweep:
-    """The jobs of a sweep so far.
+    """The task that Hydra runs for each job.
 
     Attributes:
         verb: of the command line.
         command: as it was typed.
-        jobs: folder, overrides, and why it failed; None for a job that did not.
-        folders: of the runs that are done.
-        error: the first.
+        folder: of the sweep.
+        error: the first one in this process.
     """
 
     verb: Verb
     command: str
-    jobs: list[tuple[Path, str, str | None]] = field(default_factory=list)
-    folders: list[Path] = field(default_factory=list)
+    folder: SweepFolder
     error: Exception | None = None
 
     def run_job(self, config: DictConfig) -> float | None:
         """Hydra's task function: one job, as Hydra has composed it."""
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
-        overrides, fresh = list(known.overrides.task), Path(known.runtime.output_dir)
-        sweeper, launcher = str(known.sweeper._target_), str(known.launcher._target_)
-        # a search, or a launcher with processes of its own, must see an error itself
-        basic = sweeper.endswith("BasicSweeper") and launcher.endswith("BasicLauncher")
-        with contextlib.suppress(*[Exception] * basic), self._recorded(fresh, overrides):
-            checked = self.verb.check(plain(config))
-            request = self.verb.request(checked)
-            job = Job(
-                *(self.verb, self.command, checked, request, overrides, fresh, sweeper),
-                taken=self.folders,
-            )
-            outcome = job.run()
-            self.folders.append(outcome.folder)
-            return outcome.objective
+        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
+        with self.folder.lock:
+            folder = self.folder.folder_of(overrides, made)
+            record = SweepJob(int(known.job.num), overrides, folder, RunFolder(folder))
+            record.write()
+        if folder != made:
+            made.rmdir()
+        # a search must see an error itself
+        sweeper = str(known.sweeper._target_)
+        with contextlib.suppress(*[Exception] * sweeper.endswith("BasicSweeper")):
+            return self._recorded(record, config, sweeper)
         return None
 
-    @contextlib.contextmanager
-    def _recorded(self, out: Path, overrides: Sequence[str]) -> Iterator[None]:
-        """Record what comes of a job; its error passes."""
-        reason = None
+    def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
+        """Run a job and record what comes of it."""
+        taken = [job.run.path for job in self.folder.jobs() if job.folder != record.folder]
         try:
-            yield
+            checked = self.verb.check(plain(config))
+            request = self.verb.request(checked)
+            outcome = Job(
+                *(self.verb, self.command, checked, request, record.overrides, record.folder),
+                sweeper=sweeper,
+                taken=taken,
+            ).run()
         except Exception as error:
             self.error = self.error or _without_locals(error)
-            reason = f"{type(error).__name__}: {error}; see the log in {os.path.relpath(out)}"
+            place = os.path.relpath(record.folder)
+            reason = f"{type(error).__name__}: {error}; see the log in {place}"
             if isinstance(error, CovsegError):
                 reason = error.sentence
+            record = replace(record, reason=reason)
             raise
+        else:
+            record = replace(record, run=RunFolder(outcome.folder))
+            return outcome.objective
         finally:
-            self.jobs.append((out, " ".join(overrides), reason))
+            record.write()
+            with self.folder.lock:
+                self.verb.after_job(self.folder)
 
     def check(self) -> None:
         """Print the jobs that failed.
@@ -126,20 +156,23 @@ class Sweep:
         Raises:
             RunError: a job has.
         """
-        failed = [job for job in self.jobs if job[2] is not None]
+        jobs = self.folder.jobs()
+        failed = [job for job in jobs if job.status != "finished"]
         if not failed:
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for name, ratio in (("job", None), ("overrides", 1), ("why it failed", 2)):
             table.add_column(name, ratio=ratio, overflow="fold")
-        for out, overrides, reason in failed:
-            table.add_row(out.name, overrides, reason)
+        for job in failed:
+            reason = job.reason or "its process ended without a message"
+            table.add_row(job.folder.name, " ".join(job.overrides), reason)
         console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         console.print(table, width=min(_WIDTH, console.width))
         raise RunError(
-            f"{len(failed)} of {len(self.jobs)} jobs",
+            f"{len(failed)} of {len(jobs)} jobs",
             "failed, the others are done",
-            "correct what the table names, and run those again",
+            "correct what the table names, and repeat the command with "
+            f"hydra.sweep.dir={self.folder}, which runs these again and no other",
         ) from self.error
 
 

@@ -15,6 +15,19 @@ log = logging.getLogger(__name__)
 _PATIENCE = 8.0  # seconds: loader processes of a killed run hold its lock until they notice
 
 
+def in_use(run: RunFolder) -> bool:
+    """Whether a living process holds the lock of a run folder."""
+    if not run.lock.exists():
+        return False
+    try:
+        with FileLock(run.lock).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (NotImplementedError, OSError):  # a file system without locks, or read only
+        return False
+
+
 @contextlib.contextmanager
 def locked(run: RunFolder, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock of a run folder.

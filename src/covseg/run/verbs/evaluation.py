@@ -65,7 +65,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     if trainer.is_global_zero:
         facts = provenance(command, config.seed, trainer.world_size, config.trust)
         facts |= {"run": str(run), "checkpoint": request.checkpoint.name, "data": data.facts()}
-        facts["seconds"] = round(time.monotonic() - began, 1)
+        facts |= {"seconds": round(time.monotonic() - began, 1), "finished": True}
         write_provenance(facts, out / "provenance.json")
         scorer.show(out, 0)
         reproduction.compare(request, RunFolder(out))

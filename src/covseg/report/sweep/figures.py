@@ -1,0 +1,120 @@
+"""The objective over what varies: lines for one key, a heat map for two, else parallel axes."""
+
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from covseg.measure.scores import OBJECTIVE
+from covseg.report.colours import CLASSES, FAINT, INK, QUIET
+from covseg.report.sweep.result import SweepResult, number
+
+_COLOURS = mpl.colormaps["viridis_r"]  # bright: low, which is good
+_LABEL = {"facecolor": FAINT, "edgecolor": "none", "pad": 1}
+_MANY = 30  # ratio of the largest to the smallest value from which an axis is logarithmic
+
+
+def sweep_figure(result: SweepResult) -> Figure | None:
+    """The figure of a sweep; None where nothing varies among its finished jobs."""
+    axes = [key for key in result.axes if len(result.choices(key)) > 1]
+    if not axes:
+        return None
+    draw: Callable[[Axes, SweepResult, list[str]], None] = _parallel
+    draw = {1: _line, 2: _heat_map}.get(len(axes), draw)
+    figure = Figure(figsize=(max(4.8, 1.1 * len(axes) + 2.4), 3.4))
+    figure.suptitle(f"{OBJECTIVE} (lower is better)", x=0.02, ha="left")
+    draw(figure.add_subplot(), result, axes)
+    return figure
+
+
+def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
+    """Every job as a dot with its interval over images, the mean over seeds as a line."""
+    [key] = axes
+    choices = result.choices(key)
+    places, numeric = _places(choices)
+    means = {point.settings[key]: point.mean for point in result.points}
+    plot.plot(places, [means[choice] for choice in choices], color=CLASSES["Non-COVID"])
+    for point in result.points:
+        x = places[choices.index(point.settings[key])]
+        plot.plot([x] * len(point.values), point.values, "o", color=INK, markersize=3.5)
+        for row in point.rows:
+            entry = row.scores.get(OBJECTIVE, {})
+            if entry.get("low") is not None and entry["value"] == row.value:
+                plot.vlines(x, entry["low"], entry["high"], color=QUIET, linewidth=1)
+    if numeric and min(places) > 0 and max(places) / min(places) >= _MANY:
+        plot.set_xscale("log")
+    plot.set_xticks(places, choices)
+    plot.minorticks_off()
+    plot.set_xlabel(key)
+    plot.grid(axis="y")
+
+
+def _heat_map(plot: Axes, result: SweepResult, axes: list[str]) -> None:
+    first, second = axes
+    rows, columns = result.choices(first), result.choices(second)
+    values = np.full((len(rows), len(columns)), np.nan)
+    for point in result.points:
+        place = rows.index(point.settings[first]), columns.index(point.settings[second])
+        values[place] = point.mean
+    shown = plot.imshow(values, cmap=_COLOURS, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            red, green, blue, _ = shown.to_rgba(value)
+            dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+            text = f"{value:.4f}"
+            plot.text(
+                column, row, text, ha="center", va="center", color="white" if dark else "black"
+            )
+    plot.set_xticks(range(len(columns)), columns)
+    plot.set_yticks(range(len(rows)), rows)
+    plot.set_xlabel(second)
+    plot.set_ylabel(first)
+    plot.tick_params(length=0)
+    for spine in plot.spines.values():
+        spine.set_visible(False)
+
+
+def _parallel(plot: Axes, result: SweepResult, axes: list[str]) -> None:
+    """A line per point through its value on each axis; the last axis is the objective."""
+    means = np.array([point.mean for point in result.points])
+    low, high = float(means.min()), float(means.max())
+    span = (high - low) or 1.0
+    places = {key: _heights(result.choices(key)) for key in axes}
+    for point, mean in reversed(list(zip(result.points, means, strict=True))):
+        share = (float(mean) - low) / span
+        heights = [*(places[key][point.settings[key]] for key in axes), share]
+        plot.plot(
+            range(len(heights)),
+            heights,
+            color=_COLOURS(0.1 + 0.9 * share),
+            linewidth=1.4,
+            alpha=0.85,
+        )
+    for x, key in enumerate(axes):
+        plot.axvline(x, color=QUIET, linewidth=0.6)
+        for choice, y in places[key].items():
+            plot.text(x, y, choice, ha="center", va="center", fontsize=7, bbox=_LABEL)
+    plot.axvline(len(axes), color=QUIET, linewidth=0.6)
+    for y, value in ((0.0, low), (1.0, high)):
+        plot.text(len(axes), y, f"{value:.4f}", ha="center", va="center", bbox=_LABEL)
+    names = [key.replace(".", ".\n") for key in axes]
+    plot.set_xticks(range(len(axes) + 1), [*names, OBJECTIVE.replace("_", "_\n", 1)])
+    plot.set(yticks=[], xlim=(-0.3, len(axes) + 0.3))
+    plot.tick_params(axis="x", length=0)
+    for spine in plot.spines.values():
+        spine.set_visible(False)
+
+
+def _places(choices: list[str]) -> tuple[list[float], bool]:
+    """Where values are on an axis, and whether they are numbers."""
+    numbers = [value for choice in choices if (value := number(choice)) is not None]
+    if len(numbers) == len(choices):
+        return numbers, True
+    return [float(place) for place in range(len(choices))], False
+
+
+def _heights(choices: list[str]) -> dict[str, float]:
+    """Evenly from 0 to 1."""
+    return {choice: place / (len(choices) - 1) for place, choice in enumerate(choices)}

@@ -1,0 +1,28 @@
+"""A sweep as a self-contained HTML page."""
+
+from matplotlib.figure import Figure
+
+from covseg.measure.scores import OBJECTIVE
+from covseg.report.html.environment import environment
+from covseg.report.html.figure_export import svg
+from covseg.report.sweep.result import SweepResult
+
+_SCORES = (OBJECTIVE, "dice_positive", "iou_positive", "false_alarm_rate", "miss_rate")
+
+
+def page(result: SweepResult, figure: Figure | None, name: str) -> str:
+    """The page as HTML.
+
+    Args:
+        result: the jobs.
+        figure: of the sweep, if anything varies in it.
+        name: of the sweep folder.
+    """
+    description = f"{OBJECTIVE} over {', '.join(result.axes)}; the numbers are in the table"
+    drawn = None if figure is None else svg(figure, "sweep", description)
+    template = environment("covseg.report.sweep").get_template("sweep.html")
+    best = [row for point in result.points for row in point.rows]
+    others = [row for row in result.rows if row not in best]
+    return template.render(
+        name=name, result=result, figure=drawn, rows=[*best, *others], scores=_SCORES
+    )

@@ -1,0 +1,116 @@
+"""A sweep as tables for the terminal, 80 columns wide."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from covseg.measure.scores import OBJECTIVE
+from covseg.report.sweep.result import Entry, Point, SweepResult
+from covseg.report.table import WIDTH, show
+
+_MOST = 40  # rows
+
+
+def print_sweep(result: SweepResult, out: Path) -> None:
+    """Print the tables and the path of the page to stdout."""
+    show(sweep_tables(result), f"sweep: {out / 'sweep.html'}")
+
+
+def sweep_tables(result: SweepResult) -> RenderableType:
+    """The points, the best first, and the mean over the points with each value of a key."""
+    first = result.points[0].rows[0]
+    n_finished = sum(len(point.rows) for point in result.points)
+    on = "Val" if first.objective is not None else first.split
+    title = f"\n{n_finished} of {len(result.rows)} jobs by {OBJECTIVE} on {on}, the best first"
+    parts: list[RenderableType] = [Text(title, style="bold"), _points(result)]
+    if len(result.points) > _MOST:
+        parts.append(Text(f"and {len(result.points) - _MOST} more in sweep.csv"))
+    if result.axes and len(result.points) > 1:
+        parts += [Text(), _effects(result)]
+    return Group(*parts, Text())
+
+
+def short_names(keys: list[str]) -> dict[str, str]:
+    """The last part of each dotted key where that is unique, else the whole key."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {k: name if last.count(name) == 1 else k for k, name in zip(keys, last, strict=True)}
+
+
+def _points(result: SweepResult) -> Table:
+    """As many of the last columns as fit."""
+    wide, points = Console(width=4 * WIDTH), result.points[:_MOST]
+    named = short_names(result.axes).items()
+    settings = {name: [point.settings.get(key, "") for point in points] for key, name in named}
+    columns = {name: [*map(cell, points)] for name, cell in _COLUMNS.items()}
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    for n_columns in range(len(shown), 0, -1):
+        table = _table()
+        for name in settings:
+            table.add_column(name, no_wrap=True)
+        for name in list(shown)[:n_columns]:
+            table.add_column(name, justify="right", no_wrap=name != "job")
+        for cells in zip(*settings.values(), *[*shown.values()][:n_columns], strict=True):
+            table.add_row(*cells)
+        if Measurement.get(wide, wide.options, table).maximum <= WIDTH:
+            break
+    return table
+
+
+def _effects(result: SweepResult) -> Table:
+    table = _table()
+    for name in ("what varies", "", f"mean {OBJECTIVE} ↓", "points"):
+        table.add_column(name, justify="right" if name not in {"what varies", ""} else "left")
+    for key in result.axes:
+        effects = result.effects(key)
+        best = min(mean for _, mean in effects.values())
+        for number, (value, (n_points, mean)) in enumerate(effects.items()):
+            style = "bold" if mean == best else ""
+            table.add_row(
+                key if not number else "", value, f"{mean:.4f}", f"{n_points}", style=style
+            )
+    return table
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+
+
+def _interval(point: Point) -> str:
+    """The interval over images, the mean of those of several seeds."""
+    entries = [row.scores.get(OBJECTIVE, {}) for row in point.rows]
+    lows, highs = _of_all(entries, "low"), _of_all(entries, "high")
+    if not lows or not highs or point.rows[0].value != entries[0]["value"]:
+        return ""  # of another split than the objective
+    return f"{fmean(lows):.3f}–{fmean(highs):.3f}"
+
+
+def _spread(point: Point) -> str:
+    return "" if point.spread is None else f"{point.spread:.4f} ({len(point.rows)})"
+
+
+def _dice(point: Point) -> str:
+    values = _of_all([row.scores.get("dice_positive", {}) for row in point.rows], "value")
+    return f"{fmean(values):.4f}" if values else ""
+
+
+def _of_all(entries: Sequence[Entry], name: str) -> list[float]:
+    """A number of every entry; empty if one lacks it."""
+    numbers = [entry[name] for entry in entries if entry.get(name) is not None]
+    return numbers if len(numbers) == len(entries) else []
+
+
+# the order is that in which they are given up where 80 columns are too few, the last one first
+_COLUMNS: dict[str, Callable[[Point], str]] = {
+    f"{OBJECTIVE} ↓": lambda point: f"{point.mean:.4f}",
+    "interval": _interval,
+    "± seeds": _spread,
+    "job": lambda point: " ".join(row.job for row in point.rows),
+    "dice_positive ↑": _dice,
+    "seconds": lambda point: f"{sum(row.seconds or 0 for row in point.rows):,.0f}",
+}
