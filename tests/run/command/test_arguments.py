@@ -28,7 +28,7 @@ def test_an_interval_is_the_sweepers_to_choose_from() -> None:
 
 def test_a_glob_is_every_option_of_a_group() -> None:
     found = [job[0] for job in jobs(["model=glob(*)"])]
-    assert found == ["model=unet2", "model=unet3", "model=unet4", "model=unet5"]
+    assert found == ["model=tiny", "model=unet2", "model=unet3", "model=unet4", "model=unet5"]
 
 
 @pytest.mark.parametrize(
