@@ -4,6 +4,7 @@ Protects what ``resume`` is for. ``nox -s nightly`` makes 20 kills of each kind,
 every time.
 """
 
+import csv
 import json
 import os
 import random
@@ -117,3 +118,27 @@ def test_a_killed_run_ends_as_if_it_had_never_been_killed(words, tmp_path, envir
         resumed = json.loads((run / "provenance.json").read_text()).get("resumed", [])
         places = [f"epoch {again['epoch']}, batch {again['batch']}" for again in resumed]
         print(f"kill {number + 1}: equal; went on from {'; '.join(places)}")
+
+
+SWEEP = ("-m", "experiment=debug", "callbacks=none", "seed=0,1,2,3")
+
+
+def table(sweep: Path) -> list[dict[str, str]]:
+    """The rows of ``sweep.csv`` without the time that a job took."""
+    with (sweep / "sweep.csv").open() as file:
+        return [{**row, "seconds": ""} for row in csv.DictReader(file)]
+
+
+@pytest.mark.timeout(7200)
+def test_a_killed_sweep_goes_on_to_the_table_of_one_that_was_never_killed(tmp_path, environment):
+    runs = Killed(tmp_path, environment, random.Random(time.time_ns() if NIGHTLY else 0))
+    runs.finish(*SWEEP, "hydra.sweep.dir=whole")
+    for number in range(N_KILLS):
+        sweep = tmp_path / f"sweep{number}"
+        command = runs.start(*SWEEP, f"hydra.sweep.dir={sweep.name}")
+        job = sweep / str(runs.chance.randrange(4))
+        runs.kill(command, until=job.exists)
+        n_rows = len(table(sweep)) if (sweep / "sweep.csv").exists() else 0
+        runs.finish(*SWEEP, f"hydra.sweep.dir={sweep.name}")
+        assert table(sweep) == table(tmp_path / "whole")
+        print(f"kill {number + 1}: equal; sweep.csv had {n_rows} rows")

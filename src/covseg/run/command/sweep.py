@@ -116,7 +116,8 @@ class Sweep:
             record = SweepJob(int(known.job.num), overrides, folder, RunFolder(folder))
             record.write()
         if folder != made:
-            made.rmdir()
+            with contextlib.suppress(OSError):  # another job's
+                made.rmdir()
         # a search must see an error itself
         sweeper = str(known.sweeper._target_)
         with contextlib.suppress(*[Exception] * sweeper.endswith("BasicSweeper")):
