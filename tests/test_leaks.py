@@ -190,6 +190,18 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
     assert "split=Test was partly fitted on" in refused.err
 
 
+@pytest.mark.nightly
+def test_folds_in_several_processes_end_with_their_table(dataset, planted, command, tmp_path):
+    assert command("train", *TINY, "hydra.run.dir=run").code == 0
+    explored(tmp_path, planted, tmp_path / "run")
+    words = ("protocol=kfold", "data.fold=0,1,2,3,4", "hydra.sweep.dir=sweep")
+    several = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    done = command("train", "-m", *TINY, *words, *several)
+    assert done.code == 0, done.err
+    assert len(scored(tmp_path / "sweep" / "folds_0_1_2_3_4")) == 32
+    assert "folds: 32 images" in done.out
+
+
 def test_no_table_without_every_fold(dataset, planted, verb, tmp_path):
     assert verb("train", *TINY, "hydra.run.dir=run").code == 0
     explored(tmp_path, planted, tmp_path / "run")

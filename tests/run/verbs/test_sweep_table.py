@@ -84,3 +84,14 @@ def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):
     table = rows(tmp_path / "sweep")
     assert [row["threshold"] for row in table] == ["0.3", "0.6"]
     assert all(row["status"] == "finished" and row["split"] == "Test" for row in table)
+
+
+@pytest.mark.long
+def test_with_several_jobs_at_a_time_the_table_is_the_same(sweep, command, tmp_path):
+    """Each job is in a process of its own, whose memory nobody else sees."""
+    several = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=several")
+    done = command("train", "-m", *WORDS[:3], *several)
+    assert done.code == 1
+    assert "1 of 3 jobs failed, the others are done" in done.err
+    expected, actual = rows(sweep), rows(tmp_path / "several")
+    assert [row | {"seconds": ""} for row in actual] == [row | {"seconds": ""} for row in expected]

@@ -30,7 +30,7 @@ def sweep_figure(result: SweepResult) -> Figure | None:
 
 
 def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
-    """Every job as a dot with its interval over images, the mean over seeds as a line."""
+    """Every job as a dot with its interval over images, the mean over seeds or folds as a line."""
     [key] = axes
     choices = result.choices(key)
     places, numeric = _places(choices)

@@ -1,4 +1,4 @@
-"""What a sweep has shown: one row a job, one point for runs that differ in their seed alone."""
+"""What a sweep has shown: one row a job, one point for runs that differ in seed or fold alone."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from covseg.measure.scores import OBJECTIVE
 
-SEED = "seed"
+REPEATS = ("seed", "data.fold")  # runs that differ in these alone measure the same
 Entry = Mapping[str, Any]  # value, low and high of a score
 
 
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Point:
-    """The finished jobs with the same settings but for the seed."""
+    """The finished jobs with the same settings but for seed and fold."""
 
     settings: Mapping[str, str]
     rows: Sequence[Row]
@@ -55,7 +55,7 @@ class Point:
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation over seeds, None for one."""
+        """Standard deviation over the jobs, None for one."""
         return stdev(self.values) if len(self.values) > 1 else None
 
 
@@ -67,9 +67,9 @@ class SweepResult:
 
     @cached_property
     def keys(self) -> list[str]:
-        """What varies, with the seed last."""
+        """What varies, with seed and fold last."""
         keys = dict.fromkeys(key for row in self.rows for key in row.settings)
-        return sorted(keys, key=lambda key: key == SEED)
+        return sorted(keys, key=lambda key: key in REPEATS)
 
     @cached_property
     def points(self) -> list[Point]:
@@ -77,7 +77,7 @@ class SweepResult:
         groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
         for row in self.rows:
             if row.status == "finished" and row.value is not None:
-                settings = {key: value for key, value in row.settings.items() if key != SEED}
+                settings = {key: value for key, value in row.settings.items() if key not in REPEATS}
                 groups.setdefault(tuple(sorted(settings.items())), []).append(row)
         points = [Point(dict(settings), rows) for settings, rows in groups.items()]
         return sorted(points, key=lambda point: point.mean)
@@ -85,7 +85,7 @@ class SweepResult:
     @property
     def axes(self) -> list[str]:
         """What varies among the points."""
-        return [key for key in self.keys if key != SEED]
+        return [key for key in self.keys if key not in REPEATS]
 
     def choices(self, key: str) -> list[str]:
         """The values of a key among the points, numbers in their order."""

@@ -82,7 +82,7 @@ def _table() -> Table:
 
 
 def _interval(point: Point) -> str:
-    """The interval over images, the mean of those of several seeds."""
+    """The interval over images, the mean of those of several runs."""
     entries = [row.scores.get(OBJECTIVE, {}) for row in point.rows]
     lows, highs = _of_all(entries, "low"), _of_all(entries, "high")
     if not lows or not highs or point.rows[0].value != entries[0]["value"]:
@@ -109,7 +109,7 @@ def _of_all(entries: Sequence[Entry], name: str) -> list[float]:
 _COLUMNS: dict[str, Callable[[Point], str]] = {
     f"{OBJECTIVE} ↓": lambda point: f"{point.mean:.4f}",
     "interval": _interval,
-    "± seeds": _spread,
+    "± runs": _spread,
     "job": lambda point: " ".join(row.job for row in point.rows),
     "dice_positive ↑": _dice,
     "seconds": lambda point: f"{sum(row.seconds or 0 for row in point.rows):,.0f}",
