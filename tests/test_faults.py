@@ -48,8 +48,11 @@ class Command:
         return found
 
     def ranks(self) -> list[int]:
-        agents = self.processes("covseg.run.processes.torchrun")  # name the ranks' module as well
+        agents = self.agents()  # name the ranks' module as well
         return [pid for pid in self.processes("covseg.run.processes.rank") if pid not in agents]
+
+    def agents(self) -> list[int]:
+        return self.processes("covseg.run.processes.torchrun")
 
     def end(self) -> tuple[int, str]:
         _, err = self.process.communicate(timeout=240)
@@ -201,8 +204,9 @@ def test_a_sweep_that_loses_a_process(victim, sweep):
         command = sweep(*TINY, "trainer.max_epochs=5000,1", "trainer.devices=2")
         wait(command.ranks if repeat % 2 else command.trains, command)
         time.sleep(chance.uniform(0, 3 if repeat % 2 else 2))
-        agents = command.processes("covseg.run.processes.torchrun")
-        processes = command.ranks() if victim == "a rank" else agents
+        processes = list[int]()
+        of = command.ranks if victim == "a rank" else command.agents
+        wait(lambda seen=processes, of=of: seen.extend(of()) or seen, command)
         os.kill(chance.choice(processes), signal.SIGKILL)
         code, err = command.end()
         assert code == 1

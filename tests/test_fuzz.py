@@ -49,6 +49,7 @@ from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import BaselineStatistics
+from covseg.measure.summary import by_target
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verb import Verb
 from covseg.run.verbs import reproduction
@@ -477,7 +478,8 @@ def trained(words: list[str], home: Path) -> float | None:
             assert re.fullmatch(r"[^\x00-\x1f]+: .+[.?]", sentence), sentence
             return None
         summary = json.loads((out / "run" / "summary.json").read_text())
-        return float(summary["scores"]["rmse_per_image"]["value"])
+        scores = [part["scores"]["rmse_per_image"]["value"] for part in by_target(summary).values()]
+        return float(max(scores))
     finally:
         torch.use_deterministic_algorithms(False)
         shutil.rmtree(out)

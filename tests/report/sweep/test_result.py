@@ -5,6 +5,7 @@ from statistics import stdev
 import pytest
 from rich.console import Console
 
+from covseg.report.html.figure_export import png, style
 from covseg.report.sweep.figures import sweep_figure
 from covseg.report.sweep.result import Row, SweepResult
 from covseg.report.sweep.table import short_names, sweep_tables
@@ -78,6 +79,21 @@ def test_a_figure_names_every_axis(n_axes):
     ticks = [label.get_text().replace("\n", "") for label in plot.get_xticklabels()]
     named = {plot.get_xlabel(), plot.get_ylabel(), *ticks}
     assert {f"group.key{k}" for k in range(n_axes)} <= named
+
+
+def test_jobs_of_another_split_are_not_compared():
+    """The objective is of Val, whatever the jobs report."""
+    scores = {"rmse_per_image": {"value": 0.1, "low": None, "high": None}}
+    test = Row("1", {"run": "b"}, "finished", "Test", None, scores)
+    result = SweepResult([row(0.5, run="a"), test])
+    assert [point.settings for point in result.points] == [{"run": "a"}]
+    assert [point.mean for point in SweepResult([test]).points] == [0.1]
+
+
+def test_a_value_with_dollar_signs_is_drawn_as_it_is():
+    with style():
+        figure = sweep_figure(SweepResult([row(0.1, name="${a}_${b}"), row(0.2, name="$x")]))
+    assert png(figure)[:4] == b"\x89PNG"
 
 
 def test_nothing_is_drawn_of_a_sweep_in_which_nothing_varies():

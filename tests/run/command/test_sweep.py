@@ -16,12 +16,14 @@ from covseg.train import VERB
 
 def sweep_of(folder: Path, **reasons: str | None) -> Sweep:
     """A sweep with a job for each, by its overrides; ``None`` for a job that is finished."""
+    sweep = Sweep(VERB, "", SweepFolder(folder))
     for number, (overrides, reason) in enumerate(reasons.items()):
         job = folder / str(number)
-        SweepJob(number, overrides.split(), job, RunFolder(job), reason).write()
+        run = RunFolder(job)
+        SweepJob(number, overrides.split(), sweep.token, job, run, reason).write()
         if reason is None:
-            (job / "provenance.json").write_text('{"finished": true}')
-    return Sweep(VERB, "", SweepFolder(folder))
+            run.provenance.write_text('{"finished": true}')
+    return sweep
 
 
 def test_nothing_is_said_of_a_sweep_that_went_well(tmp_path, capsys):

@@ -191,7 +191,7 @@ def test_auto_goes_on_with_a_sweep(verb, tmp_path):
     second = tmp_path / "runs" / "second"
     assert [path.name for path in (second / "0").iterdir()] == ["job.json"]
     with (second / "sweep.csv").open() as file:
-        runs = [row["run"] for row in csv.DictReader(file)]
+        runs = [row["folder"] for row in csv.DictReader(file)]
     assert runs == [str(tmp_path / "runs" / "first" / job) for job in ("0", "1")]
 
 

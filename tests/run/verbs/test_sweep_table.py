@@ -28,7 +28,7 @@ def test_a_row_has_the_scores_of_its_run_with_their_bounds(sweep):
     assert [row["data.batch_size"] for row in table] == ["4", "8", "64"]
     assert [row["status"] for row in table] == ["finished", "finished", "failed"]
     for row in table[:2]:
-        summary = json.loads((sweep / row["run"] / "summary.json").read_text())
+        summary = json.loads((sweep / row["folder"] / "summary.json").read_text())
         assert float(row["objective"]) == summary["objective"]["value"]
         for name, entry in summary["scores"].items():
             shown = [row[f"{name}{bound}"] for bound in ("", "_low", "_high")]
@@ -49,9 +49,10 @@ def test_a_sweep_that_goes_on_repeats_what_failed_and_nothing_that_is_done(sweep
     assert {p: p.stat().st_mtime_ns for p in sweep.glob("*/checkpoints/*")} == ages
 
 
-def test_more_jobs_find_their_place_beside_those_that_are_done(sweep, verb):
+def test_a_corrected_command_adds_its_jobs_and_succeeds(sweep, verb):
     """Job 0 has another batch size now; its folder belongs to the first."""
-    done = verb("train", "-m", *WORDS[:2], "data.batch_size=16,8", WORDS[3])
+    done = verb("train", "-m", "callbacks=none", WORDS[0], "data.batch_size=16,8", WORDS[3])
+    assert done.code == 0, done.err
     assert done.err.count("is finished: nothing left to do") == 1
     statuses = {row["data.batch_size"]: row["status"] for row in rows(sweep)}
     assert statuses == {"4": "finished", "8": "finished", "64": "failed", "16": "finished"}
@@ -67,23 +68,59 @@ def test_the_folder_of_another_configuration_is_refused(sweep, verb, tmp_path):
     assert [row["status"] for row in rows(sweep)] == ["failed", "finished", "failed"]
 
 
-def test_a_folder_that_is_no_jobs_is_left_alone(verb, tmp_path):
-    """Somebody's run in a folder of the name that a job would get."""
-    run = tmp_path / "sweep" / "0"
-    run.mkdir(parents=True)
-    (run / "config.yaml").write_text("mine: true\n")
+@pytest.mark.parametrize("name", ["config.yaml", "notes.txt"])
+def test_files_that_are_no_jobs_are_left_alone(name, verb, tmp_path):
+    """Somebody's files in a folder of the name that a job would get."""
+    folder = tmp_path / "sweep" / "0"
+    folder.mkdir(parents=True)
+    (folder / name).write_text("mine: true\n")
     assert verb("train", "-m", *WORDS[:2], "seed=3", WORDS[3]).code == 0
-    assert [path.name for path in run.iterdir()] == ["config.yaml"]
-    assert [row["run"] for row in rows(tmp_path / "sweep")] == ["0_2"]
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert [row["folder"] for row in rows(tmp_path / "sweep")] == ["0_2"]
+
+
+def test_a_job_folder_elsewhere_is_refused(verb, tmp_path):
+    for subdir in (".", "jobs/${hydra.job.num}"):
+        done = verb("train", "-m", *WORDS[:2], "seed=3", WORDS[3], f"hydra.sweep.subdir={subdir}")
+        assert done.code == 1
+        assert "is not a folder in the sweep folder: leave it out" in done.err
+
+
+def test_a_table_that_cannot_be_written_stops_no_job(verb, tmp_path):
+    (tmp_path / "sweep" / "sweep.csv").mkdir(parents=True)
+    done = verb("train", "-m", *WORDS[:2], "seed=3,4", WORDS[3])
+    assert done.code == 1
+    assert "sweep.csv cannot be written" in done.err.splitlines()[-1]
+    assert len([*tmp_path.glob("sweep/*/summary.json")]) == 2
+
+
+def test_two_targets_are_compared_by_their_mean(verb, tmp_path):
+    both = "data.targets=[infection,lung]"
+    done = verb("train", "-m", *WORDS[:2], both, "tags=[/a],[/b]", "hydra.sweep.dir=../x/sweep")
+    assert done.code == 0, done.err
+    with_interval = [line for line in done.out.splitlines() if line.startswith("[/a]")]
+    summary = json.loads((tmp_path / "../x/sweep/0/summary.json").resolve().read_text())
+    dices = [of["scores"]["dice_positive"]["value"] for of in summary["targets"].values()]
+    assert f"{sum(dices) / 2:.4f}" in with_interval[-1]
 
 
 def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):
-    words = (f"run={finished_run}", "threshold=0.3,0.6", "hydra.sweep.dir=sweep")
-    done = verb("evaluate", "-m", *words)
-    assert done.code == 0, done.err
+    words = (f"run={finished_run}", "threshold=0.3,0.6", "split=Val,Test", "hydra.sweep.dir=sweep")
+    for _ in range(2):  # a second time all is scored again: the run may have changed
+        done = verb("evaluate", "-m", *words)
+        assert done.code == 0, done.err
+    assert done.err.count("on cpu, ") == 4
     table = rows(tmp_path / "sweep")
-    assert [row["threshold"] for row in table] == ["0.3", "0.6"]
-    assert all(row["status"] == "finished" and row["split"] == "Test" for row in table)
+    assert [(row["threshold"], row["scored_split"]) for row in table] == [
+        *(("0.3", "Val"), ("0.3", "Test"), ("0.6", "Val"), ("0.6", "Test"))
+    ]
+    assert "2 of 4 jobs by rmse_per_image on Val" in done.out
+
+
+def test_a_sweep_of_explorations_succeeds(verb):
+    few = "data.phantom={seed:9,n_images:{Train:16,Val:8,Test:8},lung_tree:false}"
+    done = verb("explore", "-m", "data=phantom", few, "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.long

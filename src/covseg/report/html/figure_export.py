@@ -33,6 +33,7 @@ _STYLE: Any = {  # matplotlib types the keys as literals
     "axes.axisbelow": True,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a dollar sign is one
     # keep text as text: searchable, accessible, and in the page's font
     "svg.fonttype": "none",
 }

@@ -40,9 +40,9 @@ def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
         x = places[choices.index(point.settings[key])]
         plot.plot([x] * len(point.values), point.values, "o", color=INK, markersize=3.5)
         for row in point.rows:
-            entry = row.scores.get(OBJECTIVE, {})
-            if entry.get("low") is not None and entry["value"] == row.value:
-                plot.vlines(x, entry["low"], entry["high"], color=QUIET, linewidth=1)
+            low, high = row.score(OBJECTIVE, "low"), row.score(OBJECTIVE, "high")
+            if low is not None and high is not None and row.split == result.split:
+                plot.vlines(x, low, high, color=QUIET, linewidth=1)
     if numeric and min(places) > 0 and max(places) / min(places) >= _MANY:
         plot.set_xscale("log")
     plot.set_xticks(places, choices)

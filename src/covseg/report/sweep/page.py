@@ -23,6 +23,8 @@ def page(result: SweepResult, figure: Figure | None, name: str) -> str:
     template = environment("covseg.report.sweep").get_template("sweep.html")
     best = [row for point in result.points for row in point.rows]
     others = [row for row in result.rows if row not in best]
+    names = dict.fromkeys(score for row in result.rows for score in row.scores)
+    scores = [score for score in names if score.rpartition("/")[2] in _SCORES]
     return template.render(
-        name=name, result=result, figure=drawn, rows=[*best, *others], scores=_SCORES
+        name=name, result=result, figure=drawn, rows=[*best, *others], scores=scores
     )

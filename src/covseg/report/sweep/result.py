@@ -24,16 +24,15 @@ class Row:
     objective: float | None = None  # on Val
     scores: Mapping[str, Entry] = field(default_factory=dict)  # of the split
     seconds: float | None = None  # of the command that finished the run
-    run: str = ""  # its folder
+    folder: str = ""  # of its run
     reason: str = ""  # why it failed
 
-    @property
-    def value(self) -> float | None:
-        """What jobs are compared by: the objective, or the same score of another split."""
-        if self.objective is not None:
-            return self.objective
-        value = self.scores.get(OBJECTIVE, {}).get("value")
-        return None if value is None else float(value)
+    def score(self, name: str, bound: str = "value") -> float | None:
+        """A score, the mean over targets if there are several; None if it is undefined."""
+        of_targets = [entry for key, entry in self.scores.items() if key.endswith(f"/{name}")]
+        entries = [self.scores[name]] if name in self.scores else of_targets
+        values = [entry[bound] for entry in entries if entry[bound] is not None]
+        return fmean(values) if values and len(values) == len(entries) else None
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,7 @@ class Point:
 
     settings: Mapping[str, str]
     rows: Sequence[Row]
-
-    @property
-    def values(self) -> list[float]:
-        """Of the jobs, what they are compared by."""
-        return [row.value for row in self.rows if row.value is not None]
+    values: Sequence[float]  # of the rows, what they are compared by
 
     @property
     def mean(self) -> float:
@@ -57,6 +52,12 @@ class Point:
     def spread(self) -> float | None:
         """Standard deviation over the jobs, None for one."""
         return stdev(self.values) if len(self.values) > 1 else None
+
+    def score(self, name: str, bound: str = "value") -> float | None:
+        """The mean over the jobs of a score of the split that they report."""
+        values = [row.score(name, bound) for row in self.rows]
+        known = [value for value in values if value is not None]
+        return fmean(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,36 @@ class SweepResult:
         return sorted(keys, key=lambda key: key in REPEATS)
 
     @cached_property
+    def by_objective(self) -> bool:
+        """Whether jobs are compared by their objective, on Val, or by the same score elsewhere."""
+        return any(row.objective is not None for row in self.rows)
+
+    @cached_property
+    def split(self) -> str:
+        """On which jobs are compared; those of another split are not among the points."""
+        scored = (row.split for row in self.rows if row.status == "finished")
+        return "Val" if self.by_objective else next(scored, "")
+
+    def value(self, row: Row) -> float | None:
+        """What a job is compared by; None if it is not finished, or of another split."""
+        if row.status != "finished":
+            return None
+        if self.by_objective:
+            return row.objective
+        return row.score(OBJECTIVE) if row.split == self.split else None
+
+    @cached_property
     def points(self) -> list[Point]:
         """Finished jobs, the best first."""
-        groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+        groups: dict[tuple[tuple[str, str], ...], list[tuple[Row, float]]] = {}
         for row in self.rows:
-            if row.status == "finished" and row.value is not None:
-                settings = {key: value for key, value in row.settings.items() if key not in REPEATS}
-                groups.setdefault(tuple(sorted(settings.items())), []).append(row)
-        points = [Point(dict(settings), rows) for settings, rows in groups.items()]
+            if (value := self.value(row)) is not None:
+                settings = {key: text for key, text in row.settings.items() if key not in REPEATS}
+                groups.setdefault(tuple(sorted(settings.items())), []).append((row, value))
+        points = [
+            Point(dict(settings), [row for row, _ in jobs], [value for _, value in jobs])
+            for settings, jobs in groups.items()
+        ]
         return sorted(points, key=lambda point: point.mean)
 
     @property

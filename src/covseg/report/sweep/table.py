@@ -1,8 +1,7 @@
 """A sweep as tables for the terminal, 80 columns wide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.measure.scores import OBJECTIVE
-from covseg.report.sweep.result import Entry, Point, SweepResult
+from covseg.report.sweep.result import Point, SweepResult
 from covseg.report.table import WIDTH, show
 
 _MOST = 40  # rows
@@ -24,10 +23,10 @@ def print_sweep(result: SweepResult, out: Path) -> None:
 
 def sweep_tables(result: SweepResult) -> RenderableType:
     """The points, the best first, and the mean over the points with each value of a key."""
-    first = result.points[0].rows[0]
-    n_finished = sum(len(point.rows) for point in result.points)
-    on = "Val" if first.objective is not None else first.split
-    title = f"\n{n_finished} of {len(result.rows)} jobs by {OBJECTIVE} on {on}, the best first"
+    n_jobs = sum(len(point.rows) for point in result.points)
+    title = (
+        f"\n{n_jobs} of {len(result.rows)} jobs by {OBJECTIVE} on {result.split}, the best first"
+    )
     parts: list[RenderableType] = [Text(title, style="bold"), _points(result)]
     if len(result.points) > _MOST:
         parts.append(Text(f"and {len(result.points) - _MOST} more in sweep.csv"))
@@ -44,17 +43,23 @@ def short_names(keys: list[str]) -> dict[str, str]:
 
 def _points(result: SweepResult) -> Table:
     """As many of the last columns as fit."""
-    wide, points = Console(width=4 * WIDTH), result.points[:_MOST]
+    wide = Console(width=4 * WIDTH, markup=False, emoji=False)
+    points = result.points[:_MOST]
+    same_split = all(row.split == result.split for point in points for row in point.rows)
     named = short_names(result.axes).items()
     settings = {name: [point.settings.get(key, "") for point in points] for key, name in named}
-    columns = {name: [*map(cell, points)] for name, cell in _COLUMNS.items()}
+    columns = {
+        name: [*map(cell, points)]
+        for name, cell in _COLUMNS.items()
+        if same_split or name not in _OF_SCORED_SPLIT
+    }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     for n_columns in range(len(shown), 0, -1):
         table = _table()
         for name in settings:
-            table.add_column(name, no_wrap=True)
+            table.add_column(name, overflow="fold")
         for name in list(shown)[:n_columns]:
-            table.add_column(name, justify="right", no_wrap=name != "job")
+            table.add_column(name, justify="right", no_wrap=name != "job", min_width=3)
         for cells in zip(*settings.values(), *[*shown.values()][:n_columns], strict=True):
             table.add_row(*cells)
         if Measurement.get(wide, wide.options, table).maximum <= WIDTH:
@@ -82,12 +87,9 @@ def _table() -> Table:
 
 
 def _interval(point: Point) -> str:
-    """The interval over images, the mean of those of several runs."""
-    entries = [row.scores.get(OBJECTIVE, {}) for row in point.rows]
-    lows, highs = _of_all(entries, "low"), _of_all(entries, "high")
-    if not lows or not highs or point.rows[0].value != entries[0]["value"]:
-        return ""  # of another split than the objective
-    return f"{fmean(lows):.3f}–{fmean(highs):.3f}"
+    """The interval over images, the mean of those of several jobs."""
+    low, high = point.score(OBJECTIVE, "low"), point.score(OBJECTIVE, "high")
+    return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
 
 
 def _spread(point: Point) -> str:
@@ -95,17 +97,11 @@ def _spread(point: Point) -> str:
 
 
 def _dice(point: Point) -> str:
-    values = _of_all([row.scores.get("dice_positive", {}) for row in point.rows], "value")
-    return f"{fmean(values):.4f}" if values else ""
+    dice = point.score("dice_positive")
+    return "" if dice is None else f"{dice:.4f}"
 
 
-def _of_all(entries: Sequence[Entry], name: str) -> list[float]:
-    """A number of every entry; empty if one lacks it."""
-    numbers = [entry[name] for entry in entries if entry.get(name) is not None]
-    return numbers if len(numbers) == len(entries) else []
-
-
-# the order is that in which they are given up where 80 columns are too few, the last one first
+# the last are left out where 80 columns are too few
 _COLUMNS: dict[str, Callable[[Point], str]] = {
     f"{OBJECTIVE} ↓": lambda point: f"{point.mean:.4f}",
     "interval": _interval,
@@ -114,3 +110,4 @@ _COLUMNS: dict[str, Callable[[Point], str]] = {
     "dice_positive ↑": _dice,
     "seconds": lambda point: f"{sum(row.seconds or 0 for row in point.rows):,.0f}",
 }
+_OF_SCORED_SPLIT = {"interval", "dice_positive ↑"}

@@ -6,7 +6,6 @@ was started as one (see ``external``).
 
 import contextlib
 import logging
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ from covseg.config.train import Train
 from covseg.errors import ConfigError, CovsegError, Crash, RunError, setting
 from covseg.run import logs
 from covseg.run.folder import resume
-from covseg.run.folder.creation import create, discard, reopened
+from covseg.run.folder.creation import clear, create, discard, reopened
 from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
-from covseg.run.folder.sweep_folder import RECORD
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
 
@@ -75,19 +73,18 @@ class Job:
                 if config.resume is not None:
                     return self._resume(config, RunFolder(config.resume, config.trust))
             run = RunFolder(self.fresh)
-            if self.sweeper and run.finished:
-                return Outcome(run.path, run.objective)
-            run.path.mkdir(parents=True, exist_ok=True)
+            if self.sweeper:
+                return self._again(request, config, run)
+            create(run, self.verb.name, config)
             with locked(run):
-                if self.sweeper:
-                    self._clear(run)
-                create(run, self.verb.name, config)
                 return self._work(request, run, new=True)
         finally:
             with contextlib.suppress(OSError):
                 self.fresh.rmdir()  # unless a run is in it, or other files
 
     def _resume(self, config: Train, run: RunFolder) -> Outcome:
+        if run.path in self.taken:
+            raise RunError(run, "is resumed by another job of this sweep", "resume it without -m")
         kept = resume.config_to_resume(run, config, self.overrides)
         self._check_processes(config, kept, run)
         if resume.nothing_left(run, kept):
@@ -173,13 +170,17 @@ class Job:
             )
         return True
 
-    def _clear(self, run: RunFolder) -> None:
-        """Remove what a job has left that was killed before there was anything to continue."""
-        for path in run.path.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path not in {run.path / RECORD, run.lock}:
-                path.unlink()
+    def _again(self, request: Any, config: Node, run: RunFolder) -> Outcome:
+        """Begin a job of a sweep in its folder, which an earlier command may have begun."""
+        run.path.mkdir(parents=True, exist_ok=True)
+        with locked(run):
+            if isinstance(config, Train) and (run.finished or run.last.exists()):
+                raise RunError(
+                    run, "was begun by another command in this moment", "repeat the command"
+                )
+            clear(run, self.verb.name)
+            create(run, self.verb.name, config)
+            return self._work(request, run, new=True)
 
     def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:
         now, before = config.trainer, kept.trainer

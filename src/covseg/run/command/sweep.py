@@ -5,10 +5,14 @@ composed again by Hydra's launcher in its turn, which may be on another machine.
 """
 
 import contextlib
+import logging
 import os
+import secrets
+import shlex
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from covseg.errors import ConfigError, CovsegError, RunError
+from covseg.errors import ConfigError, CovsegError, RunError, setting
 from covseg.run.command.arguments import jobs
 from covseg.run.command.compose import compose_config, plain
 from covseg.run.command.hydra_errors import refusal
@@ -34,6 +38,8 @@ from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.run.override import REFUSALS
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
+
+log = logging.getLogger(__name__)
 
 _WIDTH = 80
 
@@ -60,7 +66,9 @@ def run_sweep(
         swept = [*(f"{key}={value}" for key, value in params.items()), *overrides]
         for job in jobs(swept):
             verb.request(verb.check(plain(compose_config(verb.name, job))))
-        sweep = Sweep(verb, command, SweepFolder(Path(config.hydra.sweep.dir).absolute()))
+        # as Hydra names job folders: without dots, but with symbolic links
+        path = Path(os.path.abspath(config.hydra.sweep.dir))  # noqa: PTH100
+        sweep = Sweep(verb, command, SweepFolder(path))
         context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
         sweeper = Plugins.instance().instantiate_sweeper(
             config=config, hydra_context=context, task_function=sweep.run_job
@@ -69,8 +77,6 @@ def run_sweep(
         sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
     except (OSError, *REFUSALS) as error:
-        if isinstance(error, CovsegError):
-            raise
         if sweeper is not None and sweep.folder.jobs():
             sweep.check()
             raise
@@ -79,8 +85,10 @@ def run_sweep(
         raise refusal(verb.name, overrides, error) from error
     try:
         verb.after_sweep(sweep.folder, command)
-    finally:
+    except CovsegError:
         sweep.check()
+        raise
+    sweep.check()
 
 
 def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -98,12 +106,14 @@ class Sweep:
         verb: of the command line.
         command: as it was typed.
         folder: of the sweep.
+        token: of this command, for the records of its jobs.
         error: the first one in this process.
     """
 
     verb: Verb
     command: str
     folder: SweepFolder
+    token: str = field(default_factory=partial(secrets.token_hex, 4))
     error: Exception | None = None
 
     def run_job(self, config: DictConfig) -> float | None:
@@ -111,9 +121,21 @@ class Sweep:
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
         overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
+        if made.parent != self.folder.path:
+            raise ConfigError(
+                setting("hydra.sweep.subdir", os.path.relpath(made, self.folder.path)),
+                "is not a folder in the sweep folder",
+                "leave it out, or give a name without /",
+            )
         with self.folder.lock:
             folder = self.folder.folder_of(overrides, made)
-            record = SweepJob(int(known.job.num), overrides, folder, RunFolder(folder))
+            record = SweepJob(
+                number=int(known.job.num),
+                overrides=overrides,
+                command=self.token,
+                folder=folder,
+                run=RunFolder(folder),
+            )
             record.write()
         if folder != made:
             with contextlib.suppress(OSError):  # another job's
@@ -126,14 +148,18 @@ class Sweep:
 
     def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
         """Run a job and record what comes of it."""
-        taken = [job.run.path for job in self.folder.jobs() if job.folder != record.folder]
+        self._tabulate()
         try:
             checked = self.verb.check(plain(config))
-            request = self.verb.request(checked)
             outcome = Job(
-                *(self.verb, self.command, checked, request, record.overrides, record.folder),
+                verb=self.verb,
+                command=self.command,
+                config=checked,
+                request=self.verb.request(checked),
+                overrides=record.overrides,
+                fresh=record.folder,
                 sweeper=sweeper,
-                taken=taken,
+                taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
             ).run()
         except Exception as error:
             self.error = self.error or _without_locals(error)
@@ -141,15 +167,21 @@ class Sweep:
             reason = f"{type(error).__name__}: {error}; see the log in {place}"
             if isinstance(error, CovsegError):
                 reason = error.sentence
-            record = replace(record, reason=reason)
+            replace(record, reason=reason).write()
             raise
         else:
-            record = replace(record, run=RunFolder(outcome.folder))
+            replace(record, run=RunFolder(outcome.folder)).write()
             return outcome.objective
         finally:
-            record.write()
+            self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Write the table of the sweep so far; a failure is no reason to end the job."""
+        try:
             with self.folder.lock:
                 self.verb.after_job(self.folder)
+        except CovsegError as error:
+            log.warning("%s", error.sentence)
 
     def check(self) -> None:
         """Print the jobs that failed.
@@ -157,7 +189,7 @@ class Sweep:
         Raises:
             RunError: a job has.
         """
-        jobs = self.folder.jobs()
+        jobs = [job for job in self.folder.jobs() if job.command == self.token]
         failed = [job for job in jobs if job.status != "finished"]
         if not failed:
             return
@@ -173,7 +205,7 @@ class Sweep:
             f"{len(failed)} of {len(jobs)} jobs",
             "failed, the others are done",
             "correct what the table names, and repeat the command with "
-            f"hydra.sweep.dir={self.folder}, which runs these again and no other",
+            f"{shlex.quote(f'hydra.sweep.dir={self.folder}')}, which runs these again and no other",
         ) from self.error
 
 

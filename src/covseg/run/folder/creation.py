@@ -94,10 +94,21 @@ def discard(run: RunFolder, verb: str) -> None:
         if any(path.exists() for path in begun):
             return
         logs.configure(None)
-        for path in (run.config_file, run.log(verb), run.provenance, run.lock):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(run.ranks, ignore_errors=True)
+        clear(run, verb)
+        run.lock.unlink(missing_ok=True)
         run.path.rmdir()  # unless there are other files in it
+
+
+def clear(run: RunFolder, verb: str) -> None:
+    """Remove what a run has left in its folder, and nothing else.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for path in (*run.files, run.log(verb)):
+        path.unlink(missing_ok=True)
+    for folder in (run.checkpoints, run.pictures, run.ranks):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def not_writable(run: object, error: OSError) -> RunError:

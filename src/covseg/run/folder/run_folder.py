@@ -66,6 +66,14 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
+    @property
+    def files(self) -> list[Path]:
+        """What a run writes beside its log, its lock and its folders."""
+        return [
+            *(self.config_file, self.provenance, self.baselines, self.fitted, self.findings),
+            *(self.metrics, self.per_image, self.summary, self.objective_file),
+        ]
+
     def log(self, verb: str) -> Path:
         """The log of a verb."""
         return self.path / f"{verb}.log"

@@ -28,6 +28,7 @@ class SweepJob:
     Attributes:
         number: its place in the sweep.
         overrides: of this job.
+        command: a token of the command that ran it last.
         folder: that belongs to it, in the sweep folder.
         run: the run folder that it worked in; not ``folder`` where it resumed another run.
         reason: why it failed, None if it has not.
@@ -35,6 +36,7 @@ class SweepJob:
 
     number: int
     overrides: list[str]
+    command: str
     folder: Path
     run: RunFolder
     reason: str | None = None
@@ -54,6 +56,7 @@ class SweepJob:
         record: dict[str, Any] = {
             "number": self.number,
             "overrides": self.overrides,
+            "command": self.command,
             "run": None if own else str(self.run.path.absolute()),  # a sweep may be moved
             "reason": self.reason,
         }
@@ -94,18 +97,18 @@ class SweepFolder:
                 continue  # cut short by a kill: the job is run again
         return sorted(jobs, key=lambda job: (job.number, job.folder.name))
 
-    def folder_of(self, overrides: Sequence[str], wanted: Path) -> Path:
-        """The folder of the job with these overrides, ``wanted`` if it is new and that is free."""
-        jobs = self.jobs()
-        for job in jobs:
-            if job.overrides == list(overrides):
+    def folder_of(self, overrides: Sequence[str], made: Path) -> Path:
+        """The folder of the job with these overrides.
+
+        Args:
+            overrides: of the job, in any order.
+            made: the folder that Hydra has made for it, used if the job is new and that is empty.
+        """
+        for job in self.jobs():
+            if sorted(job.overrides) == sorted(overrides):
                 return job.folder
-        taken = {job.folder for job in jobs}
-        names = chain([wanted], (wanted.with_name(f"{wanted.name}_{n}") for n in count(2)))
-        free = (
-            name for name in names if name not in taken and not RunFolder(name).config_file.exists()
-        )
-        return next(free)
+        names = chain([made], (made.with_name(f"{made.name}_{n}") for n in count(2)))
+        return next(name for name in names if not name.exists() or not any(name.iterdir()))
 
 
 def _read(path: Path) -> SweepJob:
@@ -114,6 +117,10 @@ def _read(path: Path) -> SweepJob:
     reason = record["reason"]
     overrides = [str(override) for override in record["overrides"]]
     return SweepJob(
-        *(int(record["number"]), overrides, path.parent, run),
+        number=int(record["number"]),
+        overrides=overrides,
+        command=str(record["command"]),
+        folder=path.parent,
+        run=run,
         reason=None if reason is None else str(reason),
     )

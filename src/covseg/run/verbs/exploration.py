@@ -63,6 +63,7 @@ def explore(config: Explore, out: Path, command: str) -> None:
         "data": {"root": str(config.data.root), **store.facts()},
         "families": len(exploration.families),
         "seconds": round(time.monotonic() - began, 1),
+        "finished": True,
     }
     write_provenance(notes, out / "provenance.json")
     print_findings(store.index.counts(), all_findings, len(exploration.families), out)

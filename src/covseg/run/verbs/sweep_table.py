@@ -32,15 +32,15 @@ def write_sweep_table(sweep: SweepFolder) -> None:
     result = sweep_result(sweep)
     scores = list(dict.fromkeys(name for row in result.rows for name in row.scores))
     bounds = ("value", "low", "high")
-    columns = ["job", *result.keys, "status", "split", "objective"]
+    columns = ["job", *result.keys, "status", "objective", "scored_split"]
     columns += [f"{name}{'' if b == 'value' else f'_{b}'}" for name in scores for b in bounds]
-    columns += ["seconds", "run", "reason"]
+    columns += ["seconds", "folder", "reason"]
     rows = [
         [
-            *(row.job, *(row.settings[key] for key in result.keys), row.status, row.split),
-            row.objective,
+            *(row.job, *(row.settings[key] for key in result.keys), row.status),
+            *(row.objective, row.split),
             *(row.scores.get(name, {}).get(bound) for name in scores for bound in bounds),
-            *(row.seconds, row.run, row.reason),
+            *(row.seconds, row.folder, row.reason),
         ]
         for row in result.rows
     ]
@@ -56,7 +56,7 @@ def _row(job: SweepJob, settings: dict[str, str]) -> Row:
     """A job with what its run folder says; nothing of a run that is not finished."""
     head: dict[str, Any] = {"job": job.folder.name, "settings": settings, "status": job.status}
     own = job.run.path == job.folder
-    head |= {"run": job.folder.name if own else str(job.run), "reason": job.reason or ""}
+    head |= {"folder": job.folder.name if own else str(job.run), "reason": job.reason or ""}
     summary = json_value(job.run.summary)
     if job.status != "finished" or not isinstance(summary, dict):
         return Row(**head)
