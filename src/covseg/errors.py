@@ -51,6 +51,10 @@ class RunError(CovsegError):
     """A run folder, or a checkpoint in it, cannot be used."""
 
 
+class Pruned(CovsegError):  # noqa: N818  it is no error of the user's
+    """A search has ended a trial early, because others were better."""
+
+
 class TrainingError(CovsegError):
     """Training cannot continue."""
 

@@ -14,8 +14,8 @@ CONF = next(p for p in (_PACKAGE / "conf", _PACKAGE.parents[1] / "conf") if p.is
 
 
 def groups() -> list[str]:
-    """The groups, such as ``model``."""
-    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+    """The groups, such as ``model``, without Hydra's own."""
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 
 
 def options(group: str) -> dict[str, Path]:
@@ -38,7 +38,10 @@ def keys(verb: str) -> frozenset[str]:
     own = _load(CONF / f"{verb}.yaml")
     entries = [entry for entry in own.pop("defaults") if isinstance(entry, dict)]
     own.pop("hydra")
-    chosen = {str(group) for entry in entries for group in entry} & {*groups()} - {"experiment"}
+    chosen = {str(group) for entry in entries for group in entry} & {*groups()} - {
+        "experiment",
+        "sweep",
+    }
     of_groups = (keys for group in chosen for keys in option_keys(group).values())
     return dotted_keys(own).union(chosen, *of_groups)
 

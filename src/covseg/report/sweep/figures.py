@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from covseg.measure.scores import OBJECTIVE
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
-from covseg.report.sweep.result import SweepResult, number
+from covseg.report.sweep.result import SweepResult, number, shown
 
 _COLOURS = mpl.colormaps["viridis_r"]  # bright: low, which is good
+_LABELS = 8  # of an axis; of more values the first and the last are named
 _LABEL = {"facecolor": FAINT, "edgecolor": "none", "pad": 1}
 _MANY = 30  # ratio of the largest to the smallest value from which an axis is logarithmic
 
@@ -22,7 +23,10 @@ def sweep_figure(result: SweepResult) -> Figure | None:
     if not axes:
         return None
     draw: Callable[[Axes, SweepResult, list[str]], None] = _parallel
-    draw = {1: _line, 2: _heat_map}.get(len(axes), draw)
+    if len(axes) == 1:
+        draw = _line
+    elif len(axes) == 2 and set(axes) <= set(result.comparable):
+        draw = _heat_map
     figure = Figure(figsize=(max(4.8, 1.1 * len(axes) + 2.4), 3.4))
     figure.suptitle(f"{OBJECTIVE} (lower is better)", x=0.02, ha="left")
     draw(figure.add_subplot(), result, axes)
@@ -45,7 +49,7 @@ def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
                 plot.vlines(x, low, high, color=QUIET, linewidth=1)
     if numeric and min(places) > 0 and max(places) / min(places) >= _MANY:
         plot.set_xscale("log")
-    plot.set_xticks(places, choices)
+    plot.set_xticks(places, [*map(shown, choices)])
     plot.minorticks_off()
     plot.set_xlabel(key)
     plot.grid(axis="y")
@@ -58,17 +62,17 @@ def _heat_map(plot: Axes, result: SweepResult, axes: list[str]) -> None:
     for point in result.points:
         place = rows.index(point.settings[first]), columns.index(point.settings[second])
         values[place] = point.mean
-    shown = plot.imshow(values, cmap=_COLOURS, aspect="auto")
+    image = plot.imshow(values, cmap=_COLOURS, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            red, green, blue, _ = shown.to_rgba(value)
+            red, green, blue, _ = image.to_rgba(value)
             dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
             text = f"{value:.4f}"
             plot.text(
                 column, row, text, ha="center", va="center", color="white" if dark else "black"
             )
-    plot.set_xticks(range(len(columns)), columns)
-    plot.set_yticks(range(len(rows)), rows)
+    plot.set_xticks(range(len(columns)), [*map(shown, columns)])
+    plot.set_yticks(range(len(rows)), [*map(shown, rows)])
     plot.set_xlabel(second)
     plot.set_ylabel(first)
     plot.tick_params(length=0)
@@ -94,8 +98,9 @@ def _parallel(plot: Axes, result: SweepResult, axes: list[str]) -> None:
         )
     for x, key in enumerate(axes):
         plot.axvline(x, color=QUIET, linewidth=0.6)
-        for choice, y in places[key].items():
-            plot.text(x, y, choice, ha="center", va="center", fontsize=7, bbox=_LABEL)
+        labelled = list(places[key].items())
+        for choice, y in labelled if len(labelled) <= _LABELS else labelled[:: len(labelled) - 1]:
+            plot.text(x, y, shown(choice), ha="center", va="center", fontsize=7, bbox=_LABEL)
     plot.axvline(len(axes), color=QUIET, linewidth=0.6)
     for y, value in ((0.0, low), (1.0, high)):
         plot.text(len(axes), y, f"{value:.4f}", ha="center", va="center", bbox=_LABEL)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from covseg.measure.scores import OBJECTIVE
 from covseg.report.html.environment import environment
 from covseg.report.html.figure_export import svg
-from covseg.report.sweep.result import SweepResult
+from covseg.report.sweep.result import SweepResult, shown
 
 _SCORES = (OBJECTIVE, "dice_positive", "iou_positive", "false_alarm_rate", "miss_rate")
 
@@ -20,7 +20,9 @@ def page(result: SweepResult, figure: Figure | None, name: str) -> str:
     """
     description = f"{OBJECTIVE} over {', '.join(result.axes)}; the numbers are in the table"
     drawn = None if figure is None else svg(figure, "sweep", description)
-    template = environment("covseg.report.sweep").get_template("sweep.html")
+    jinja = environment("covseg.report.sweep")
+    jinja.filters["shown"] = shown
+    template = jinja.get_template("sweep.html")
     best = [row for point in result.points for row in point.rows]
     others = [row for row in result.rows if row not in best]
     names = dict.fromkeys(score for row in result.rows for score in row.scores)

@@ -10,6 +10,7 @@ from typing import Any
 from covseg.measure.scores import OBJECTIVE
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone measure the same
+_DIGITS = 8
 Entry = Mapping[str, Any]  # value, low and high of a score
 
 
@@ -118,12 +119,23 @@ class SweepResult:
             return sorted(values, key=lambda value: numbers[value] or 0.0)
         return list(values)
 
+    @property
+    def comparable(self) -> list[str]:
+        """What varies in steps: keys with a value that several points have."""
+        return [key for key in self.axes if len(self.choices(key)) < len(self.points)]
+
     def effects(self, key: str) -> dict[str, tuple[int, float]]:
         """For each value of a key the number of points that have it, and their mean."""
         of_value: dict[str, list[float]] = {value: [] for value in self.choices(key)}
         for point in self.points:
             of_value[point.settings.get(key, "")].append(point.mean)
         return {value: (len(means), fmean(means)) for value, means in of_value.items()}
+
+
+def shown(value: str) -> str:
+    """A value for people: a sampled number has sixteen digits."""
+    parsed = number(value)
+    return value if parsed is None or len(value) <= _DIGITS else f"{parsed:.4g}"
 
 
 def number(value: str) -> float | None:

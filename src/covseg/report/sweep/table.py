@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.measure.scores import OBJECTIVE
-from covseg.report.sweep.result import Point, SweepResult
+from covseg.report.sweep.result import Point, SweepResult, shown
 from covseg.report.table import WIDTH, show
 
 _MOST = 40  # rows
@@ -30,7 +30,7 @@ def sweep_tables(result: SweepResult) -> RenderableType:
     parts: list[RenderableType] = [Text(title, style="bold"), _points(result)]
     if len(result.points) > _MOST:
         parts.append(Text(f"and {len(result.points) - _MOST} more in sweep.csv"))
-    if result.axes and len(result.points) > 1:
+    if result.comparable:
         parts += [Text(), _effects(result)]
     return Group(*parts, Text())
 
@@ -47,20 +47,22 @@ def _points(result: SweepResult) -> Table:
     points = result.points[:_MOST]
     same_split = all(row.split == result.split for point in points for row in point.rows)
     named = short_names(result.axes).items()
-    settings = {name: [point.settings.get(key, "") for point in points] for key, name in named}
+    settings = {
+        name: [shown(point.settings.get(key, "")) for point in points] for key, name in named
+    }
     columns = {
         name: [*map(cell, points)]
         for name, cell in _COLUMNS.items()
         if same_split or name not in _OF_SCORED_SPLIT
     }
-    shown = {name: cells for name, cells in columns.items() if any(cells)}
-    for n_columns in range(len(shown), 0, -1):
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    for n_columns in range(len(filled), 0, -1):
         table = _table()
         for name in settings:
             table.add_column(name, overflow="fold")
-        for name in list(shown)[:n_columns]:
+        for name in list(filled)[:n_columns]:
             table.add_column(name, justify="right", no_wrap=name != "job", min_width=3)
-        for cells in zip(*settings.values(), *[*shown.values()][:n_columns], strict=True):
+        for cells in zip(*settings.values(), *[*filled.values()][:n_columns], strict=True):
             table.add_row(*cells)
         if Measurement.get(wide, wide.options, table).maximum <= WIDTH:
             break
@@ -71,7 +73,7 @@ def _effects(result: SweepResult) -> Table:
     table = _table()
     for name in ("what varies", "", f"mean {OBJECTIVE} ↓", "points"):
         table.add_column(name, justify="right" if name not in {"what varies", ""} else "left")
-    for key in result.axes:
+    for key in result.comparable:
         effects = result.effects(key)
         best = min(mean for _, mean in effects.values())
         for number, (value, (n_points, mean)) in enumerate(effects.items()):

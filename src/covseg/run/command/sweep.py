@@ -5,6 +5,7 @@ composed again by Hydra's launcher in its turn, which may be on another machine.
 """
 
 import contextlib
+import importlib.util
 import logging
 import os
 import secrets
@@ -22,12 +23,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from covseg.errors import ConfigError, CovsegError, RunError, setting
+from covseg.errors import ConfigError, CovsegError, Pruned, RunError, setting
 from covseg.run.command.arguments import jobs
 from covseg.run.command.compose import compose_config, plain
 from covseg.run.command.hydra_errors import refusal
@@ -42,6 +43,7 @@ from covseg.run.verb import Verb
 log = logging.getLogger(__name__)
 
 _WIDTH = 80
+_SEARCH = "OptunaSweeper"
 
 
 def run_sweep(
@@ -62,17 +64,14 @@ def run_sweep(
     sweeper: Any = None
     try:
         config = _multirun(verb.name, overrides)
-        params = config.hydra.sweeper.get("params") or {}
-        swept = [*(f"{key}={value}" for key, value in params.items()), *overrides]
-        for job in jobs(swept):
+        for job in _jobs(config, overrides):
             verb.request(verb.check(plain(compose_config(verb.name, job))))
         # as Hydra names job folders: without dots, but with symbolic links
         path = Path(os.path.abspath(config.hydra.sweep.dir))  # noqa: PTH100
         sweep = Sweep(verb, command, SweepFolder(path))
         context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
-        sweeper = Plugins.instance().instantiate_sweeper(
-            config=config, hydra_context=context, task_function=sweep.run_job
-        )
+        sweeper = _sweeper(config)
+        sweeper.setup(config=config, hydra_context=context, task_function=sweep.run_job)
         context.callbacks.on_multirun_start(config=config, config_name=verb.name)
         sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
@@ -96,6 +95,41 @@ def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     return hydra.compose_config(verb, list(overrides), run_mode=RunMode.MULTIRUN)
+
+
+def _jobs(config: DictConfig, overrides: Sequence[str]) -> list[list[str]]:
+    """What is checked before the first job: every job, or the corners of the space of a search."""
+    params = config.hydra.sweeper.get("params") or {}
+    swept = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    if not _searches(config):
+        return jobs(swept)
+    from covseg.run.command.search_space import search_space  # imports Optuna
+
+    return search_space(swept, config).corners()
+
+
+def _sweeper(config: DictConfig) -> Any:
+    """Hydra's sweeper, or covseg's own, which Hydra would only load from ``hydra_plugins``."""
+    if not _searches(config):
+        return Plugins.instance()._instantiate(config.hydra.sweeper)
+    from covseg.run.command.search import OptunaSweeper
+
+    options: Any = OmegaConf.to_container(config.hydra.sweeper)
+    del options["_target_"]
+    return OptunaSweeper(**options)
+
+
+def _searches(config: DictConfig) -> bool:
+    """Whether the sweeper is covseg's own.
+
+    Raises:
+        ConfigError: Optuna is missing.
+    """
+    if not str(config.hydra.sweeper._target_).endswith(_SEARCH):
+        return False
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError("hydra/sweeper=optuna", "needs Optuna", "pip install optuna")
+    return True
 
 
 @dataclass
@@ -127,6 +161,10 @@ class Sweep:
                 "is not a folder in the sweep folder",
                 "leave it out, or give a name without /",
             )
+        sweeper: Any = OmegaConf.to_container(known.sweeper)
+        target = sweeper.pop("_target_")
+        sweeper.pop("params", None)
+        search = sweeper if target.endswith(_SEARCH) else None
         with self.folder.lock:
             folder = self.folder.folder_of(overrides, made)
             record = SweepJob(
@@ -135,15 +173,16 @@ class Sweep:
                 command=self.token,
                 folder=folder,
                 run=RunFolder(folder),
+                search=search,
             )
             record.write()
         if folder != made:
             with contextlib.suppress(OSError):  # another job's
                 made.rmdir()
-        # a search must see an error itself
-        sweeper = str(known.sweeper._target_)
-        with contextlib.suppress(*[Exception] * sweeper.endswith("BasicSweeper")):
-            return self._recorded(record, config, sweeper)
+        # any other sweeper must see an error itself
+        reads_folders = target.endswith(("BasicSweeper", _SEARCH))
+        with contextlib.suppress(*[Exception] * reads_folders):
+            return self._recorded(record, config, target)
         return None
 
     def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
@@ -167,7 +206,7 @@ class Sweep:
             reason = f"{type(error).__name__}: {error}; see the log in {place}"
             if isinstance(error, CovsegError):
                 reason = error.sentence
-            replace(record, reason=reason).write()
+            replace(record, reason=reason, pruned=isinstance(error, Pruned)).write()
             raise
         else:
             replace(record, run=RunFolder(outcome.folder)).write()
@@ -190,7 +229,7 @@ class Sweep:
             RunError: a job has.
         """
         jobs = [job for job in self.folder.jobs() if job.command == self.token]
-        failed = [job for job in jobs if job.status != "finished"]
+        failed = [job for job in jobs if job.status not in {"finished", "pruned"}]
         if not failed:
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)

@@ -150,6 +150,22 @@ class RunFolder:
         return float(value) if isinstance(value, int | float) else None
 
     @property
+    def seconds(self) -> float | None:
+        """How long the command took that finished the run."""
+        value = json_value(self.provenance, "seconds")
+        return float(value) if isinstance(value, int | float) else None
+
+    def score(self, name: str) -> float | None:
+        """A score of the reported split, the mean over targets; None if it is undefined."""
+        parts = json_value(self.summary, "targets")
+        of_parts = parts.values() if isinstance(parts, dict) else [json_value(self.summary)]
+        try:
+            values = [float(part["scores"][name]["value"]) for part in of_parts]
+        except (LookupError, TypeError, ValueError):
+            return None
+        return sum(values) / len(values)
+
+    @property
     def fingerprint(self) -> str | None:
         """Of the data that the run was fitted on, None where the folder does not say."""
         fingerprint = json_value(self.provenance, "data", "fingerprint")

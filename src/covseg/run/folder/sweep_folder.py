@@ -18,7 +18,7 @@ from covseg.run.folder.json_file import read_json
 from covseg.run.folder.lock import in_use
 from covseg.run.folder.run_folder import RunFolder
 
-RECORD = "job.json"
+_RECORD = "job.json"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class SweepJob:
         command: a token of the command that ran it last.
         folder: that belongs to it, in the sweep folder.
         run: the run folder that it worked in; not ``folder`` where it resumed another run.
-        reason: why it failed, None if it has not.
+        reason: why it failed or was pruned, None if it was not.
+        pruned: whether a search has ended it early.
+        search: the options of the search whose trial it is, None if there is no search.
     """
 
     number: int
@@ -40,12 +42,14 @@ class SweepJob:
     folder: Path
     run: RunFolder
     reason: str | None = None
+    pruned: bool = False
+    search: dict[str, Any] | None = None
 
     @property
     def status(self) -> str:
-        """``finished``, ``failed``, ``running``, or ``unfinished`` if it was stopped or killed."""
+        """``finished``, ``failed``, ``pruned``, ``running``, or ``unfinished`` after a kill."""
         if self.reason is not None:
-            return "failed"
+            return "pruned" if self.pruned else "failed"
         if self.run.finished:
             return "finished"
         return "running" if in_use(self.run) else "unfinished"
@@ -59,8 +63,10 @@ class SweepJob:
             "command": self.command,
             "run": None if own else str(self.run.path.absolute()),  # a sweep may be moved
             "reason": self.reason,
+            "pruned": self.pruned,
+            "search": self.search,
         }
-        write_whole(self.folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_whole(self.folder / _RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 class SweepFolder:
@@ -89,13 +95,14 @@ class SweepFolder:
 
     def jobs(self) -> list[SweepJob]:
         """The jobs that have started so far, in their order."""
-        jobs = []
-        for record in self.path.glob(f"*/{RECORD}"):
-            try:
-                jobs.append(_read(record))
-            except (OSError, ValueError, LookupError, TypeError):
-                continue  # cut short by a kill: the job is run again
+        read = (read_job(record.parent) for record in self.path.glob(f"*/{_RECORD}"))
+        jobs = [job for job in read if job is not None]
         return sorted(jobs, key=lambda job: (job.number, job.folder.name))
+
+    def job(self, overrides: Sequence[str]) -> SweepJob | None:
+        """The job with these overrides, in any order; None if it has not started."""
+        wanted = sorted(overrides)
+        return next((job for job in self.jobs() if sorted(job.overrides) == wanted), None)
 
     def folder_of(self, overrides: Sequence[str], made: Path) -> Path:
         """The folder of the job with these overrides.
@@ -104,23 +111,25 @@ class SweepFolder:
             overrides: of the job, in any order.
             made: the folder that Hydra has made for it, used if the job is new and that is empty.
         """
-        for job in self.jobs():
-            if sorted(job.overrides) == sorted(overrides):
-                return job.folder
+        if (job := self.job(overrides)) is not None:
+            return job.folder
         names = chain([made], (made.with_name(f"{made.name}_{n}") for n in count(2)))
         return next(name for name in names if not name.exists() or not any(name.iterdir()))
 
 
-def _read(path: Path) -> SweepJob:
-    record = read_json(path)
-    run = RunFolder(record["run"] or path.parent, trust=None)
-    reason = record["reason"]
-    overrides = [str(override) for override in record["overrides"]]
-    return SweepJob(
-        number=int(record["number"]),
-        overrides=overrides,
-        command=str(record["command"]),
-        folder=path.parent,
-        run=run,
-        reason=None if reason is None else str(reason),
-    )
+def read_job(folder: Path) -> SweepJob | None:
+    """The job of a folder; None if there is no record of one that can be read."""
+    try:
+        record = read_json(folder / _RECORD)
+        return SweepJob(
+            number=int(record["number"]),
+            overrides=[str(override) for override in record["overrides"]],
+            command=str(record["command"]),
+            folder=folder,
+            run=RunFolder(record["run"] or folder, trust=None),
+            reason=None if record["reason"] is None else str(record["reason"]),
+            pruned=bool(record["pruned"]),
+            search=None if record["search"] is None else dict(record["search"]),
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

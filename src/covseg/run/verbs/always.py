@@ -10,6 +10,7 @@ from covseg.learn.progress import Progress
 from covseg.learn.save import SaveBest, SaveProgress
 from covseg.report.callbacks import EpochTable
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import read_job
 from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 
@@ -26,6 +27,11 @@ def always(
         interruption: whether this process was asked to end.
     """
     callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics)]
+    job = read_job(run.path)
+    if job is not None and job.search is not None and job.search["pruner"] is not None:
+        from covseg.run.verbs.prune import PruneTrial  # imports Optuna
+
+        callbacks.append(PruneTrial(job, f"val/{job.search['objectives'][0]}"))
     if not config.trainer.keeps_checkpoints:
         return callbacks
     if config.protocol.select:
