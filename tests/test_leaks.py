@@ -181,7 +181,7 @@ def test_folds_end_with_one_table_of_every_image_scored_once(dataset, planted, v
         )
         assert nothing == pytest.approx(mean / 32)
     assert "folds, infection: 32 images" in done.out
-    assert "fold 3 (of 0 to 4), lung" in done.out
+    assert "job 3: fold, infection rmse_per_image " in done.out
     assert verb("evaluate", f"run={runs[2]}", "hydra.run.dir=e").code == 0
     assert (tmp_path / "e" / "per_image.csv").read_bytes() == (
         runs[2] / "per_image.csv"

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from covseg.measure.scores import SCORES, Score
+from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import Summary, by_target
 
 WIDTH = 80
@@ -28,12 +28,23 @@ def print_summary(summary: Summary, out: Path, scores: Mapping[str, Score] = SCO
     show(summary_tables(summary, scores), f"run folder: {out}")
 
 
-def show(tables: RenderableType, last_line: str) -> None:
+def print_line(summary: Summary, out: Path) -> None:
+    """Print what matters most in one line, to stdout."""
+    scores = []
+    for target, part in by_target(summary).items():
+        first, dice = part["scores"][OBJECTIVE], part["scores"]["dice_positive"]
+        scores += [f"{target} {OBJECTIVE} {_number(first['value'])} ({_range(first)})".strip()]
+        scores += [f"dice_positive {_number(dice['value'])}"]
+    show(Text(f"job {out.name}: {summary['split']}, {', '.join(scores)}"))
+
+
+def show(tables: RenderableType, last_line: str | None = None) -> None:
     """Print tables and a last line to stdout; a closed pipe is no error."""
     console = Console(markup=False, emoji=False)  # the path of a folder may contain [a] or :b:
     try:
         console.print(tables, width=min(WIDTH, console.width))
-        console.print(last_line, soft_wrap=True, highlight=False)
+        if last_line is not None:
+            console.print(last_line, soft_wrap=True, highlight=False)
         console.file.flush()
     except (BrokenPipeError, SystemExit):  # ``| head``; rich turns the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -38,11 +38,12 @@ class _Screen(logging.Handler):
         print(self.format(record), file=sys.stderr)  # noqa: T201  this is where lines end
 
 
-def configure(log_file: Path | None) -> None:
+def configure(log_file: Path | None, in_sweep: bool = False) -> None:
     """Send log lines to stderr and the file; those of other libraries from warnings upward.
 
     Args:
         log_file: appended to; None for a process that must not write it.
+        in_sweep: whether the run is one of many, of which only warnings go to stderr.
     """
     logging.raiseExceptions = False  # a full disk must not cause a traceback per line
     handlers: list[logging.Handler] = []
@@ -52,6 +53,7 @@ def configure(log_file: Path | None) -> None:
         to_screen = _Screen()
         to_screen.setFormatter(logging.Formatter("%(message)s"))
         to_screen.addFilter(lambda record: record.levelno != FAILURE)
+        to_screen.setLevel(logging.WARNING if in_sweep else logging.INFO)
         handlers = [to_file, to_screen]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("covseg").setLevel(logging.INFO)

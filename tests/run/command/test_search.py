@@ -119,7 +119,7 @@ def test_a_search_goes_on_to_its_number_of_trials_and_repeats_none(verb, tmp_pat
 
 
 def test_a_trial_that_fails_does_not_end_the_search(verb, tmp_path):
-    words = ("hydra.sweeper.sampler=grid", "data.batch_size=4,64,8", "hydra.sweeper.n_trials=3")
+    words = ("hydra.sweeper.sampler=grid", "data.batch_size=4,64,8", "hydra.sweeper.n_trials=9")
     done = verb("train", *SEARCH, *words, "hydra.sweep.dir=sweep")
     assert done.code == 1
     assert "1 of 3 jobs failed" in done.err

@@ -109,7 +109,7 @@ def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):
     for _ in range(2):  # a second time all is scored again: the run may have changed
         done = verb("evaluate", "-m", *words)
         assert done.code == 0, done.err
-    assert done.err.count("on cpu, ") == 4
+    assert done.out.count("\njob ") == 4
     table = rows(tmp_path / "sweep")
     assert [(row["threshold"], row["scored_split"]) for row in table] == [
         *(("0.3", "Val"), ("0.3", "Test"), ("0.6", "Val"), ("0.6", "Test"))

@@ -7,7 +7,7 @@ was started as one (see ``external``).
 import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ class Job:
         fresh: the folder that Hydra has made for it.
         sweeper: the class that made it one of several, None for a single run.
         process: this one among others that were started with it, of which it is the first.
-        taken: run folders that earlier jobs of this command have worked in.
+        taken: run folders that other jobs of the sweep have worked in.
+        started: called when the job holds its run folder.
     """
 
     verb: Verb
@@ -59,6 +60,7 @@ class Job:
     sweeper: str | None = None
     process: ExternalProcess | None = None
     taken: Sequence[Path] = ()
+    started: Callable[[], None] = lambda: None
 
     def run(self) -> Outcome:
         """Do the job.
@@ -75,7 +77,7 @@ class Job:
             run = RunFolder(self.fresh)
             if self.sweeper:
                 return self._again(request, config, run)
-            create(run, self.verb.name, config)
+            create(run, self.verb.name, config, in_sweep=bool(self.sweeper))
             with locked(run):
                 return self._work(request, run, new=True)
         finally:
@@ -95,11 +97,12 @@ class Job:
             from covseg.run.folder.agreement import check_last  # imports Lightning
 
             check_last(run, kept)
-            with reopened(run, self.verb.name, kept):
+            with reopened(run, self.verb.name, kept, in_sweep=bool(self.sweeper)):
                 return self._work(kept, run, new=False)
 
     def _work(self, request: Any, run: RunFolder, new: bool) -> Outcome:
         self._publish(run.path)
+        self.started()
         try:
             return Outcome(run.path, self._in_processes(request, run))
         except (CovsegError, KeyboardInterrupt) as error:
@@ -179,7 +182,7 @@ class Job:
                     run, "was begun by another command in this moment", "repeat the command"
                 )
             clear(run, self.verb.name)
-            create(run, self.verb.name, config)
+            create(run, self.verb.name, config, in_sweep=bool(self.sweeper))
             return self._work(request, run, new=True)
 
     def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:

@@ -4,6 +4,7 @@ hydra-optuna-sweeper 1.3 pins Optuna 2.10, 1.4 needs Hydra 1.4, and neither cont
 prunes. What a trial has shown is read from its run folder, whatever launcher has run it.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ class OptunaSweeper(Sweeper):
         study = self._study(space)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._run(study, space, [trial])
-        while (missing := self.search.n_trials - len(study.trials)) > 0:
+        while (missing := self.search.n_trials - len(study.trials)) > 0 and not _exhausted(study):
             n_trials = min(missing, self.search.n_jobs)
             self._run(study, space, [study.ask(space.distributions) for _ in range(n_trials)])
 
@@ -91,12 +92,12 @@ class OptunaSweeper(Sweeper):
         for trial, overrides in zip(trials, jobs, strict=True):
             job = self.folder.job(overrides)
             values = None if job is None else self._values(job)
-            if values is not None:
-                study.tell(trial.number, values)
-            elif job is not None and job.pruned:
-                study.tell(trial.number, state=TrialState.PRUNED)
-            else:
-                study.tell(trial.number, state=TrialState.FAIL)
+            state = TrialState.COMPLETE if values is not None else TrialState.FAIL
+            if job is not None and job.pruned:
+                state = TrialState.PRUNED
+            # a grid stops its study after the last point, which only ``optimize`` allows
+            with contextlib.suppress(*[RuntimeError] * (self.search.sampler == "grid")):
+                study.tell(trial.number, values, state)
 
     def _values(self, job: SweepJob) -> list[float] | None:
         """The objectives of a job; None if it is not finished, or one of them is undefined."""
@@ -130,6 +131,12 @@ def _sampler(search: Search, space: SearchSpace, seed: int) -> optuna.samplers.B
             f"needs a package ({error.name})",
             f"pip install {error.name}",
         ) from error
+
+
+def _exhausted(study: optuna.Study) -> bool:
+    """Whether a grid has no point left."""
+    sampler = study.sampler
+    return isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(study)
 
 
 def _grid(key: str, distribution: optuna.distributions.BaseDistribution) -> list[Any]:

@@ -187,7 +187,6 @@ class Sweep:
 
     def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
         """Run a job and record what comes of it."""
-        self._tabulate()
         try:
             checked = self.verb.check(plain(config))
             outcome = Job(
@@ -199,6 +198,7 @@ class Sweep:
                 fresh=record.folder,
                 sweeper=sweeper,
                 taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
+                started=self._tabulate,
             ).run()
         except Exception as error:
             self.error = self.error or _without_locals(error)

@@ -38,7 +38,7 @@ def free_folder(wanted: str) -> str:
 OmegaConf.register_new_resolver("free_folder", free_folder, use_cache=True, replace=True)
 
 
-def create(run: RunFolder, verb: str, config: Node) -> None:
+def create(run: RunFolder, verb: str, config: Node, in_sweep: bool) -> None:
     """Make the folder of a new run, with ``config.yaml`` and the log.
 
     Raises:
@@ -48,7 +48,7 @@ def create(run: RunFolder, verb: str, config: Node) -> None:
         run.path.mkdir(parents=True, exist_ok=True)
         with run.config_file.open("x", encoding="utf-8") as file:
             file.write(_text(config))
-        logs.configure(run.log(verb))
+        logs.configure(run.log(verb), in_sweep)
     except FileExistsError as error:
         raise RunError(
             run, "already holds a run", "set hydra.run.dir=<another folder>, or remove that one"
@@ -60,7 +60,7 @@ def create(run: RunFolder, verb: str, config: Node) -> None:
 
 
 @contextlib.contextmanager
-def reopened(run: RunFolder, verb: str, config: Node) -> Iterator[None]:
+def reopened(run: RunFolder, verb: str, config: Node, in_sweep: bool) -> Iterator[None]:
     """Write the configuration with which a run is resumed; a refusal before any work undoes it.
 
     Raises:
@@ -76,7 +76,7 @@ def reopened(run: RunFolder, verb: str, config: Node) -> Iterator[None]:
             RunHistory(run).write(finished=None)
         write_whole(run.config_file, _text(config))
         try:
-            logs.configure(run.log(verb))
+            logs.configure(run.log(verb), in_sweep)
         except OSError as error:
             raise not_writable(run, error) from error
         yield

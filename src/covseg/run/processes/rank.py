@@ -14,6 +14,7 @@ from covseg.errors import CovsegError, Crash, RunError, Stopped
 from covseg.files import write_whole
 from covseg.run import logs
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import read_job
 from covseg.run.processes import launch
 from covseg.run.verb import Verb
 
@@ -28,12 +29,13 @@ def main() -> None:
     logs.replace_unprintable()
     run, rank = RunFolder(folder), int(os.environ["RANK"])
     verb: Verb = importlib.import_module(f"covseg.{name}").VERB
-    logs.configure(run.log(name) if rank == 0 else None)
+    in_sweep = read_job(run.path) is not None
+    logs.configure(run.log(name) if rank == 0 else None, in_sweep)
     try:
         objective = verb.run(verb.request(verb.recheck(run.read_config())), run.path, command)
     except Exception as error:
         if not isinstance(error, CovsegError):
-            logs.configure(run.log(name))
+            logs.configure(run.log(name), in_sweep)
             log.log(logs.FAILURE, "process %d failed", rank, exc_info=True)
         _report(error, rank, run)
         sys.exit(1)

@@ -22,7 +22,8 @@ from covseg.measure.scores import OBJECTIVE, SCORES, Score, dice_of_each
 from covseg.measure.summary import Summary, flat_scores, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.pictures import save
-from covseg.report.table import print_summary
+from covseg.report.table import print_line, print_summary
+from covseg.run.folder.sweep_folder import read_job
 from covseg.run.verbs import leaks
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,10 @@ class Scorer:
         with _no_more_than_a_warning(f"{out / 'pictures'}"):
             self._draw(records, threshold, out / "pictures")
         with _no_more_than_a_warning("the table of the scores"):
-            print_summary(summary, out, self.scores)
+            if read_job(out) is None:
+                print_summary(summary, out, self.scores)
+            else:  # the sweep has a table of all its jobs
+                print_line(summary, out)
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""
