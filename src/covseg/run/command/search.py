@@ -39,8 +39,8 @@ class OptunaSweeper(Sweeper):
         ConfigError: an option that does not exist, or has an impossible value.
     """
 
-    def __init__(self, params: Mapping[str, Any], **options: Any) -> None:
-        self.params = params
+    def __init__(self, params: Mapping[str, Any] | None = None, **options: Any) -> None:
+        self.params = params or {}
         checked = check(HydraSearch, {"hydra": {"sweeper": options}})
         self.search: Search = checked.hydra.sweeper
         for name in self.search.objectives:

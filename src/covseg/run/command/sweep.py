@@ -22,7 +22,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.types import HydraContext, RunMode
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
@@ -61,7 +62,7 @@ def run_sweep(
             "makes several runs, and torchrun or srun has started processes for one",
             "use -m without them and trainer.devices=<number>, or one command per run",
         )
-    sweeper: Any = None
+    sweeper = None
     try:
         config = _multirun(verb.name, overrides)
         for job in _jobs(config, overrides):
@@ -70,8 +71,7 @@ def run_sweep(
         path = Path(os.path.abspath(config.hydra.sweep.dir))  # noqa: PTH100
         sweep = Sweep(verb, command, SweepFolder(path))
         context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
-        sweeper = _sweeper(config)
-        sweeper.setup(config=config, hydra_context=context, task_function=sweep.run_job)
+        sweeper = _sweeper(config, context, sweep.run_job)
         context.callbacks.on_multirun_start(config=config, config_name=verb.name)
         sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
@@ -108,15 +108,18 @@ def _jobs(config: DictConfig, overrides: Sequence[str]) -> list[list[str]]:
     return search_space(swept, config).corners()
 
 
-def _sweeper(config: DictConfig) -> Any:
+def _sweeper(config: DictConfig, context: HydraContext, task: TaskFunction) -> Sweeper:
     """Hydra's sweeper, or covseg's own, which Hydra would only load from ``hydra_plugins``."""
+    parts: Any = {"config": config, "hydra_context": context, "task_function": task}
     if not _searches(config):
-        return Plugins.instance()._instantiate(config.hydra.sweeper)
+        return Plugins.instance().instantiate_sweeper(**parts)
     from covseg.run.command.search import OptunaSweeper
 
     options: Any = OmegaConf.to_container(config.hydra.sweeper)
     del options["_target_"]
-    return OptunaSweeper(**options)
+    sweeper = OptunaSweeper(**options)
+    sweeper.setup(**parts)
+    return sweeper
 
 
 def _searches(config: DictConfig) -> bool:
