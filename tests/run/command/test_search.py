@@ -25,7 +25,7 @@ from covseg.config.search import Search
 from covseg.errors import ConfigError, Pruned
 from covseg.run.command.search_space import search_space
 from covseg.run.folder.run_folder import RunFolder
-from covseg.run.folder.study import begin_study
+from covseg.run.folder.study import begin_study, study_of_job
 from covseg.run.folder.sweep_folder import SweepJob
 from covseg.run.verbs.prune import PruneTrial
 
@@ -50,7 +50,7 @@ def rows(sweep: Path) -> list[dict[str, str]]:
 
 
 def trials(sweep: Path) -> list[optuna.trial.FrozenTrial]:
-    return begin_study(sweep, OPTIONS, ["minimize"]).trials
+    return study_of_job(sweep, OPTIONS).trials
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ def trials(sweep: Path) -> list[optuna.trial.FrozenTrial]:
         (RATE, FloatDistribution(1e-4, 1e-2, log=True)),
         ("model.depth=interval(1,5)", IntDistribution(1, 5)),  # the key's own value is whole
         ("+x.y=int(interval(1,5))", IntDistribution(1, 5)),
+        ("model.depth=interval(0.5,1.5)", FloatDistribution(0.5, 1.5)),
         ("model.depth=range(1,8,3)", IntDistribution(1, 7, step=3)),
         ("model.depth=2,4", CategoricalDistribution(["2", "4"])),
         ("optimizer=choice(adam,sgd)", CategoricalDistribution(["adam", "sgd"])),
@@ -91,6 +92,9 @@ def test_the_last_of_two_overrides_of_a_key_counts():
         (["optimizer.lrr=interval(0,1)"], "optimizer.lrr"),
         (["model.depth=choice(2,99)"], "model.depth=99 is not possible: give 8 or less"),
         ([], "hydra/sweeper=optuna has nothing to search"),
+        ([RATE, "protocol.report=Test"], "protocol.report=Test would steer the search"),
+        ([RATE, "protocol=paper"], "protocol=paper scores no Val"),
+        (["hydra.sweeper.pruner=median", "hydra.sweeper.objectives=[seconds]", RATE], "needs one"),
         (["hydra.sweeper.sampler=grid", RATE], "grid with the interval of optimizer.lr has no end"),
     ],
 )
@@ -116,6 +120,17 @@ def test_a_search_goes_on_to_its_number_of_trials_and_repeats_none(verb, tmp_pat
     objectives = [float(row["objective"]) for row in after]
     assert [trial.value for trial in trials(sweep)] == objectives
     assert "4 of 4 jobs by rmse_per_image on Val" in done.out
+
+
+def test_another_search_in_the_same_folder_is_refused(verb, tmp_path):
+    words = (*SEARCH, RATE, "hydra.sweeper.n_trials=1", "hydra.sweep.dir=sweep")
+    assert verb("train", *words).code == 0
+    done = verb("train", *words, "seed=7")
+    assert done.code == 1
+    assert "has fixed=" in done.err
+    done = verb("train", *words, "hydra.sweeper.objectives=[dice_positive]")
+    assert "where this search has ['dice_positive']: give the same overrides again" in done.err
+    assert len(rows(tmp_path / "sweep")) == 1
 
 
 def test_a_trial_that_fails_does_not_end_the_search(verb, tmp_path):

@@ -5,12 +5,15 @@ prunes. What a trial has shown is read from its run folder, whatever launcher ha
 """
 
 import contextlib
+import importlib.util
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock, Timeout
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -18,9 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from covseg.config.search import HydraSearch, Search
-from covseg.errors import ConfigError, nearest, setting
+from covseg.config.train import Train
+from covseg.errors import ConfigError, RunError, nearest, setting
 from covseg.measure.scores import SCORES
 from covseg.run.command.search_space import SearchSpace, search_space
+from covseg.run.folder.json_file import json_value
+from covseg.run.folder.resume import FREE
 from covseg.run.folder.study import Direction, begin_study
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.validation import check
@@ -47,6 +53,21 @@ class OptunaSweeper(Sweeper):
             if name not in {*SCORES, _SECONDS}:
                 key = setting("hydra.sweeper.objectives", self.search.objectives)
                 raise ConfigError(key, f"has no score {name}", nearest(name, [*SCORES, _SECONDS]))
+        self._check_objectives()
+
+    def _check_objectives(self) -> None:
+        objectives = self.search.objectives
+        key = setting("hydra.sweeper.objectives", objectives)
+        if self.search.pruner and (len(objectives) > 1 or objectives == [_SECONDS]):
+            raise ConfigError(
+                f"hydra.sweeper.pruner={self.search.pruner}",
+                f"needs one score on Val, and this search has {key}",
+                "leave one of them out",
+            )
+        if self.search.sampler == "cmaes" and len(objectives) > 1:
+            raise ConfigError(key, "is too many for sampler=cmaes", "give one")
+        if self.search.sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
+            raise ConfigError("hydra.sweeper.sampler=cmaes", "needs a package", "pip install cmaes")
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -64,20 +85,36 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         space = search_space([*params, *arguments], self.config)
         self.folder.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder.path / ".search.lock", timeout=0):
+                self._search(space)
+        except Timeout as error:
+            raise RunError(
+                self.folder, "is in use by another search", "wait for it, or stop it"
+            ) from error
+
+    def _search(self, space: SearchSpace) -> None:
         OmegaConf.save(self.config, self.folder.path / "multirun.yaml")
         study = self._study(space)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._run(study, space, [trial])
-        while (missing := self.search.n_trials - len(study.trials)) > 0 and not _exhausted(study):
-            n_trials = min(missing, self.search.n_jobs)
-            self._run(study, space, [study.ask(space.distributions) for _ in range(n_trials)])
+            if trial.params.keys() == space.distributions.keys():
+                self._run(study, space, [trial])
+            else:  # killed while it was drawn, or of another space
+                study.tell(trial.number, state=TrialState.FAIL)
+        n_trials = self.search.n_trials
+        if self.search.sampler == "grid":
+            n_trials = min(n_trials, math.prod(map(len, _grid(space).values())))
+        while (missing := n_trials - len(study.trials)) > 0:
+            batch = range(min(missing, self.search.n_jobs))
+            self._run(study, space, [study.ask(space.distributions) for _ in batch])
 
     def _study(self, space: SearchSpace) -> optuna.Study:
         directions: list[Direction] = [
             "minimize" if name == _SECONDS or SCORES[name].low_is_good else "maximize"
             for name in self.search.objectives
         ]
-        study = begin_study(self.folder.path, self.search, directions)
+        fixed = [one for one in space.fixed if one.lstrip("+~").partition("=")[0] not in FREE]
+        study = begin_study(self.folder.path, self.search, directions, fixed)
         # a search that goes on must not draw its first points again
         study.sampler = _sampler(self.search, space, self.search.seed + len(study.trials))
         return study
@@ -88,9 +125,12 @@ class OptunaSweeper(Sweeper):
         """Run trials with consecutive numbers, and tell the study what they have shown."""
         jobs = [space.overrides(trial.params) for trial in trials]
         assert self.launcher is not None
-        self.launcher.launch(jobs, initial_job_idx=trials[0].number)
+        for done in self.launcher.launch(jobs, initial_job_idx=trials[0].number):
+            _ = done.return_value  # raises what has kept a job from starting
         for trial, overrides in zip(trials, jobs, strict=True):
             job = self.folder.job(overrides)
+            if job is not None and job.status in {"running", "unfinished"}:
+                continue  # stopped: the next command continues it
             values = None if job is None else self._values(job)
             state = TrialState.COMPLETE if values is not None else TrialState.FAIL
             if job is not None and job.pruned:
@@ -101,7 +141,7 @@ class OptunaSweeper(Sweeper):
 
     def _values(self, job: SweepJob) -> list[float] | None:
         """The objectives of a job; None if it is not finished, or one of them is undefined."""
-        if job.status != "finished":
+        if job.status != "finished" or json_value(job.run.summary, "split") != "Val":
             return None
         values = [
             job.run.seconds if name == _SECONDS else job.run.score(name)
@@ -114,8 +154,7 @@ class OptunaSweeper(Sweeper):
 def _sampler(search: Search, space: SearchSpace, seed: int) -> optuna.samplers.BaseSampler:
     samplers = optuna.samplers
     if search.sampler == "grid":
-        grid = {key: _grid(key, of_key) for key, of_key in space.distributions.items()}
-        return samplers.GridSampler(grid, seed=search.seed)
+        return samplers.GridSampler(_grid(space), seed=search.seed)
     seeded: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
         "tpe": samplers.TPESampler,
         "random": samplers.RandomSampler,
@@ -123,29 +162,46 @@ def _sampler(search: Search, space: SearchSpace, seed: int) -> optuna.samplers.B
         "gp": samplers.GPSampler,
         "qmc": samplers.QMCSampler,
     }
-    try:
-        return seeded[search.sampler](seed=seed)
-    except ImportError as error:
-        raise ConfigError(
-            f"hydra.sweeper.sampler={search.sampler}",
-            f"needs a package ({error.name})",
-            f"pip install {error.name}",
-        ) from error
+    return seeded[search.sampler](seed=seed)
 
 
-def _exhausted(study: optuna.Study) -> bool:
-    """Whether a grid has no point left."""
-    sampler = study.sampler
-    return isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(study)
+def _grid(space: SearchSpace) -> dict[str, list[Any]]:
+    """Every value of every key.
+
+    Raises:
+        ConfigError: a key has an interval.
+    """
+    grid = {}
+    for key, distribution in space.distributions.items():
+        if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+            grid[key] = list(distribution.choices)
+        elif isinstance(distribution, optuna.distributions.IntDistribution):
+            grid[key] = list(range(distribution.low, distribution.high + 1, distribution.step))
+        else:
+            raise ConfigError(
+                f"hydra.sweeper.sampler=grid with the interval of {key}",
+                "has no end",
+                f"give the values of {key}, or set hydra.sweeper.sampler=tpe",
+            )
+    return grid
 
 
-def _grid(key: str, distribution: optuna.distributions.BaseDistribution) -> list[Any]:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
-        return list(distribution.choices)
-    if isinstance(distribution, optuna.distributions.IntDistribution):
-        return list(range(distribution.low, distribution.high + 1, distribution.step))
-    raise ConfigError(
-        f"hydra.sweeper.sampler=grid with the interval of {key}",
-        "has no end",
-        f"give the values of {key}, or set hydra.sweeper.sampler=tpe",
-    )
+def check_search(config: Any) -> None:
+    """Refuse a search that Test would steer, or that has no objective.
+
+    Args:
+        config: the checked configuration of a trial.
+
+    Raises:
+        ConfigError: the trial does not report Val.
+    """
+    if isinstance(config, Train):
+        protocol = config.protocol
+        if protocol.select is None:
+            key = f"protocol={protocol.name}"
+            raise ConfigError(key, "scores no Val, and a search needs it", "set protocol=holdout")
+        if protocol.report not in {"auto", "Val"}:
+            key = f"protocol.report={protocol.report}"
+            raise ConfigError(key, "would steer the search", "leave it out: trials report Val")
+    elif getattr(config, "split", None) != "Val":
+        raise ConfigError("split", "would steer the search if it were Test", "set split=Val")

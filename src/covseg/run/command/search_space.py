@@ -86,7 +86,7 @@ def _distribution(override: Override, default: Any) -> BaseDistribution:
         assert value.start is not None
         assert value.end is not None
         low, high, log = value.start, value.end, "log" in value.tags
-        whole = isinstance(default, int) and not isinstance(default, bool)
+        whole = isinstance(default, int) and float(low).is_integer() and float(high).is_integer()
         if whole or (isinstance(low, int) and isinstance(high, int)):
             return IntDistribution(int(low), int(high), log=log)
         return FloatDistribution(low, high, log=log)

@@ -66,7 +66,10 @@ def run_sweep(
     try:
         config = _multirun(verb.name, overrides)
         for job in _jobs(config, overrides):
-            verb.request(verb.check(plain(compose_config(verb.name, job))))
+            checked = verb.check(plain(compose_config(verb.name, job)))
+            if _searches(config):
+                _check_search(checked)
+            verb.request(checked)
         # as Hydra names job folders: without dots, but with symbolic links
         path = Path(os.path.abspath(config.hydra.sweep.dir))  # noqa: PTH100
         sweep = Sweep(verb, command, SweepFolder(path))
@@ -120,6 +123,12 @@ def _sweeper(config: DictConfig, context: HydraContext, task: TaskFunction) -> S
     sweeper = OptunaSweeper(**options)
     sweeper.setup(**parts)
     return sweeper
+
+
+def _check_search(checked: Any) -> None:
+    from covseg.run.command.search import check_search  # imports Optuna
+
+    check_search(checked)
 
 
 def _searches(config: DictConfig) -> bool:

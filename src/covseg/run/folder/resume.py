@@ -13,14 +13,14 @@ from covseg.run.folder.run_folder import RunFolder
 from covseg.validation import check
 
 # keys that do not change the result: where files are, and what is only for the reader
-_FREE = {
+FREE = {
     *("data.root", "data.cache_dir", "data.download", "data.num_workers"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "trainer.profiler"),
     *("trainer.enable_model_summary", "callbacks.pictures"),
     *("callbacks.checkpoint_every_n_steps", "trainer.max_time", "resume"),
     *("logger", "name", "tags", "trust"),
 }
-_SAME_DATA = _FREE - {"data.root", "data.download"}  # another place may hold other data
+_SAME_DATA = FREE - {"data.root", "data.download"}  # another place may hold other data
 _LONGER = "trainer.max_epochs"
 _BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the length of the run
 
@@ -45,7 +45,7 @@ def config_to_resume(run: RunFolder, asked_for: Train, overrides: Sequence[str])
             continue
         if key == _LONGER:
             _check_longer(run.config, now)
-        elif not _in(key, _FREE):
+        elif not _in(key, FREE):
             raise ConfigError(
                 setting(key, now),
                 f"would change the result of {run}, which has {setting(key, before)}",
@@ -75,7 +75,7 @@ def changes(before: Train, now: Train) -> Iterator[tuple[str, Any, Any]]:
             with contextlib.suppress(ConfigError):
                 _check_longer(before, value_now)
                 continue
-        if not _in(key, _FREE):
+        if not _in(key, FREE):
             yield key, value_before, value_now
 
 
@@ -107,7 +107,7 @@ def nothing_left(run: RunFolder, kept: Train) -> bool:
 def same_result(config: Train) -> str:
     """What two runs have in common that give the same result but for their fold."""
     values = config.model_dump(by_alias=True)
-    for key in (*_FREE, "data.fold"):
+    for key in (*FREE, "data.fold"):
         above, _, last = key.rpartition(".")
         (values[above] if above else values).pop(last, None)
     return json.dumps(values, sort_keys=True)

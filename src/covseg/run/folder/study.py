@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from covseg.config.search import Search
+from covseg.errors import RunError
 
 Direction = Literal["minimize", "maximize"]
 
@@ -21,21 +22,41 @@ _PRUNERS: dict[str, Callable[[], BasePruner]] = {
 }
 
 
-def begin_study(folder: Path, search: Search, directions: Sequence[Direction]) -> optuna.Study:
+def begin_study(
+    folder: Path, search: Search, directions: Sequence[Direction], fixed: Sequence[str] = ()
+) -> optuna.Study:
     """The study of a sweep folder, a new one if there is none.
 
     Args:
         folder: of the sweep.
         search: its options.
         directions: of the objectives.
+        fixed: overrides that all trials have in common and that change their results.
+
+    Raises:
+        RunError: the study is of another search.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name=search.study,
         storage=_storage(folder, search),
         directions=list(directions),
         load_if_exists=True,
     )
+    question: dict[str, Any] = {"objectives": search.objectives, "fixed": sorted(fixed)}
+    if search.storage is not None:
+        question["folder"] = str(folder)
+    for name, value in question.items():
+        before = study.user_attrs.get(name, value)
+        if before != value:
+            raise RunError(
+                f"the study {search.study} of {search.storage or folder}",
+                f"has {name}={before}, where this search has {value}",
+                "give the same overrides again, or begin another sweep (in a storage of several "
+                "with another hydra.sweeper.study)",
+            )
+        study.set_user_attr(name, value)
+    return study
 
 
 def study_of_job(folder: Path, search: Search) -> optuna.Study:
@@ -47,4 +68,7 @@ def study_of_job(folder: Path, search: Search) -> optuna.Study:
 
 
 def _storage(folder: Path, search: Search) -> BaseStorage | str:
-    return search.storage or JournalStorage(JournalFileBackend(str(folder / _JOURNAL)))
+    path = str(folder / _JOURNAL)
+    # the default lock is a symbolic link, which Windows allows few users to make
+    backend = JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))
+    return search.storage or JournalStorage(backend)

@@ -45,8 +45,10 @@ class PruneTrial(L.Callback):
         if self._study is None:
             search = Search.model_validate(self._job.search)
             self._study = study_of_job(self._job.folder.parent, search)
-        number = self._job.number
-        [trial_id] = [t._trial_id for t in self._study.get_trials() if t.number == number]
-        trial = Trial(self._study, trial_id)
+        own = (one for one in self._study.get_trials() if one.number == self._job.number)
+        stored = next(own, None)
+        if stored is None or stored.state.is_finished():
+            return False  # the run is resumed by itself, after its search
+        trial = Trial(self._study, stored._trial_id)
         trial.report(float(trainer.callback_metrics[self._monitor]), epoch)
         return trial.should_prune()
