@@ -77,7 +77,7 @@ class Job:
             run = RunFolder(self.fresh)
             if self.sweeper:
                 return self._again(request, config, run)
-            create(run, self.verb.name, config, in_sweep=bool(self.sweeper))
+            create(run, self.verb.name, config, in_sweep=False)
             with locked(run):
                 return self._work(request, run, new=True)
         finally:
@@ -182,7 +182,7 @@ class Job:
                     run, "was begun by another command in this moment", "repeat the command"
                 )
             clear(run, self.verb.name)
-            create(run, self.verb.name, config, in_sweep=bool(self.sweeper))
+            create(run, self.verb.name, config, in_sweep=True)
             return self._work(request, run, new=True)
 
     def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:
@@ -199,22 +199,3 @@ class Job:
     def _publish(self, folder: Path | None) -> None:
         if self.process:
             self.process.publish(folder)
-
-
-def with_processes(config: Any, verb: str, process: ExternalProcess | None) -> Any:
-    """A configuration with the devices of the processes that were started together.
-
-    Raises:
-        ConfigError: the verb is work for one process, or asks for another number.
-    """
-    if process is None:
-        return config
-    trainer = getattr(config, "trainer", None)
-    if trainer is None:
-        raise ConfigError(
-            f"python -m covseg.{verb}", "is work for one process", "run it without torchrun or srun"
-        )
-    if isinstance(trainer, dict):  # of an evaluation, where null is as in the run
-        return config.model_copy(update={"trainer": trainer | process.counts(trainer)})
-    counts = process.counts(trainer.model_dump())
-    return config.model_copy(update={"trainer": trainer.model_copy(update=counts)})

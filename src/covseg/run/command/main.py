@@ -26,12 +26,12 @@ from covseg.run import logs
 from covseg.run.command.arguments import parse
 from covseg.run.command.compose import compose_config, composer, own_folder, plain
 from covseg.run.command.hydra_errors import refusal
-from covseg.run.command.job import Job, with_processes
+from covseg.run.command.job import Job
 from covseg.run.command.sweep import run_sweep
 from covseg.run.folder.creation import not_writable
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.override import REFUSALS
-from covseg.run.processes.external import ExternalProcess, external_process
+from covseg.run.processes.external import ExternalProcess, external_process, with_processes
 from covseg.run.processes.signals import interruptible
 from covseg.run.verb import Verb
 

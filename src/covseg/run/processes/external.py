@@ -98,6 +98,25 @@ def external_process() -> ExternalProcess | None:
     return ExternalProcess(*numbers)
 
 
+def with_processes(config: Any, verb: str, process: ExternalProcess | None) -> Any:
+    """A configuration with the devices of the processes that were started together.
+
+    Raises:
+        ConfigError: the verb is work for one process, or asks for another number.
+    """
+    if process is None:
+        return config
+    trainer = getattr(config, "trainer", None)
+    if trainer is None:
+        raise ConfigError(
+            f"python -m covseg.{verb}", "is work for one process", "run it without torchrun or srun"
+        )
+    if isinstance(trainer, dict):  # of an evaluation, where null is as in the run
+        return config.model_copy(update={"trainer": trainer | process.counts(trainer)})
+    counts = process.counts(trainer.model_dump())
+    return config.model_copy(update={"trainer": trainer.model_copy(update=counts)})
+
+
 def _set_torchruns_variables() -> None:
     """Set for a task of srun what torchrun would have set."""
     slurm = os.environ

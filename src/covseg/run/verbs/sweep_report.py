@@ -6,7 +6,7 @@ from covseg.report.sweep.figures import sweep_figure
 from covseg.report.sweep.page import page
 from covseg.report.sweep.table import print_sweep
 from covseg.run.folder.sweep_folder import SweepFolder
-from covseg.run.verbs.sweep_table import sweep_result, write_sweep_table
+from covseg.run.verbs.sweep_table import write_sweep_table
 
 
 def report_sweep(sweep: SweepFolder) -> None:
@@ -15,8 +15,7 @@ def report_sweep(sweep: SweepFolder) -> None:
     Raises:
         RunError: a file cannot be written.
     """
-    write_sweep_table(sweep)
-    result = sweep_result(sweep)
+    result = write_sweep_table(sweep)
     with style():
         figure = sweep_figure(result)
     if figure is not None:

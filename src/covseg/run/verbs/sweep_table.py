@@ -23,8 +23,8 @@ def sweep_result(sweep: SweepFolder) -> SweepResult:
     )
 
 
-def write_sweep_table(sweep: SweepFolder) -> None:
-    """Write ``sweep.csv``.
+def write_sweep_table(sweep: SweepFolder) -> SweepResult:
+    """Write ``sweep.csv``, and return what it holds.
 
     Raises:
         RunError: it cannot be written.
@@ -45,6 +45,7 @@ def write_sweep_table(sweep: SweepFolder) -> None:
         for row in result.rows
     ]
     write_csv(sweep.table, columns, rows)
+    return result
 
 
 def _split(override: str) -> tuple[str, str]:
@@ -69,5 +70,5 @@ def _row(job: SweepJob, settings: dict[str, str]) -> Row:
             for target, part in by_target(summary).items()
             for name, entry in part["scores"].items()
         },
-        seconds=json_value(job.run.provenance, "seconds"),
+        seconds=job.run.seconds,
     )
