@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from covseg.errors import ConfigError, RunError
-from covseg.run.command.sweep import Sweep, _without_locals
+from covseg.run.command.sweep_task import Sweep, _without_locals
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.train import VERB

@@ -1,8 +1,9 @@
 """The arguments of a command line: options, overrides, and the single runs of a sweep."""
 
 from argparse import ArgumentError, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
@@ -54,6 +55,11 @@ def parse(arguments: Sequence[str]) -> Namespace:
                 "use --config-dir=<folder> for presets of your own, then experiment=<preset>",
             )
     return parsed
+
+
+def overrides_of(params: Mapping[str, Any] | None) -> list[str]:
+    """``hydra.sweeper.params`` of an option as overrides of the command line."""
+    return [f"{key}={value}" for key, value in (params or {}).items()]
 
 
 def jobs(overrides: Sequence[str]) -> list[list[str]]:

@@ -37,6 +37,26 @@ class SearchSpace:
         trials = [{**first, key: value} for key, values in ends.items() for value in values]
         return [self.overrides(trial) for trial in trials]
 
+    def grid(self) -> dict[str, list[Any]]:
+        """Every value of every key.
+
+        Raises:
+            ConfigError: a key has an interval.
+        """
+        grid = {}
+        for key, distribution in self.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                grid[key] = list(distribution.choices)
+            elif isinstance(distribution, IntDistribution):
+                grid[key] = list(range(distribution.low, distribution.high + 1, distribution.step))
+            else:
+                raise ConfigError(
+                    f"hydra.sweeper.sampler=grid with the interval of {key}",
+                    "has no end",
+                    f"give the values of {key}, or set hydra.sweeper.sampler=tpe",
+                )
+        return grid
+
     def overrides(self, params: dict[str, Any]) -> list[str]:
         """The overrides of a trial."""
         return [*self.fixed, *(f"{key}={value}" for key, value in params.items())]

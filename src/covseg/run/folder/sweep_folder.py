@@ -5,6 +5,7 @@ A table can be made, and the sweep continued, from the sweep folder alone.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, count
@@ -79,11 +80,12 @@ class SweepFolder:
         page: table and picture.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.table = path / "sweep.csv"
-        self.picture = path / "sweep.png"
-        self.page = path / "sweep.html"
+    def __init__(self, path: str | Path) -> None:
+        # as Hydra names job folders: without dots, but with symbolic links
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100
+        self.table = self.path / "sweep.csv"
+        self.picture = self.path / "sweep.png"
+        self.page = self.path / "sweep.html"
 
     def __str__(self) -> str:
         return str(self.path)

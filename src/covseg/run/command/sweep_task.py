@@ -1,0 +1,158 @@
+"""One job of a sweep as Hydra's task, and the record of what came of it."""
+
+import contextlib
+import logging
+import os
+import secrets
+import shlex
+import traceback
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from covseg.errors import ConfigError, CovsegError, Pruned, RunError, setting
+from covseg.run.command.compose import plain
+from covseg.run.command.job import Job
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
+from covseg.run.verb import Verb
+
+log = logging.getLogger(__name__)
+
+SEARCH = "OptunaSweeper"
+_WIDTH = 80
+
+
+@dataclass
+class Sweep:
+    """The task that Hydra runs for each job.
+
+    Attributes:
+        verb: of the command line.
+        command: as it was typed.
+        folder: of the sweep.
+        token: of this command, for the records of its jobs.
+        error: the first one in this process.
+    """
+
+    verb: Verb
+    command: str
+    folder: SweepFolder
+    token: str = field(default_factory=partial(secrets.token_hex, 4))
+    error: Exception | None = None
+
+    def run_job(self, config: DictConfig) -> float | None:
+        """Hydra's task function: one job, as Hydra has composed it."""
+        known = HydraConfig.get()
+        os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
+        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
+        if made.parent != self.folder.path:
+            raise ConfigError(
+                setting("hydra.sweep.subdir", os.path.relpath(made, self.folder.path)),
+                "is not a folder in the sweep folder",
+                "leave it out, or give a name without /",
+            )
+        sweeper: Any = OmegaConf.to_container(known.sweeper)
+        target = sweeper.pop("_target_")
+        sweeper.pop("params", None)
+        search = sweeper if target.endswith(SEARCH) else None
+        with self.folder.lock:
+            folder = self.folder.folder_of(overrides, made)
+            record = SweepJob(
+                number=int(known.job.num),
+                overrides=overrides,
+                command=self.token,
+                folder=folder,
+                run=RunFolder(folder),
+                search=search,
+            )
+            record.write()
+        if folder != made:
+            with contextlib.suppress(OSError):  # another job's
+                made.rmdir()
+        # any other sweeper must see an error itself
+        reads_folders = target.endswith(("BasicSweeper", SEARCH))
+        with contextlib.suppress(*[Exception] * reads_folders):
+            return self._recorded(record, config, target)
+        return None
+
+    def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
+        """Run a job and record what comes of it."""
+        try:
+            checked = self.verb.check(plain(config))
+            outcome = Job(
+                verb=self.verb,
+                command=self.command,
+                config=checked,
+                request=self.verb.request(checked),
+                overrides=record.overrides,
+                fresh=record.folder,
+                sweeper=sweeper,
+                taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
+                started=self._tabulate,
+            ).run()
+        except Exception as error:
+            self.error = self.error or _without_locals(error)
+            place = os.path.relpath(record.folder)
+            reason = f"{type(error).__name__}: {error}; see the log in {place}"
+            if isinstance(error, CovsegError):
+                reason = error.sentence
+            replace(record, reason=reason, pruned=isinstance(error, Pruned)).write()
+            raise
+        else:
+            replace(record, run=RunFolder(outcome.folder)).write()
+            return outcome.objective
+        finally:
+            self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Write the table of the sweep so far; a failure is no reason to end the job."""
+        try:
+            with self.folder.lock:
+                self.verb.after_job(self.folder)
+        except CovsegError as error:
+            log.warning("%s", error.sentence)
+
+    def check(self) -> None:
+        """Print the jobs that failed.
+
+        Raises:
+            RunError: a job has.
+        """
+        jobs = [job for job in self.folder.jobs() if job.command == self.token]
+        failed = [job for job in jobs if job.status not in {"finished", "pruned"}]
+        if not failed:
+            return
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for name, ratio in (("job", None), ("overrides", 1), ("why it failed", 2)):
+            table.add_column(name, ratio=ratio, overflow="fold")
+        for job in failed:
+            reason = job.reason or "its process ended without a message"
+            table.add_row(job.folder.name, " ".join(job.overrides), reason)
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        console.print(table, width=min(_WIDTH, console.width))
+        raise RunError(
+            f"{len(failed)} of {len(jobs)} jobs",
+            "failed, the others are done",
+            "correct what the table names, and repeat the command with "
+            f"{shlex.quote(f'hydra.sweep.dir={self.folder}')}, which runs these again and no other",
+        ) from self.error
+
+
+def _without_locals(error: Exception) -> Exception:
+    """An error whose traceback no longer holds what its job worked with, such as a GPU's memory."""
+    known, chain = set[int](), [error]
+    while chain:
+        one = chain.pop()
+        known.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        causes = (one.__cause__, one.__context__)
+        chain += [c for c in causes if isinstance(c, Exception) and id(c) not in known]
+    return error
