@@ -28,17 +28,17 @@ def work(config: Train, out: Path, command: str) -> float | None:
         Stopped: by a signal; what was learned until then is saved.
     """
     # torch and Lightning take seconds to import: not before the configuration is checked
-    from covseg.run.logs import finished_loggers
     from covseg.run.processes.signals import interruptible
     from covseg.run.verbs.training import Training
 
-    with interruptible() as interruption, finished_loggers():
+    with interruptible() as interruption:
         training = Training(config, out, command, interruption)
-        training.prepare()
-        training.fit()
-        objective = training.report()
-        if interruption.number is not None:
-            raise Stopped(interruption.number)
+        with training.dashboards.finished():
+            training.prepare()
+            training.fit()
+            objective = training.report()
+            if interruption.number is not None:
+                raise Stopped(interruption.number)
     return objective
 
 

@@ -18,6 +18,7 @@ from covseg.errors import CovsegError, TrainingError
 from covseg.learn.checkpoint import load_weights
 from covseg.learn.losses import BCE
 from covseg.measure.counts import FIELDS
+from covseg.report.curves import Curves
 
 
 class TrainingLosses(L.Callback):
@@ -344,7 +345,7 @@ def test_an_undefined_score_is_the_worst_one_to_whoever_watches_it_and_is_logged
     stop = EarlyStopping("val/precision_pooled", mode="max", patience=1)
     trainer, *_ = fit(
         *("protocol.threshold=1.0", "trainer.max_epochs=5", "trainer.log_every_n_steps=1"),
-        callbacks=(Watch(), stop),
+        callbacks=(Watch(), stop, Curves()),
         loggers=(logger,),
     )
     assert seen == [0.0, 0.0]  # the second epoch is not better: patience is over

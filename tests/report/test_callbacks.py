@@ -224,7 +224,9 @@ def test_the_bar_looks_at_the_numbers_twice_a_second_and_not_in_each_step(monkey
     looks, now = [], [100.0]
     monkeypatch.setattr("covseg.report.callbacks.time.monotonic", lambda: now[0])
     monkeypatch.setattr(
-        RichProgressBar, "get_metrics", lambda *_: looks.append(now[0]) or {"loss": now[0]}
+        RichProgressBar,
+        "get_metrics",
+        lambda *_: looks.append(now[0]) or {"train/loss_step": now[0]},
     )
     bar, shown = ProgressBar(), []
     for _ in range(14):  # steps of an eighth of a second

@@ -13,10 +13,13 @@ from covseg.errors import ConfigError, nearest, reason_of, setting
 from covseg.validation import wish
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
-# loggers that pass arguments they do not know on, and to what
+# covseg's loggers: what they pass arguments on to that they do not know; the module of each has the
+# name of the extra that installs its package
+_LOGGERS = "covseg.report.loggers."
 _PASSES_ON = {
-    "lightning.pytorch.loggers.WandbLogger": "wandb.init",
-    "lightning.pytorch.loggers.TensorBoardLogger": "torch.utils.tensorboard.SummaryWriter",
+    f"{_LOGGERS}wandb.Wandb": "wandb.init",
+    f"{_LOGGERS}tensorboard.TensorBoard": "torch.utils.tensorboard.SummaryWriter",
+    f"{_LOGGERS}mlflow.MLflow": "lightning.pytorch.loggers.MLFlowLogger",
 }
 
 
@@ -25,10 +28,13 @@ def arguments_of(node: Node) -> dict[str, Any]:
     return node.model_dump(by_alias=True)
 
 
-def parameters_of(target: str) -> dict[str, inspect.Parameter]:
-    """The parameters of a constructor, by name."""
+def accepted(target: str) -> dict[str, inspect.Parameter]:
+    """The parameters of a constructor, with those of what it passes others on to."""
     signature = inspect.signature(get_object(target), eval_str=_is_declared(target))
-    return dict(signature.parameters)
+    known = dict(signature.parameters)
+    if target in _PASSES_ON:
+        known |= inspect.signature(get_object(_PASSES_ON[target])).parameters
+    return known
 
 
 def make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> Any:
@@ -47,6 +53,8 @@ def make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> 
     try:
         return instantiate(arguments, *positional, **more, _convert_="all")
     except InstantiationException as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise _missing(key, arguments["_target_"], error) from error
         # albumentations checks its arguments as covseg does
         if invalid := _validation_error(error):
             first = invalid.errors()[0]
@@ -69,26 +77,18 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
     """Hold the arguments against the constructor's signature, and types where they are declared."""
     target = arguments["_target_"]
     try:
-        known = parameters_of(target)
+        known = accepted(target)
         origin = str(getattr(get_object(target), "__module__", None)).partition(".")[0]
     except Exception as error:  # of any kind: importing a module runs it
-        raise ConfigError(
-            setting(f"{key}._target_", target),
-            f"cannot be imported ({_reason(error)})",
-            "install its package, or set --config-dir to a folder beside it",
-        ) from error
+        raise _missing(key, target, error) from error
     if origin != target.partition(".")[0]:  # trust in a package is not in all that it imports
         raise ConfigError(
             setting(f"{key}._target_", target),
             f"is of the package {origin}",
             "name it there, and trust that package",
         )
-    if target in _PASSES_ON:
-        try:
-            known |= inspect.signature(get_object(_PASSES_ON[target])).parameters
-        except ImportError:  # the constructor names the missing package
-            return
-    elif any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    if takes_any and target not in _PASSES_ON:
         return
     for name, value in arguments.items():
         if name == "_target_":
@@ -97,8 +97,21 @@ def _check_arguments(key: str, arguments: Mapping[str, Any]) -> None:
             raise ConfigError(
                 setting(f"{key}.{name}", value), f"is no argument of {target}", nearest(name, known)
             )
-        if known[name].annotation is not inspect.Parameter.empty and _is_declared(target):
-            _check_type(f"{key}.{name}", value, known[name].annotation)
+        annotation = known[name].annotation
+        # a string is of another package's constructor, see ``accepted``
+        declared = annotation is not inspect.Parameter.empty and not isinstance(annotation, str)
+        if declared and _is_declared(target):
+            _check_type(f"{key}.{name}", value, annotation)
+
+
+def _missing(key: str, target: str, error: BaseException) -> ConfigError:
+    remedy = "install its package, or set --config-dir to a folder beside it"
+    if target in _PASSES_ON:
+        extra = target.removeprefix(_LOGGERS).partition(".")[0]
+        remedy = f"pip install 'covseg[{extra}]'"
+    return ConfigError(
+        setting(f"{key}._target_", target), f"cannot be imported ({_reason(error)})", remedy
+    )
 
 
 def _is_declared(target: str) -> bool:

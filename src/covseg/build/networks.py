@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from covseg import devices
-from covseg.build.instantiate import arguments_of, make, parameters_of
+from covseg.build.instantiate import accepted, arguments_of, make
 from covseg.config.model import OtherNetwork
 from covseg.config.train import Train
 from covseg.errors import ConfigError, reason_of, setting
@@ -35,7 +35,7 @@ def _other_network(config: Train, model: OtherNetwork) -> nn.Module:
     del arguments["size_multiple"]
     given = {}
     with contextlib.suppress(Exception):  # which ``make`` reports
-        if "out_channels" in parameters_of(model.target) and "out_channels" not in arguments:
+        if "out_channels" in accepted(model.target) and "out_channels" not in arguments:
             given["out_channels"] = n_targets
     built = make("model", arguments, **given)
     if not isinstance(built, nn.Module):

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 
-from covseg.build.instantiate import arguments_of, make, parameters_of
+from covseg.build.instantiate import accepted, arguments_of, make
 from covseg.config.train import Train
 from covseg.errors import ConfigError, nearest, setting
 from covseg.measure.scores import Score, monitored
@@ -60,19 +60,22 @@ def _monitoring(key: str, arguments: dict[str, Any], known: Mapping[str, bool]) 
     return arguments | complete
 
 
-def loggers(config: Train, out: Path, run_id: str | None = None) -> list[Any]:
+def loggers(config: Train, out: Path, **of_run: Any) -> list[Any]:
     """The loggers of the group ``logger``, writing into the run folder.
 
-    ``run_id`` lets W&B continue its run when a run is resumed.
+    Args:
+        config: of the run.
+        out: the run folder.
+        of_run: what the run is called: ``name``, ``id``, ``group``, ``job_type``, ``tags``; each of
+            covseg's loggers gets those that it takes and that its configuration does not set.
     """
-    of_wandb = {"name": config.name, "tags": config.tags, "id": run_id, "resume": "allow"}
     made = []
     for key, node in config.logger.items():
-        arguments = arguments_of(node)
+        arguments, values = arguments_of(node), {"save_dir": str(out)}
+        if node.target.startswith("covseg."):
+            values |= of_run
         with contextlib.suppress(Exception):  # which ``make`` reports
-            if "save_dir" in parameters_of(node.target):
-                arguments.setdefault("save_dir", str(out))
-        if node.target == "lightning.pytorch.loggers.WandbLogger":
-            arguments = of_wandb | arguments
+            taken = accepted(node.target)
+            arguments = {name: v for name, v in values.items() if name in taken} | arguments
         made.append(make(f"logger.{key}", arguments))
     return made

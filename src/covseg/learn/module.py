@@ -27,6 +27,8 @@ class SegmentationModule(L.LightningModule):
         loss: (logits, mask) -> scalar.
         scores: updated with (probability, truth, row), logged as ``val/<name>``.
         records: updated with the same while testing; ``collected`` is its result.
+        histogram: updated with (probability, truth) while testing; ``collected_histogram`` is its
+            result.
         threshold: prediction = probability > threshold, for pictures.
         make_optimizer: parameters -> optimizer.
         make_scheduler: (optimizer, total_steps) -> scheduler; None for a constant rate.
@@ -41,6 +43,7 @@ class SegmentationModule(L.LightningModule):
         loss: nn.Module,
         scores: MetricCollection,
         records: Metric,
+        histogram: Metric,
         threshold: float,
         *,
         make_optimizer: OptimizerFactory,
@@ -57,8 +60,9 @@ class SegmentationModule(L.LightningModule):
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric()
         self.train_rmse = MeanSquaredError(squared=False)
         self.val_scores = scores.clone(prefix="val/")
-        self.records, self.threshold = records, threshold
+        self.records, self.histogram, self.threshold = records, histogram, threshold
         self.collected: torch.Tensor | None = None
+        self.collected_histogram: torch.Tensor | None = None
         self.val_values: dict[str, float] = {}
         self._loss_check = LossCheck()
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
@@ -88,9 +92,11 @@ class SegmentationModule(L.LightningModule):
         probability = logits.detach().float().sigmoid()
         self.train_rmse.update(probability.flatten(), batch.mask.float().flatten())
         rmse = (probability - batch.mask).square().mean().sqrt()
-        self.log_dict({"loss": loss.detach(), "rmse": rmse}, prog_bar=True)
-        self.log("train/loss", self.train_loss, on_step=False, on_epoch=True)
-        self.log("train/rmse", self.train_rmse, on_step=False, on_epoch=True)
+        # for callbacks, of which ``Curves`` passes them on to the loggers
+        steps = {"train/loss_step": loss.detach(), "train/rmse_step": rmse}
+        self.log_dict(steps, prog_bar=True, logger=False)
+        epoch = {"train/loss": self.train_loss, "train/rmse": self.train_rmse}
+        self.log_dict(epoch, on_step=False, on_epoch=True, logger=False)
         return loss * self._share_of_step(batch_idx)
 
     def _share_of_step(self, batch_idx: int) -> float:
@@ -123,7 +129,7 @@ class SegmentationModule(L.LightningModule):
         self._record_loss(loss, batch, batch_idx)
         self.val_loss.update(loss, weight=len(batch.row))
         self.val_scores.update(logits.sigmoid(), batch.mask, batch.row)
-        self.log("val/loss", self.val_loss, on_step=False, on_epoch=True)
+        self.log("val/loss", self.val_loss, on_step=False, on_epoch=True, logger=False)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores that are defined; ``val_values`` holds them until the next validation.
@@ -135,7 +141,7 @@ class SegmentationModule(L.LightningModule):
         self.val_scores.reset()
         self.val_values = {k: float(v) for k, v in values.items() if not v.isnan()}
         for name, value in self.val_values.items():
-            self.log(name, value, prog_bar=name == self._monitor)
+            self.log(name, value, prog_bar=name == self._monitor, logger=False)
         for name, metric in self.val_scores.items():
             if name not in self.val_values:  # else callbacks would see the last epoch's value
                 worst = torch.tensor(0.0 if metric.higher_is_better else 1.0)
@@ -143,12 +149,16 @@ class SegmentationModule(L.LightningModule):
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         """Record every image of a batch."""
-        self.records.update(self.probability(batch.image), batch.mask, batch.row)
+        probability = self.probability(batch.image)
+        self.records.update(probability, batch.mask, batch.row)
+        self.histogram.update(probability, batch.mask)
 
     def on_test_epoch_end(self) -> None:
-        """Gather the records of all processes."""
+        """Gather the results of all processes."""
         self.collected = self.records.compute().cpu()
+        self.collected_histogram = self.histogram.compute().cpu()
         self.records.reset()
+        self.histogram.reset()
 
     def probability(self, image: torch.Tensor) -> torch.Tensor:
         """Probability of each pixel and target, float32 [batch, targets, size, size]."""

@@ -61,6 +61,11 @@ def _ratio(above: Numbers, below: Numbers) -> Numbers:
     return np.divide(above, below, out=np.ones_like(above), where=below > 0)
 
 
+def rmse_of_each(c: Counts) -> Numbers:
+    """Root mean squared error of each image."""
+    return np.asarray(np.sqrt(c.squared_error / c.n_pixels), np.float64)
+
+
 def dice_of_each(c: Counts) -> Numbers:
     """Dice of each image."""
     return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
@@ -73,7 +78,7 @@ def _iou(c: Counts) -> Numbers:
 SCORES: dict[str, Score] = {
     "rmse_per_image": Score(
         "mean over images of the root mean squared error of an image",
-        lambda c: np.sqrt(c.squared_error / c.n_pixels),
+        rmse_of_each,
         _of_all,
         low_is_good=True,
     ),

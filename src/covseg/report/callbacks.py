@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from pydantic import PositiveInt
 
 from covseg.csv_files import write_csv
-from covseg.data.dataset import to_network
 from covseg.learn.module import SegmentationModule
-from covseg.report.pictures import log_picture, panels, save, stack
+from covseg.report.curves import of_epoch
+from covseg.report.pictures import log_picture, panels, picture_of_epoch, save, stack
+from covseg.report.predictions import predictions
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,7 @@ class EpochTable(L.Callback):
         if not trainer.is_global_zero:
             return
         # val/ values in callback_metrics may be those of an earlier epoch
-        values = {
-            name: float(value)
-            for name, value in sorted(trainer.callback_metrics.items())
-            if name.startswith("train/")
-        } | self._val
+        values = of_epoch(trainer) | self._val
         self._val = {}
         seconds = time.monotonic() - self._started
         lr = trainer.optimizers[0].param_groups[0]["lr"]
@@ -86,7 +82,9 @@ class EpochTable(L.Callback):
 class ProgressBar(RichProgressBar):
     """Lightning's progress bar, with metric names short enough for 80 columns."""
 
-    _NAMES = MappingProxyType({"loss": "loss", "rmse": "RMSE", "val/rmse_per_image": "Val"})
+    _NAMES = MappingProxyType(
+        {"train/loss_step": "loss", "train/rmse_step": "RMSE", "val/rmse_per_image": "Val"}
+    )
 
     _SECONDS = 0.5  # between two updates: reading a metric synchronises the device
 
@@ -130,7 +128,7 @@ class Pictures(L.Callback):
         if not chosen:
             return
         picture = draw_rows(pl_module, data, chosen, pl_module.threshold, captions={})
-        save(picture, Path(trainer.default_root_dir) / "pictures" / f"epoch_{epoch:03d}.png")
+        save(picture, picture_of_epoch(Path(trainer.default_root_dir), epoch))
         for logger in trainer.loggers:
             log_picture(logger, picture, trainer.global_step)
 
@@ -151,24 +149,15 @@ def draw_rows(
         threshold: prediction = probability > threshold.
         captions: by row; the default is the name of the image.
     """
-    was_training = module.training
-    module.eval()
-    drawn = []
-    # Lightning moves the module to the CPU after scoring
-    precision, device = module.trainer.precision_plugin, module.trainer.strategy.root_device
-    module.to(device)
-    with torch.inference_mode(), precision.forward_context():
-        for sample in data.fixed_samples(rows):
-            probability = module.probability(sample.image[None].to(device))
-            row = int(sample.row)
-            drawn.append(
-                panels(
-                    to_network(sample.image)[0].numpy(),
-                    sample.mask[0].float().numpy(),
-                    probability[0, 0].cpu().numpy(),
-                    threshold,
-                    captions.get(row, data.index.rows[row].name),
-                )
+    return stack(
+        [
+            panels(
+                shown.image,
+                shown.truth,
+                shown.probability,
+                threshold,
+                captions.get(shown.row, data.index.rows[shown.row].name),
             )
-    module.train(was_training)
-    return stack(drawn)
+            for shown in predictions(module, data, rows)
+        ]
+    )

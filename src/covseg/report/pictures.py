@@ -72,6 +72,11 @@ def save(picture: Pixels, path: Path) -> None:
     write_whole(path, data.tobytes())
 
 
+def picture_of_epoch(out: Path, epoch: int) -> Path:
+    """The file with the pictures of an epoch, the first of which is 1, in a run folder."""
+    return out / "pictures" / f"epoch_{epoch:03d}.png"
+
+
 def log_picture(logger: Logger, picture: Pixels, step: int) -> None:
     """Log a picture if the logger supports pictures.
 

@@ -1,11 +1,9 @@
 """The log of a run: lines on stderr and in ``<verb>.log``, in one format for all libraries."""
 
-import contextlib
 import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -77,19 +75,3 @@ def quiet_lightning() -> None:
         logger.propagate = True
     for message in _EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-
-
-@contextlib.contextmanager
-def finished_loggers() -> Iterator[None]:
-    """Close W&B's run however the work ends, or the next job of a sweep would continue in it."""
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        wandb = sys.modules.get("wandb")  # imported only if its logger is used
-        if wandb is not None and wandb.run is not None:
-            try:
-                wandb.finish(exit_code=exit_code)
-            except Exception as error:  # noqa: BLE001  the run has ended already
-                log.warning("W&B's run was not closed (%s)", error)

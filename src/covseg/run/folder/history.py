@@ -26,6 +26,7 @@ class RunHistory:
 
     Attributes:
         id: of the run, the same when it is resumed.
+        values: the entries so far.
 
     Raises:
         RunError: the file is damaged.
@@ -39,11 +40,11 @@ class RunHistory:
             raise RunError(
                 self._path, f"cannot be read ({error})", "remove it to continue without it"
             ) from error
-        self._values: dict[str, Any] = values if isinstance(values, dict) else {}
-        self.id = str(self._values.get("id") or secrets.token_hex(4))
+        self.values: dict[str, Any] = values if isinstance(values, dict) else {}
+        self.id = str(self.values.get("id") or secrets.token_hex(4))
 
     def __getitem__(self, key: str) -> Any:
-        return self._values.get(key)
+        return self.values.get(key)
 
     def begin(self, now: dict[str, Any], progress: Progress) -> None:
         """Add that the run starts or is resumed; the entries of its start stay.
@@ -52,11 +53,11 @@ class RunHistory:
             now: the provenance of this process.
             progress: where it begins.
         """
-        if self._values:
+        if self.values:
             again = {key: now[key] for key in ("command", "started", "git")}
             again |= {"epoch": progress.epoch + 1, "batch": progress.batch}
-            self._values["resumed"] = [*self._values.get("resumed", []), again]
-        self._values = {**now, "id": self.id, **self._values}
+            self.values["resumed"] = [*self.values.get("resumed", []), again]
+        self.values = {**now, "id": self.id, **self.values}
 
     def check_data(self, facts: dict[str, Any]) -> None:
         """Compare the data with that of the start.
@@ -74,6 +75,6 @@ class RunHistory:
 
     def write(self, **more: object) -> None:
         """Add entries; None removes one."""
-        self._values |= more
-        self._values = {key: value for key, value in self._values.items() if value is not None}
-        write_provenance(self._values, self._path)
+        self.values |= more
+        self.values = {key: value for key, value in self.values.items() if value is not None}
+        write_provenance(self.values, self._path)

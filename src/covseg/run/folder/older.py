@@ -3,13 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
-_UNET = "covseg.learn.unet.UNet"
+_LOGGERS = "covseg.report.loggers."
+_MOVED = {
+    "covseg.learn.unet.UNet": "covseg.learn.networks.unet.UNet",
+    "lightning.pytorch.loggers.WandbLogger": f"{_LOGGERS}wandb.Wandb",
+    "lightning.pytorch.loggers.TensorBoardLogger": f"{_LOGGERS}tensorboard.TensorBoard",
+}
+_FIXED = ("name", "version", "default_hp_metric")  # of TensorBoard's logger, once written out
 
 
 def updated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same configuration with today's names: the U-Net has moved, and so has ``compile``."""
-    model = values.get("model")
-    if not isinstance(model, dict) or model.get("_target_") != _UNET:
-        return dict(values)
-    model = {**model, "_target_": "covseg.learn.networks.unet.UNet"}
-    return {"compile": model.pop("compile", "auto"), **values, "model": model}
+    """The same configuration with today's names and places of keys."""
+    values = dict(values)
+    model, loggers = values.get("model"), values.get("logger")
+    if isinstance(model, dict) and str(model.get("_target_")) in _MOVED:
+        model = _moved(model)
+        values = {"compile": model.pop("compile", "auto"), **values, "model": model}
+    if isinstance(loggers, dict):
+        values["logger"] = {
+            key: _moved(logger) if isinstance(logger, dict) else logger
+            for key, logger in loggers.items()
+        }
+    return values
+
+
+def _moved(part: Mapping[str, Any]) -> dict[str, Any]:
+    target = str(part.get("_target_"))
+    if target not in _MOVED:
+        return dict(part)
+    left_out = _FIXED if target.endswith("TensorBoardLogger") else ()
+    moved = {key: value for key, value in part.items() if key not in left_out}
+    return {**moved, "_target_": _MOVED[target]}

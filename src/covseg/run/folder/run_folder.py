@@ -39,6 +39,7 @@ class RunFolder:
         findings: what is known of copies among the images.
         metrics: one row per epoch.
         per_image: one row per image and target.
+        histogram: pixels by their probability.
         summary: every score.
         pictures: while training, and of the reported split.
         ranks: of the processes of a run, while they live or if they died without a message.
@@ -57,6 +58,7 @@ class RunFolder:
         self.findings = self.path / "findings.csv"
         self.metrics = self.path / "metrics.csv"
         self.per_image = self.path / "per_image.csv"
+        self.histogram = self.path / "histogram.csv"
         self.summary = self.path / "summary.json"
         self.pictures = self.path / "pictures"
         self.ranks = self.path / "ranks"
@@ -71,7 +73,7 @@ class RunFolder:
         """What a run writes beside its log, its lock and its folders."""
         return [
             *(self.config_file, self.provenance, self.baselines, self.fitted, self.findings),
-            *(self.metrics, self.per_image, self.summary, self.objective_file),
+            *(self.metrics, self.per_image, self.histogram, self.summary, self.objective_file),
         ]
 
     def log(self, verb: str) -> Path:

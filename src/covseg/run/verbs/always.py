@@ -9,6 +9,7 @@ from covseg.config.train import Train
 from covseg.learn.progress import Progress
 from covseg.learn.save import SaveBest, SaveProgress
 from covseg.report.callbacks import EpochTable
+from covseg.report.curves import Curves
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import read_job
 from covseg.run.processes.signal_callback import SignalCallback
@@ -16,7 +17,7 @@ from covseg.run.processes.signals import Interruption
 
 
 def always(
-    config: Train, run: RunFolder, start: Progress, interruption: Interruption
+    config: Train, run: RunFolder, start: Progress, curves: Curves, interruption: Interruption
 ) -> list[L.Callback]:
     """The callbacks that no configuration names.
 
@@ -24,9 +25,10 @@ def always(
         config: of the run.
         run: its folder.
         start: where training begins.
+        curves: of the run.
         interruption: whether this process was asked to end.
     """
-    callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics)]
+    callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics), curves]
     job = read_job(run.path)
     if job is not None and job.search is not None and job.search["pruner"] is not None:
         from covseg.run.verbs.prune import PruneTrial  # imports Optuna

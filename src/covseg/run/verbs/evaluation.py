@@ -67,7 +67,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
         facts |= {"run": str(run), "checkpoint": request.checkpoint.name, "data": data.facts()}
         facts |= {"seconds": round(time.monotonic() - began, 1), "finished": True}
         write_provenance(facts, out / "provenance.json")
-        scorer.show(out, 0)
+        scorer.show(out, request.checkpoint)
         reproduction.compare(request, RunFolder(out))
     return objective
 

@@ -5,8 +5,9 @@ Train and evaluate share it, so that they cannot differ.
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import lightning as L
 import numpy as np
@@ -17,11 +18,15 @@ from covseg.errors import reason_of
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
+from covseg.measure.histogram import Histogram, write_histogram
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES, Score, dice_of_each
-from covseg.measure.summary import Summary, flat_scores, summarise, write_summary
+from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.report.callbacks import draw_rows
+from covseg.report.loggers.dashboard import Dashboards
+from covseg.report.loggers.result import RunResult
 from covseg.report.pictures import save
+from covseg.report.predictions import Prediction, predictions
 from covseg.report.table import print_line, print_summary
 from covseg.run.folder.sweep_folder import read_job
 from covseg.run.verbs import leaks
@@ -48,6 +53,7 @@ class Scorer:
     ) -> None:
         self.trainer, self.module, self.data, self.scores = trainer, module, data, scores
         self._gathered: dict[str, Numbers] = {}
+        self._histograms: dict[str, dict[str, Histogram]] = {}
         self._shown: tuple[Summary, Records]
 
     def records(self, split: str) -> Records:
@@ -59,6 +65,12 @@ class Scorer:
             self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
             assert self.module.collected is not None
             self._gathered[split] = self.module.collected.numpy()
+            bins = self.module.collected_histogram
+            assert bins is not None
+            self._histograms[split] = {
+                target: Histogram.of(of_target)
+                for target, of_target in zip(self.data.data.targets, bins.numpy(), strict=True)
+            }
         return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
 
     def objective(self, split: str) -> float | None:
@@ -81,11 +93,12 @@ class Scorer:
         out: Path,
         objective: float | None,
     ) -> None:
-        """Score a split; write ``per_image.csv`` and ``summary.json``."""
+        """Score a split; write ``per_image.csv``, ``histogram.csv`` and ``summary.json``."""
         records = self.records(split)
         if not self.trainer.is_global_zero:
             return
         records.write(out / "per_image.csv")
+        write_histogram(self._histograms[split], out / "histogram.csv")
         rows = sorted(int(row) for row in self._gathered[split][:, 0])
         data = self.data
         summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
@@ -108,27 +121,55 @@ class Scorer:
             log.warning("only %d of the %d images of %s are scored", len(rows), n_images, split)
         self._shown = summary, records
 
-    def show(self, out: Path, step: int) -> None:
-        """Log the scores, draw ``pictures/`` and print the table; in the first process.
+    def show(
+        self,
+        out: Path,
+        checkpoint: Path,
+        dashboards: Dashboards | None = None,
+        step: int = 0,
+        at_checkpoint: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Draw ``pictures/``, log the result and print the table; in the first process.
 
         The scores are on disk already, so a failure here is only a warning.
 
         Args:
             out: the run folder.
-            step: the place of the scores in the loggers, in optimizer steps of the run.
+            checkpoint: that was scored.
+            dashboards: of the run, if it has any.
+            step: optimizer steps of the run.
+            at_checkpoint: what was logged when it was saved.
         """
         summary, records = self._shown
-        threshold, values = summary["threshold"], flat_scores(summary)
-        for logger in self.trainer.loggers:
-            with _no_more_than_a_warning(f"the scores to the {type(logger).__name__}"):
-                logger.log_metrics(values, step)
         with _no_more_than_a_warning(f"{out / 'pictures'}"):
-            self._draw(records, threshold, out / "pictures")
+            self._draw(records, summary["threshold"], out / "pictures")
+        if dashboards is not None:
+            dashboards.log_result(
+                RunResult(
+                    folder=out,
+                    step=step,
+                    summary=summary,
+                    records=records,
+                    histograms=self._histograms[summary["split"]],
+                    checkpoint=checkpoint,
+                    at_checkpoint=at_checkpoint,
+                    predict=self._predict,
+                )
+            )
         with _no_more_than_a_warning("the table of the scores"):
             if read_job(out) is None:
                 print_summary(summary, out, self.scores)
             else:  # the sweep has a table of all its jobs
                 print_line(summary, out)
+
+    def _predict(self, target: str, places: Sequence[int]) -> list[Prediction]:
+        """Images of the reported split, by the numbers of their records of a target."""
+        records, numbers = self._shown[1], self.data.index.numbers()
+        keys = records.where(records.target == target).keys
+        rows = [numbers[keys[place]] for place in places]
+        return predictions(
+            self.module, self.data, rows, list(map(str, self.data.data.targets)).index(target)
+        )
 
     def _draw(self, records: Records, threshold: float, folder: Path) -> None:
         """Draw the telling images of the first target."""

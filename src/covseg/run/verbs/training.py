@@ -13,10 +13,12 @@ import lightning as L
 from covseg import build, devices
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
-from covseg.learn.checkpoint import load_weights, put_weights, read_checkpoint
+from covseg.learn.checkpoint import put_weights, read_checkpoint
 from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
 from covseg.measure import baselines
+from covseg.report.curves import Curves
+from covseg.report.loggers.dashboard import Dashboards
 from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
 from covseg.run.folder.run_folder import RunFolder
@@ -24,6 +26,7 @@ from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks
 from covseg.run.verbs.always import always
 from covseg.run.verbs.init import load_init
+from covseg.run.verbs.labels import labels
 from covseg.run.verbs.plan import Plan, check_validated, log_plan
 from covseg.run.verbs.scoring import Scorer
 
@@ -53,16 +56,17 @@ class Training:
         self._scores = build.scores(config.protocol)
         self.module = build.module(config, self.network, self._scores)
         transforms = build.augment(config)
-        self._history = RunHistory(self.run)
+        self._history, self._curves = RunHistory(self.run), Curves()
         self.trainer = build.trainer(
             config.trainer,
             out,
             [
-                *always(config, self.run, self.progress, interruption),
+                *always(config, self.run, self.progress, self._curves, interruption),
                 *build.callbacks(config, self._scores),
             ],
-            build.loggers(config, out, self._history.id),
+            build.loggers(config, out, **labels(config, self.run, command, self._history.id)),
         )
+        self.dashboards = Dashboards(self.trainer.loggers, self.trainer.is_global_zero)
         # in its own precision before the weights are loaded: nothing is rounded in between
         self.trainer.precision_plugin.convert_module(self.network)
         if stored is not None:
@@ -86,6 +90,8 @@ class Training:
         if stored:
             self._check_processes(len(stored[KEY]["processes"]))
             restore_progress(stored, self.progress, self.trainer)
+            if "Curves" in stored["callbacks"]:  # those of an older covseg are not known
+                self._curves.load_state_dict(stored["callbacks"]["Curves"])
 
     def prepare(self) -> None:
         """Read the data, and refuse what cannot be fitted."""
@@ -102,6 +108,9 @@ class Training:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
             leaks.write(self.data, self.run)
             self._history.write(data=self.data.facts(), compiled=compiled)
+            self.dashboards.begin(
+                self._history.values, self.network, self._curves.points, self.run.path
+            )
             log_plan(config, self.network, plan, len(rows))
             leaks.warn(self.data, self.data.report)
 
@@ -162,7 +171,8 @@ class Training:
         """Score the checkpoint that the protocol reports, on the split that it reports."""
         protocol = self.config.protocol
         chosen = self._reported_checkpoint()
-        load_weights(self.network, chosen)
+        stored = read_checkpoint(chosen)
+        put_weights(self.network, stored, chosen)
         scorer = Scorer(self.trainer, self.module, self.data, self._scores)
         objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.BaselineStatistics.load(self.run.baselines)
@@ -174,7 +184,9 @@ class Training:
             if tried:
                 log.warning("trainer.fast_dev_run only tests the program: its scores mean nothing")
             self._history.write(checkpoint=chosen.name, seconds=seconds, **done)
-            scorer.show(self.run.path, self.trainer.global_step)
+            at = self._curves.at(stored["global_step"])
+            step = self.trainer.global_step
+            scorer.show(self.run.path, chosen, self.dashboards, step, at)
         return objective
 
     def _reported_checkpoint(self) -> Path:

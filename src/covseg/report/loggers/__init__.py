@@ -1,0 +1,1 @@
+"""A run on a dashboard: W&B, TensorBoard, MLflow."""

@@ -1,0 +1,111 @@
+"""The dashboards among a run's loggers: begun, given the whole history, the result, and an end."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from lightning.pytorch.loggers import Logger
+from PIL import Image
+from torch import nn
+
+from covseg.errors import Pruned, reason_of
+from covseg.report.curves import CurvePoint
+from covseg.report.loggers.result import RunResult
+from covseg.report.pictures import log_picture, picture_of_epoch
+
+log = logging.getLogger(__name__)
+
+Status = Literal["finished", "interrupted", "pruned", "failed"]
+
+
+@runtime_checkable
+class Dashboard(Protocol):
+    """What a logger has beside Lightning's interface to show a whole run."""
+
+    def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
+        """Start, or start again: what an earlier process logged is given once more afterwards.
+
+        Args:
+            facts: the content of ``provenance.json``.
+            network: that is trained.
+        """
+
+    def log_result(self, result: RunResult) -> None:
+        """Show the scores of the reported checkpoint."""
+
+    def finish(self, status: Status) -> None:
+        """End the run on the dashboard."""
+
+
+class Dashboards:
+    """The dashboards of a run; only the first process of a run has any.
+
+    Args:
+        loggers: of the run; those that are no dashboard only get the scores.
+        active: whether this is the first process.
+    """
+
+    def __init__(self, loggers: Sequence[Logger], active: bool) -> None:
+        self._loggers = loggers if active else []
+        self._own = [logger for logger in self._loggers if isinstance(logger, Dashboard)]
+        self._begun: list[Dashboard] = []
+
+    def begin(
+        self,
+        facts: Mapping[str, Any],
+        network: nn.Module,
+        points: Sequence[CurvePoint],
+        out: Path,
+    ) -> None:
+        """Start every dashboard, with the history of a resumed run.
+
+        Args:
+            facts: the content of ``provenance.json``.
+            network: that is trained.
+            points: of the curves so far.
+            out: the run folder, which holds the pictures of past epochs.
+        """
+        for logger in self._own:
+            logger.begin(facts, network)
+            self._begun.append(logger)
+            assert isinstance(logger, Logger)
+            for point in points:
+                logger.log_metrics(point.metrics, point.step)
+                picture = picture_of_epoch(out, point.epoch)
+                if point.ends_epoch and picture.exists():
+                    log_picture(logger, np.asarray(Image.open(picture)), point.step)
+
+    def log_result(self, result: RunResult) -> None:
+        """Give the result to every logger; a failure is only a warning."""
+        for logger in self._loggers:
+            try:
+                if isinstance(logger, Dashboard):
+                    logger.log_result(result)
+                else:
+                    logger.log_metrics(result.numbers(), result.step)
+            except Exception as error:  # noqa: BLE001  the scores are on disk already
+                name, reason = type(logger).__name__, reason_of(error)
+                log.warning("could not log the scores to %s (%s)", name, reason)
+
+    @contextlib.contextmanager
+    def finished(self) -> Iterator[None]:
+        """End every dashboard that was begun, however the block ends."""
+        status: Status = "failed"
+        try:
+            yield
+            status = "finished"
+        except KeyboardInterrupt:  # any signal, see ``Stopped``
+            status = "interrupted"
+            raise
+        except Pruned:
+            status = "pruned"
+            raise
+        finally:
+            for logger in self._begun:
+                try:
+                    logger.finish(status)
+                except Exception as error:  # noqa: BLE001  the run has ended already
+                    log.warning("%s was not closed (%s)", type(logger).__name__, reason_of(error))

@@ -1,0 +1,107 @@
+"""What a finished run shows on a dashboard."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from covseg.measure.histogram import Histogram
+from covseg.measure.records import Records
+from covseg.measure.scores import dice_of_each, rmse_of_each
+from covseg.measure.summary import Summary, by_target, flat_scores
+from covseg.report.predictions import Prediction
+
+_N_WORST, _N_BEST = 50, 10
+_FILES = ("config.yaml", "provenance.json", "summary.json", "per_image.csv", "histogram.csv")
+_OF_TRAINING = ("metrics.csv", "train.log")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a run.
+
+    Attributes:
+        folder: of the run.
+        step: optimizer steps of the run.
+        summary: the content of ``summary.json``.
+        records: of the reported images.
+        histograms: of the reported images, by target.
+        checkpoint: that was scored.
+        at_checkpoint: epoch and scores on Val when it was saved, by their names in loggers.
+        predict: numbers of records of one target -> images with truth and prediction.
+    """
+
+    folder: Path
+    step: int
+    summary: Summary
+    records: Records
+    histograms: Mapping[str, Histogram]
+    checkpoint: Path
+    at_checkpoint: Mapping[str, float]
+    predict: Callable[[str, Sequence[int]], list[Prediction]]
+
+    @property
+    def split(self) -> str:
+        """The reported split."""
+        return str(self.summary["split"])
+
+    @property
+    def threshold(self) -> float:
+        """Prediction = probability > threshold."""
+        return float(self.summary["threshold"])
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the run folder that say what the run was and what came of it."""
+        names = (self.folder / name for name in (*_FILES, *_OF_TRAINING, "report.html"))
+        return [path for path in names if path.exists()]
+
+    def numbers(self) -> dict[str, float]:
+        """Every defined score with its bounds and the baselines', by their names in loggers.
+
+        ``Test/mae``, ``Test/mae_low``, ``Test/baselines/mean_mask/mae`` and so on, the objective,
+        and the calibration error.
+        """
+        numbers: dict[str, float | None] = dict(flat_scores(self.summary))
+        for target, part in by_target(self.summary).items():
+            above = "/".join(filter(None, (self.split, target)))
+            for name, entry in part["scores"].items():
+                numbers |= {f"{above}/{name}_{bound}": entry[bound] for bound in ("low", "high")}
+            for baseline, of in part["baselines"].items():
+                for name, value in of["scores"].items():
+                    numbers[f"{above}/baselines/{baseline}/{name}"] = value
+        if self.summary["objective"] is not None:
+            numbers["objective"] = self.summary["objective"]["value"]
+        for target, histogram in self.histograms.items():
+            above = f"{self.split}/{target}" if len(self.histograms) > 1 else self.split
+            numbers[f"{above}/calibration_error"] = histogram.calibration_error
+        return {name: value for name, value in numbers.items() if value is not None}
+
+    def of_each_image(self, target: str) -> tuple[list[str], list[list[str | float]]]:
+        """Columns and rows of a table of the images."""
+        of = self.records.where(self.records.target == target)
+        counts = of.counts()
+        columns = ["image", "split", "class", "RMSE", "Dice", "truth pixels", "predicted pixels"]
+        rows: list[list[str | float]] = [
+            [*map(str, label), float(error), float(dice), int(truth), int(predicted)]
+            for *label, error, dice, truth, predicted in zip(
+                *(of.name, of.split, of.patient_class),
+                *(rmse_of_each(counts), dice_of_each(counts)),
+                *(counts.truth_pixels, counts.predicted_pixels),
+                strict=True,
+            )
+        ]
+        return columns, rows
+
+    def telling(self, target: str) -> list[int]:
+        """The images with the largest errors, and the positive ones with the best Dice.
+
+        Returns:
+            numbers of records of this target.
+        """
+        counts = self.records.where(self.records.target == target).counts()
+        worst = np.argsort(-rmse_of_each(counts), kind="stable")[:_N_WORST]
+        positive = np.flatnonzero(counts.positive)
+        best = positive[np.argsort(-dice_of_each(counts)[positive], kind="stable")][:_N_BEST]
+        return list(dict.fromkeys([*worst.tolist(), *best.tolist()]))
