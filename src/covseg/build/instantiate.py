@@ -33,7 +33,7 @@ def accepted(target: str) -> dict[str, inspect.Parameter]:
     signature = inspect.signature(get_object(target), eval_str=_is_declared(target))
     known = dict(signature.parameters)
     if target in _PASSES_ON:
-        known |= inspect.signature(get_object(_PASSES_ON[target])).parameters
+        known = dict(inspect.signature(get_object(_PASSES_ON[target])).parameters) | known
     return known
 
 

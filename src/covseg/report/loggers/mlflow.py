@@ -1,5 +1,6 @@
 """A run in MLflow."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class MLflow(MLFlowLogger):
     @rank_zero_only
     def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
         """Continue the MLflow run of the same id, or start one."""
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table
         client = self._mlflow_client
         experiment = client.get_experiment_by_name(self._experiment_name)
         if experiment is None:
