@@ -212,6 +212,28 @@ class _Handler(BaseHTTPRequestHandler):
         files = [{"name": name, "uploadUrl": f"{url}/{name}"} for name in asked["files"]]
         return {"createRunFiles": {"runID": _id(asked["run"]), "uploadHeaders": [], "files": files}}
 
+    def _get_default_entity(self, _: Any) -> Any:
+        return {"viewer": {"id": "V", "entity": "me"}}
+
+    def _project_internal_id(self, _: Any) -> Any:
+        return {"project": {"id": "P", "internalId": "UDox"}}
+
+    def _get_projects(self, _: Any) -> Any:
+        project = {"id": "P", "name": "covseg", "entityName": "me", "user": None}
+        project |= {"createdAt": "", "isBenchmark": False}
+        page = {"endCursor": None, "hasNextPage": False}
+        return {"models": {"edges": [{"node": project, "cursor": ""}], "pageInfo": page}}
+
+    def _upsert_view(self, asked: Any) -> Any:
+        self.server.views.append(asked)
+        project = {"id": "P", "name": asked["projectName"], "entityName": asked["entityName"]}
+        view = {"id": "Vmlldw==", "type": asked["type"], "name": asked["name"], "user": None}
+        view |= {"displayName": asked["displayName"], "description": asked.get("description")}
+        view |= {"project": project, "spec": asked["spec"], "updatedAt": "2026-01-01T00:00:00"}
+        return {"upsertView": {"view": view, "inserted": True}}
+
+    _upsert_view2 = _upsert_view
+
     def _artifact_type(self, _: Any) -> Any:
         return {"project": None}
 

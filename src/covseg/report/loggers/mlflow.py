@@ -1,5 +1,6 @@
 """A run in MLflow."""
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,10 @@ class MLflow(MLFlowLogger):
         group: str | None = None,
         **settings: Any,
     ) -> None:
+        with contextlib.suppress(ImportError):  # which Lightning's logger reports
+            import mlflow  # noqa: F401  sets up its log
+
+            logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table
         known = {_ID: str(id), "tags": ", ".join(tags), "group": group or ""}
         super().__init__(run_name=name, tags={k: v for k, v in known.items() if v}, **settings)
         self._id = str(id)
@@ -49,7 +54,6 @@ class MLflow(MLFlowLogger):
     @rank_zero_only
     def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
         """Continue the MLflow run of the same id, or start one."""
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table
         client = self._mlflow_client
         experiment = client.get_experiment_by_name(self._experiment_name)
         if experiment is None:
