@@ -212,6 +212,27 @@ class _Handler(BaseHTTPRequestHandler):
         files = [{"name": name, "uploadUrl": f"{url}/{name}"} for name in asked["files"]]
         return {"createRunFiles": {"runID": _id(asked["run"]), "uploadHeaders": [], "files": files}}
 
+    def _upsert_sweep(self, asked: Any) -> Any:
+        self.server.sweeps.append(asked["config"])
+        project = {"id": "P", "name": asked["projectName"], "entity": {"id": "E", "name": "me"}}
+        return {"upsertSweep": {"sweep": {"name": "s1", "project": project}}}
+
+    def _sweep_with_runs(self, _: Any) -> Any:
+        sweep = {"id": "S", "name": "s1", "state": "RUNNING", "runs": {"edges": []}}
+        return {"project": {"sweep": sweep | {"config": self.server.sweeps[-1]}}}
+
+    def _create_agent(self, _: Any) -> Any:
+        return {"createAgent": {"agent": {"id": "A"}}}
+
+    def _heartbeat(self, asked: Any) -> Any:
+        """The next job, once the one before has ended."""
+        commands, running = [], any(json.loads(asked["runState"]).values())
+        if not running:
+            jobs = self.server.jobs
+            commands = [jobs.pop(0) if jobs else {"type": "exit"}]
+        heard = {"agent": {"id": "A"}, "commands": json.dumps(commands)}
+        return {"agentHeartbeat": heard}
+
     def _get_default_entity(self, _: Any) -> Any:
         return {"viewer": {"id": "V", "entity": "me"}}
 
