@@ -48,6 +48,7 @@ class Job:
         sweeper: the class that made it one of several, None for a single run.
         process: this one among others that were started with it, of which it is the first.
         taken: run folders that other jobs of the sweep have worked in.
+        n_jobs: of the sweep at a time on this machine, None for one after the other.
         started: called when the job holds its run folder.
     """
 
@@ -60,6 +61,7 @@ class Job:
     sweeper: str | None = None
     process: ExternalProcess | None = None
     taken: Sequence[Path] = ()
+    n_jobs: int | None = None
     started: Callable[[], None] = lambda: None
 
     def run(self) -> Outcome:
@@ -121,6 +123,7 @@ class Job:
             return self.verb.run(request, run.path, self.command)
         from covseg import devices  # imports torch, after every refusal that needs none
         from covseg.run.processes.launch import launch
+        from covseg.run.processes.share import VISIBLE, machine_share
 
         processes = devices.processes(training.trainer)
         if (n_nodes := training.trainer.num_nodes) > 1:
@@ -130,8 +133,9 @@ class Job:
                 f"start python -m covseg.{self.verb.name} with srun or torchrun --nnodes, or set "
                 "trainer.num_nodes=1",
             )
-        if processes > 1:
-            return launch(self.verb.name, run, self.command, processes)
+        with machine_share(training.trainer, processes, self.n_jobs) as share:
+            if processes > 1 or VISIBLE in share:
+                return launch(self.verb.name, run, self.command, processes, share)
         return self.verb.run(request, run.path, self.command)
 
     def _settled(self, config: Train) -> Train:

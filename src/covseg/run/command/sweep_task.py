@@ -95,6 +95,7 @@ class Sweep:
                 overrides=record.overrides,
                 fresh=record.folder,
                 sweeper=sweeper,
+                n_jobs=_jobs_at_a_time(),
                 taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
                 started=self._tabulate,
             ).run()
@@ -144,6 +145,12 @@ class Sweep:
             "correct what the table names, and repeat the command with "
             f"{shlex.quote(f'hydra.sweep.dir={self.folder}')}, which runs these again and no other",
         ) from self.error
+
+
+def _jobs_at_a_time() -> int | None:
+    """As many as the launcher was asked for; None if it runs no two on one machine."""
+    launcher = HydraConfig.get().launcher
+    return int(launcher.n_jobs) if launcher._target_.endswith("JoblibLauncher") else None
 
 
 def _without_locals(error: Exception) -> Exception:

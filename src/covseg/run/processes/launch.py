@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,9 @@ GRACE = 600  # seconds to finish the current batch or validation; a cluster may 
 _STALE = ("RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 
 
-def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float | None:
+def launch(
+    verb: str, run: RunFolder, command: str, n_processes: int, share: Mapping[str, str]
+) -> float | None:
     """Run a verb in ``n_processes`` ranks and return its objective.
 
     Args:
@@ -42,6 +44,7 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
         run: the run folder, with its ``config.yaml``.
         command: as it was typed, for the provenance.
         n_processes: how many.
+        share: variables of their environment (see ``share``).
 
     Raises:
         CovsegError: of the first failing rank.
@@ -51,12 +54,12 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
         raise ConfigError(
             f"trainer.devices={n_processes}",
             "needs Linux, where no process outlives the one that started it",
-            "set trainer.devices=1",
+            "set trainer.devices=1, and on a GPU run one job at a time",
         )
     ranks = run.ranks
     shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and is resumed
     log.info("%d processes", n_processes)
-    agent = _start(verb, run, command, n_processes)
+    agent = _start(verb, run, command, n_processes, share)
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
     error: BaseException | None = Stopped(stopped[0]) if stopped else None
@@ -72,18 +75,20 @@ def launch(verb: str, run: RunFolder, command: str, n_processes: int) -> float |
     return objective
 
 
-def _start(verb: str, run: RunFolder, command: str, n_processes: int) -> subprocess.Popen[bytes]:
+def _start(
+    verb: str, run: RunFolder, command: str, n_processes: int, share: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """Start torchrun on the ranks; those after the first print nothing."""
     quiet = ",".join(f"{rank}:3" for rank in range(1, n_processes))
     torchrun = ["--standalone", "--max-restarts=0", f"--nproc-per-node={n_processes}"]
-    torchrun += [f"--log-dir={run.ranks}", f"--redirects={quiet}"]
+    torchrun += [f"--log-dir={run.ranks}", f"--redirects={quiet or 0}"]
     arguments = [verb, str(run), command, os.pathsep.join(sys.path)]
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "covseg.run.processes.torchrun", *torchrun),
             *("-m", "covseg.run.processes.rank", *arguments),
         ],
-        env=_environment(n_processes),
+        env={**_environment(), **share},
         start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
         preexec_fn=partial(die_with, os.getpid()),
     )
@@ -102,17 +107,13 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _environment(n_processes: int) -> dict[str, str]:
-    """That of this process, without what an outer launcher left, with a fair share of the cores."""
+def _environment() -> dict[str, str]:
+    """That of this process, without what an outer launcher left."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if name not in _STALE and not name.startswith(("TORCHELASTIC_", "LOCAL_"))
     }
-    import torch  # here, because a rank binds itself to its agent before torch's slow import
-
-    share = max(1, torch.get_num_threads() // n_processes)
-    environment.setdefault("OMP_NUM_THREADS", str(share))
     # else DDP warns, in 400 characters, of what build.trainer asks for on purpose
     environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     return environment
