@@ -134,7 +134,9 @@ class Job:
                 "trainer.num_nodes=1",
             )
         with machine_share(training.trainer, processes, self.n_jobs) as share:
-            if processes > 1 or VISIBLE in share:
+            # one that runs out of memory must not take the jobs beside it along
+            beside_others = self.n_jobs is not None and sys.platform == "linux"
+            if processes > 1 or beside_others or VISIBLE in share:
                 return launch(self.verb.name, run, self.command, processes, share)
         return self.verb.run(request, run.path, self.command)
 

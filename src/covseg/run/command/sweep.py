@@ -54,7 +54,9 @@ def run_sweep(
             if search is not None:
                 _check_trial(checked)
             verb.request(checked)
-        sweep = Sweep(verb, command, SweepFolder(config.hydra.sweep.dir))
+        sweep = Sweep(
+            verb, command, SweepFolder(config.hydra.sweep.dir), _at_a_time(config.hydra.launcher)
+        )
         context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
         parts: Any = {"config": config, "hydra_context": context, "task_function": sweep.run_job}
         if search is None:
@@ -63,7 +65,8 @@ def run_sweep(
             sweeper = search
             sweeper.setup(**parts)
         context.callbacks.on_multirun_start(config=config, config_name=verb.name)
-        sweeper.sweep(list(config.hydra.overrides.task))
+        with sweep.interruptible():
+            sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
     except (OSError, *REFUSALS) as error:
         if sweeper is not None and sweep.folder.jobs():
@@ -85,6 +88,11 @@ def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     return hydra.compose_config(verb, list(overrides), run_mode=RunMode.MULTIRUN)
+
+
+def _at_a_time(launcher: DictConfig) -> int | None:
+    """How many jobs joblib is asked for at a time; None with another launcher."""
+    return int(launcher.n_jobs) if launcher._target_.endswith("JoblibLauncher") else None
 
 
 def _search(config: DictConfig) -> Any:

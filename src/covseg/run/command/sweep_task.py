@@ -6,6 +6,8 @@ import os
 import secrets
 import shlex
 import traceback
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from covseg.run.command.compose import plain
 from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
+from covseg.run.processes.workers import in_worker, saving_workers
 from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)
@@ -38,18 +41,63 @@ class Sweep:
         verb: of the command line.
         command: as it was typed.
         folder: of the sweep.
+        n_jobs: at a time in joblib's workers, None with another launcher.
         token: of this command, for the records of its jobs.
+        process: number of the command's own.
         error: the first one in this process.
     """
 
     verb: Verb
     command: str
     folder: SweepFolder
+    n_jobs: int | None = None
     token: str = field(default_factory=partial(secrets.token_hex, 4))
+    process: int = field(default_factory=os.getpid)
     error: Exception | None = None
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a signal end the command when its jobs have saved their work.
+
+        Raises:
+            Stopped: by the signal.
+            RunError: joblib has lost one of its processes, and ended the others.
+        """
+        if self.n_jobs is None:  # they are in this process, or on other machines
+            yield
+            return
+        try:
+            with saving_workers(self._stopped, self._running):
+                yield
+        except BrokenExecutor as error:
+            raise RunError(
+                f"a process of hydra.launcher.n_jobs={self.n_jobs}",
+                "was ended from outside, most often for lack of memory, and joblib ended the rest",
+                f"repeat the command with {self._again}, which goes on",
+            ) from error
+
+    @property
+    def _again(self) -> str:
+        return shlex.quote(f"hydra.sweep.dir={self.folder}")
+
+    @property
+    def _stopped(self) -> Path:
+        return self.folder.path / f".stopped-{self.token}"
+
+    def _running(self) -> bool:
+        return any(
+            job.command == self.token and job.status == "running" for job in self.folder.jobs()
+        )
 
     def run_job(self, config: DictConfig) -> float | None:
         """Hydra's task function: one job, as Hydra has composed it."""
+        if self.n_jobs is None or self.process == os.getpid():
+            return self._job(config)
+        with in_worker(self.process):
+            return None if self._stopped.exists() else self._job(config)
+        return None  # a signal has ended it
+
+    def _job(self, config: DictConfig) -> float | None:
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
         overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
@@ -95,7 +143,7 @@ class Sweep:
                 overrides=record.overrides,
                 fresh=record.folder,
                 sweeper=sweeper,
-                n_jobs=_jobs_at_a_time(),
+                n_jobs=self.n_jobs,
                 taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
                 started=self._tabulate,
             ).run()
@@ -142,15 +190,9 @@ class Sweep:
         raise RunError(
             f"{len(failed)} of {len(jobs)} jobs",
             "failed, the others are done",
-            "correct what the table names, and repeat the command with "
-            f"{shlex.quote(f'hydra.sweep.dir={self.folder}')}, which runs these again and no other",
+            f"correct what the table names, and repeat the command with {self._again}, which runs "
+            "these again and no other",
         ) from self.error
-
-
-def _jobs_at_a_time() -> int | None:
-    """As many as the launcher was asked for; None if it runs no two on one machine."""
-    launcher = HydraConfig.get().launcher
-    return int(launcher.n_jobs) if launcher._target_.endswith("JoblibLauncher") else None
 
 
 def _without_locals(error: Exception) -> Exception:

@@ -58,7 +58,8 @@ def launch(
         )
     ranks = run.ranks
     shutil.rmtree(ranks, ignore_errors=True)  # of a run that was killed, and is resumed
-    log.info("%d processes", n_processes)
+    if n_processes > 1:
+        log.info("%d processes", n_processes)
     agent = _start(verb, run, command, n_processes, share)
     with _passing_on(agent) as stopped:
         exit_code = _wait(agent, stopped)
