@@ -1,14 +1,12 @@
 """What failed in a sweep is a table, and its exit code tells the truth."""
 
-import gc
 import json
-import weakref
 from pathlib import Path
 
 import pytest
 
 from covseg.errors import ConfigError, RunError
-from covseg.run.command.sweep_task import Sweep, _without_locals
+from covseg.run.command.sweep_task import Sweep
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.train import VERB
@@ -85,52 +83,3 @@ def test_overrides_and_reasons_stand_in_the_table_as_they_were_written(word, tmp
     words = "".join(capsys.readouterr().err.split())
     assert words.count(word) == 2
     assert f"{word}isnotpossible:mendit." in words
-
-
-class Memory:
-    """Stands for a network on a GPU."""
-
-
-def fail(kept: list[weakref.ref[Memory]]) -> None:
-    """With something in the locals of each frame: of the error, its cause and its context."""
-    memory = Memory()
-    kept.append(weakref.ref(memory))
-    try:
-        cause(kept)
-    except KeyError as error:
-        found = error
-    raise ValueError("broke") from found  # outside: a cause that is no context
-
-
-def cause(kept: list[weakref.ref[Memory]]) -> None:
-    memory = Memory()
-    kept.append(weakref.ref(memory))
-    try:
-        context(kept)
-    except IndexError:
-        raise KeyError("cause")  # noqa: B904  a context that is no cause
-
-
-def context(kept: list[weakref.ref[Memory]]) -> None:
-    memory = Memory()
-    kept.append(weakref.ref(memory))
-    raise IndexError("context")
-
-
-def test_an_error_that_is_kept_keeps_nothing_of_what_its_job_worked_with():
-    memories, error = list[weakref.ref[Memory]](), None
-    try:
-        fail(memories)
-    except ValueError as raised:
-        error = _without_locals(raised)
-    gc.collect()
-    assert [memory() for memory in memories] == [None, None, None]
-    assert type(error.__cause__.__context__) is IndexError
-    assert error.__traceback__ is not None  # where it failed is still known
-
-
-def test_an_error_that_leads_back_to_itself_ends():
-    error = ValueError("broke")
-    error.__context__ = KeyError("x")
-    error.__context__.__cause__ = error
-    assert _without_locals(error) is error

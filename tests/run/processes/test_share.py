@@ -129,7 +129,7 @@ def test_two_jobs_at_a_time_have_a_gpu_each(command, tmp_path):
     ranks = tmp_path / "ranks.txt"
     done = command(
         *("train", "-m", "experiment=debug", "callbacks=none", "seed=0,1,2"),
-        *("hydra.sweep.dir=sweep"),
+        "hydra.sweep.dir=sweep",
         *("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
         PYTHONPATH=paths,
         COVSEG_TEST_RANKS=str(ranks),

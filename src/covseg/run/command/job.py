@@ -90,7 +90,8 @@ class Job:
         if run.path in self.taken:
             raise RunError(run, "is resumed by another job of this sweep", "resume it without -m")
         kept = resume.config_to_resume(run, config, self.overrides)
-        self._check_processes(config, kept, run)
+        if self.process:
+            self.process.check_same(config.trainer, kept.trainer, run)
         if resume.nothing_left(run, kept):
             print(f"{run} is finished: nothing left to do", file=sys.stderr)  # noqa: T201
             self._publish(None)
@@ -190,17 +191,6 @@ class Job:
             clear(run, self.verb.name)
             create(run, self.verb.name, config, in_sweep=True)
             return self._work(request, run, new=True)
-
-    def _check_processes(self, config: Train, kept: Train, run: RunFolder) -> None:
-        now, before = config.trainer, kept.trainer
-        same = (now.devices, now.num_nodes) == (before.devices, before.num_nodes)
-        if self.process and not same:
-            raise ConfigError(
-                run,
-                f"was begun with {before.devices} process(es) on each of {before.num_nodes} "
-                "machine(s), unlike the processes that were started now",
-                "start as many as then",
-            )
 
     def _publish(self, folder: Path | None) -> None:
         if self.process:

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import shlex
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
@@ -15,12 +14,10 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from covseg.errors import ConfigError, CovsegError, Pruned, RunError, setting
 from covseg.run.command.compose import plain
+from covseg.run.command.failures import print_failures, without_locals
 from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
@@ -30,7 +27,6 @@ from covseg.run.verb import Verb
 log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
-_WIDTH = 80
 
 
 @dataclass
@@ -148,7 +144,7 @@ class Sweep:
                 started=self._tabulate,
             ).run()
         except Exception as error:
-            self.error = self.error or _without_locals(error)
+            self.error = self.error or without_locals(error)
             place = os.path.relpath(record.folder)
             reason = f"{type(error).__name__}: {error}; see the log in {place}"
             if isinstance(error, CovsegError):
@@ -179,29 +175,10 @@ class Sweep:
         failed = [job for job in jobs if job.status not in {"finished", "pruned"}]
         if not failed:
             return
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for name, ratio in (("job", None), ("overrides", 1), ("why it failed", 2)):
-            table.add_column(name, ratio=ratio, overflow="fold")
-        for job in failed:
-            reason = job.reason or "its process ended without a message"
-            table.add_row(job.folder.name, " ".join(job.overrides), reason)
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        console.print(table, width=min(_WIDTH, console.width))
+        print_failures(failed)
         raise RunError(
             f"{len(failed)} of {len(jobs)} jobs",
             "failed, the others are done",
             f"correct what the table names, and repeat the command with {self._again}, which runs "
             "these again and no other",
         ) from self.error
-
-
-def _without_locals(error: Exception) -> Exception:
-    """An error whose traceback no longer holds what its job worked with, such as a GPU's memory."""
-    known, chain = set[int](), [error]
-    while chain:
-        one = chain.pop()
-        known.add(id(one))
-        traceback.clear_frames(one.__traceback__)
-        causes = (one.__cause__, one.__context__)
-        chain += [c for c in causes if isinstance(c, Exception) and id(c) not in known]
-    return error

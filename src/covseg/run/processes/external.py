@@ -12,7 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
+from covseg.run.folder.run_folder import RunFolder
 
 _PATIENCE = timedelta(minutes=30)  # for processes that a busy cluster starts one after the other
 _FIRST_PORT, _N_PORTS = 15000, 17000  # below those that systems assign by themselves
@@ -61,6 +63,21 @@ class ExternalProcess:
                     "leave it out, or start as many",
                 )
         return actual
+
+    @staticmethod
+    def check_same(now: Trainer, before: Trainer, run: RunFolder) -> None:
+        """Refuse to resume a run with another number of processes.
+
+        Raises:
+            ConfigError: it was begun with more or fewer.
+        """
+        if (now.devices, now.num_nodes) != (before.devices, before.num_nodes):
+            raise ConfigError(
+                run,
+                f"was begun with {before.devices} process(es) on each of {before.num_nodes} "
+                "machine(s), unlike the processes that were started now",
+                "start as many as then",
+            )
 
     def publish(self, folder: Path | None) -> None:
         """Send the run folder to the other processes; None where there is nothing to do."""
