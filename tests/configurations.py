@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from covseg.run.command.arguments import jobs, parse
+from covseg.run.command.arguments import jobs, overrides_of, parse
 from covseg.run.command.compose import compose_config, composer, own_folder, plain
 from covseg.run.verb import Verb
 from covseg.validation import check
@@ -23,5 +23,10 @@ def check_command_line(verb: Verb, words: Sequence[str]) -> None:
     """
     arguments = parse(words)
     with composer(verb.name, own_folder(arguments.config_dir), arguments.overrides) as overrides:
-        for job in jobs(overrides) if arguments.multirun else [overrides]:
+        runs = [overrides]
+        if arguments.multirun:
+            presets = [override for override in overrides if override.startswith("sweep=")]
+            params = compose_config(verb.name, presets).hydra.sweeper.get("params")
+            runs = jobs([*overrides_of(params), *overrides])
+        for job in runs:
             verb.request(check(verb.schema, plain(compose_config(verb.name, job))))

@@ -70,14 +70,18 @@ def test_several_loggers_at_once() -> None:
     assert set(config.logger) == {"tensorboard", "wandb"}
 
 
-@pytest.mark.parametrize(
-    "preset", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem
-)
+PRESETS = [file for group in ("experiment", "sweep") for file in sorted((CONF / group).iterdir())]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: f"{p.parent.name}={p.stem}")
 def test_a_preset_begins_with_the_command_that_runs_it(preset: Path) -> None:
     # Hydra wants its own header in the first line, so the command stands in the second
     package, command, *_ = preset.read_text().splitlines()
     assert package == "# @package _global_"
-    assert command.startswith(f"# python -m covseg.train experiment={preset.stem}")
+    words = command.split()
+    assert words[:4] == ["#", "python", "-m", "covseg.train"]
+    assert f"{preset.parent.name}={preset.stem}" in words
+    assert ("-m" in words[4:]) == (preset.parent.name == "sweep")
 
 
 def test_a_preset_states_only_differences() -> None:

@@ -33,7 +33,7 @@ from covseg.data.phantom.dataset import write
 from covseg.data.source.locate import locate
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
-from covseg.run.command.arguments import jobs
+from covseg.run.command.arguments import jobs, overrides_of
 from covseg.run.command.compose import composer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +47,8 @@ SMALL_DATA = {"data.image_size": "32", "data.batch_size": "4"}
 SMALL = SMALL_DATA | {"model.base_channels": "4", "trainer.max_epochs": "1"}
 SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val:8,Test:8}"}
 SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
+
+FEW_TRIALS = {"hydra.sweeper.n_trials": "2"}
 
 NAMES = sorted(file.stem for file in CONF.glob("*.yaml"))  # of the verbs
 # every command that a document may hold; a new kind of command needs a test of its own here
@@ -231,7 +233,7 @@ def test_nothing_that_looks_like_a_command_is_passed_over() -> None:
     assert not unknown, "indented lines that are neither commands nor Python nor a known table"
     assert not [name for name, text in prose() if "```" in text], "code is indented by four"
     assert not [command for command in COMMANDS if command.kind() is None]
-    heads = (CONF / "experiment").glob("*.yaml")
+    heads = [*(CONF / "experiment").iterdir(), *(CONF / "sweep").iterdir()]
     assert {f"{preset.stem}.yaml" for preset in heads} <= {c.document for c in COMMANDS}
 
 
@@ -265,12 +267,22 @@ def test_a_command_does_what_its_document_says(
     if "--help" in words:
         assert text.partition(" --help")[0] in done.out
         return
-    overrides = [word for word in words if word != "-m"]
     made = set(home.rglob(result)) - before
     n_tables = int("protocol=kfold" in words)  # of all folds together
-    with composer("train", None, []):
-        assert len(made) == len(jobs(overrides)) + n_tables
+    assert len(made) == n_runs(words) + n_tables
     assert all(path.is_relative_to(home / "outputs" / name) for path in made)
+
+
+def n_runs(words: list[str]) -> int:
+    """How many runs a command makes."""
+    if "sweep=optuna" in words:
+        return int(FEW_TRIALS["hydra.sweeper.n_trials"])
+    params: dict[str, Any] = {}
+    for preset in (word.removeprefix("sweep=") for word in words if word.startswith("sweep=")):
+        stated = yaml.safe_load((CONF / "sweep" / f"{preset}.yaml").read_text())
+        params |= stated["hydra"]["sweeper"]["params"]
+    with composer("train", None, []):
+        return len(jobs([*overrides_of(params), *(word for word in words if word != "-m")]))
 
 
 def shrunk(name: str, words: list[str]) -> list[str]:
@@ -282,7 +294,9 @@ def shrunk(name: str, words: list[str]) -> list[str]:
     small = {"trainer.accelerator": "cpu"}
     if name == "train":
         small |= next((SMALLER[word] for word in words if word in SMALLER), SMALL)
-    said = {word.partition("=")[0] for word in words}
+    if "sweep=optuna" in words:
+        small |= FEW_TRIALS
+    said = {word.partition("=")[0] for word in words if word.partition("=")[0] not in FEW_TRIALS}
     return [f"{key}={value}" for key, value in small.items() if key not in said]
 
 

@@ -72,6 +72,16 @@ def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):
         assert json.loads((tmp_path / "sweep" / job / "provenance.json").read_text())["finished"]
 
 
+def test_presets_combine_and_are_narrowed_down(verb, tmp_path):
+    few = ("experiment=debug", "callbacks=none", "trainer.max_epochs=1", "hydra.sweep.dir=sweep")
+    done = verb("train", "-m", *few, "sweep=[seeds,losses]", "loss=dice", "seed=7,8")
+    assert done.code == 0, done.err
+    jobs = SweepFolder(tmp_path / "sweep").jobs()
+    assert [(job.overrides[:2], job.status) for job in jobs] == [
+        ([f"seed={seed}", "loss=dice"], "finished") for seed in (7, 8)
+    ]
+
+
 WRITTEN = ["tags=[mytag]", "tags=[/b]", "name=[red]x", "trainer.max_time=00:100:00:00"]
 
 
