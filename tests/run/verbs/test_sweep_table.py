@@ -117,6 +117,16 @@ def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):
     assert "2 of 4 jobs by rmse_per_image on Val" in done.out
 
 
+def test_jobs_that_report_test_say_so_before_and_after(verb, tmp_path):
+    words = ("-m", *WORDS[:2], "trainer.max_epochs=1", "hydra.sweep.dir=sweep")
+    done = verb("train", *words, "protocol.report=Val,Test")
+    assert done.err.count("These jobs report Test: choose nothing by it") == 1
+    assert "Jobs report Test: choose nothing by this table." in done.out
+    assert "Jobs report Test" in (tmp_path / "sweep" / "sweep.html").read_text()
+    done = verb("train", *words[:-1], "seed=1,2")
+    assert "Test" not in done.err + done.out
+
+
 def test_a_sweep_of_explorations_succeeds(verb):
     few = "data.phantom={seed:9,n_images:{Train:16,Val:8,Test:8},lung_tree:false}"
     done = verb("explore", "-m", "data=phantom", few, "hydra.sweep.dir=sweep")

@@ -5,6 +5,7 @@ composed again by Hydra's launcher in its turn, which may be on another machine.
 """
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from covseg.run.override import REFUSALS
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
 
+_TEST = "These jobs report Test: choose nothing by it, or Test is no longer unseen."
+
 
 def run_sweep(
     verb: Verb, command: str, overrides: Sequence[str], process: ExternalProcess | None
@@ -47,13 +50,7 @@ def run_sweep(
     try:
         config = _multirun(verb.name, overrides)
         search = _search(config)
-        params = overrides_of(config.hydra.sweeper.get("params"))
-        first = jobs([*params, *overrides]) if search is None else search.space.corners()
-        for job in first:
-            checked = verb.check(plain(compose_config(verb.name, job)))
-            if search is not None:
-                _check_trial(checked)
-            verb.request(checked)
+        _check_jobs(verb, overrides, config, search)
         sweep = Sweep(
             verb, command, SweepFolder(config.hydra.sweep.dir), _at_a_time(config.hydra.launcher)
         )
@@ -108,6 +105,29 @@ def _search(config: DictConfig) -> Any:
     from covseg.run.command.search import OptunaSweeper  # imports Optuna
 
     return OptunaSweeper(config)
+
+
+def _check_jobs(verb: Verb, overrides: Sequence[str], config: DictConfig, search: Any) -> None:
+    """Compose and check every job, or the corners of a search; say aloud that Test is reported.
+
+    Raises:
+        ConfigError: a job that cannot be.
+    """
+    params = overrides_of(config.hydra.sweeper.get("params"))
+    first = jobs([*params, *overrides]) if search is None else search.space.corners()
+    checked = [verb.check(plain(compose_config(verb.name, job))) for job in first]
+    for of_job in checked:
+        if search is not None:
+            _check_trial(of_job)
+        verb.request(of_job)
+    if any(map(_reports_test, checked)):
+        print(_TEST, file=sys.stderr)  # noqa: T201  for the person, not the log
+
+
+def _reports_test(config: Any) -> bool:
+    if isinstance(config, Train):
+        return config.protocol.report == "Test"
+    return getattr(config, "split", None) == "Test"
 
 
 def _check_trial(config: Any) -> None:
