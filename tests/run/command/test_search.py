@@ -25,7 +25,7 @@ from covseg.config.search import Search
 from covseg.errors import ConfigError, Pruned
 from covseg.run.command.search_space import search_space
 from covseg.run.folder.run_folder import RunFolder
-from covseg.run.folder.study import begin_study, study_of_job
+from covseg.run.folder.study import begin_study, load_study
 from covseg.run.folder.sweep_folder import SweepJob
 from covseg.run.verbs.prune import PruneTrial
 
@@ -50,7 +50,7 @@ def rows(sweep: Path) -> list[dict[str, str]]:
 
 
 def trials(sweep: Path) -> list[optuna.trial.FrozenTrial]:
-    return study_of_job(sweep, OPTIONS).trials
+    return load_study(sweep, OPTIONS).trials
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,9 @@ def test_a_search_goes_on_to_its_number_of_trials_and_repeats_none(verb, tmp_pat
     objectives = [float(row["objective"]) for row in after]
     assert [trial.value for trial in trials(sweep)] == objectives
     assert "4 of 4 jobs by rmse_per_image on Val" in done.out
+    best = min(range(4), key=objectives.__getitem__)
+    assert f"Best of 4 trials: job {best} (rmse_per_image {objectives[best]:.4f})." in done.out
+    assert "importance for   rmse_per_image" in done.out
 
 
 def test_another_search_in_the_same_folder_is_refused(verb, tmp_path):
@@ -168,6 +171,39 @@ def test_a_killed_search_runs_its_trial_again_and_no_other(tmp_path, environment
     assert [trial.state for trial in after] == 3 * [TrialState.COMPLETE]
     assert [trial.params for trial in after[:2]] == [trial.params for trial in before]
     assert [row["status"] for row in rows(sweep)] == 3 * ["finished"]
+    assert "Best of 3 trials: job" in (sweep / "sweep.html").read_text()
+
+
+def test_several_objectives_have_a_pareto_front(verb, tmp_path):
+    objectives = "hydra.sweeper.objectives=[rmse_per_image,miss_rate]"
+    words = ("hydra.sweeper.sampler=grid", "optimizer.lr=1e-4,1e-2,1", "hydra.sweep.dir=sweep")
+    done = verb("train", *SEARCH, objectives, *words)
+    assert done.code == 0, done.err
+    table = {
+        row["job"]: (float(row["rmse_per_image"]), float(row["miss_rate"]))
+        for row in rows(tmp_path / "sweep")
+    }
+    front = [
+        job
+        for job, (x, y) in table.items()
+        if not any(a <= x and b <= y and (a, b) != (x, y) for a, b in table.values())
+    ]
+    verdict = f"the Pareto front of rmse_per_image and miss_rate: {' '.join(front)}."
+    assert f"Best of 3 trials, {verdict}" in done.out
+    page = (tmp_path / "sweep" / "sweep.html").read_text()
+    assert verdict in page
+    assert "trials, and their Pareto front" in page
+
+
+@pytest.mark.nightly
+def test_two_trials_of_one_point_are_one_job(command, tmp_path):
+    """Of five trials of two points at least two of those at a time are the same."""
+    several = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.sweeper.n_jobs=3")
+    words = ("data.batch_size=4,8", "hydra.sweeper.n_trials=5", "hydra.sweep.dir=sweep")
+    done = command("train", *SEARCH, *several, *words)
+    assert done.code == 0, done.err
+    assert [row["status"] for row in rows(tmp_path / "sweep")] == 2 * ["finished"]
+    assert [trial.state for trial in trials(tmp_path / "sweep")] == 5 * [TrialState.COMPLETE]
 
 
 def test_a_trial_that_is_worse_than_the_others_is_pruned(fit, tmp_path):

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from covseg.measure.scores import OBJECTIVE
 from covseg.report.colours import CLASSES, FAINT, INK, QUIET
 from covseg.report.sweep.result import SweepResult, number, shown
+from covseg.report.sweep.search_figure import draw_search
 
 _COLOURS = mpl.colormaps["viridis_r"]  # bright: low, which is good
 _LABELS = 8  # of an axis; of more values the first and the last are named
@@ -22,15 +23,26 @@ def sweep_figure(result: SweepResult) -> Figure | None:
     axes = [key for key in result.axes if len(result.choices(key)) > 1]
     if not axes:
         return None
+    width, search = max(4.8, 1.1 * len(axes) + 2.4), result.search
+    if search is None or not search.trials:
+        figure = Figure(figsize=(width, 3.4))
+        _draw(figure, result, axes)
+        return figure
+    figure = Figure(figsize=(max(width, 7.2), 6.2))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3.4, 2.8))[:, 0]
+    _draw(above, result, axes)
+    draw_search(below, search)
+    return figure
+
+
+def _draw(figure: FigureBase, result: SweepResult, axes: list[str]) -> None:
     draw: Callable[[Axes, SweepResult, list[str]], None] = _parallel
     if len(axes) == 1:
         draw = _line
     elif len(axes) == 2 and set(axes) <= set(result.comparable):
         draw = _heat_map
-    figure = Figure(figsize=(max(4.8, 1.1 * len(axes) + 2.4), 3.4))
     figure.suptitle(f"{OBJECTIVE} (lower is better)", x=0.02, ha="left")
     draw(figure.add_subplot(), result, axes)
-    return figure
 
 
 def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
@@ -42,11 +54,11 @@ def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
     plot.plot(places, [means[choice] for choice in choices], color=CLASSES["Non-COVID"])
     for point in result.points:
         x = places[choices.index(point.settings[key])]
-        plot.plot([x] * len(point.values), point.values, "o", color=INK, markersize=3.5)
+        plot.plot([x] * len(point.values), point.values, "o", color=INK, markersize=3.5, zorder=3)
         for row in point.rows:
             low, high = row.score(OBJECTIVE, "low"), row.score(OBJECTIVE, "high")
             if low is not None and high is not None and row.split == result.split:
-                plot.vlines(x, low, high, color=QUIET, linewidth=1)
+                plot.vlines(x, low, high, color=QUIET, linewidth=1, zorder=2)
     if numeric and min(places) > 0 and max(places) / min(places) >= _MANY:
         plot.set_xscale("log")
     plot.set_xticks(places, [*map(shown, choices)])
@@ -67,9 +79,12 @@ def _heat_map(plot: Axes, result: SweepResult, axes: list[str]) -> None:
         if np.isfinite(value):
             red, green, blue, _ = image.to_rgba(value)
             dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-            text = f"{value:.4f}"
             plot.text(
-                column, row, text, ha="center", va="center", color="white" if dark else "black"
+                *(column, row, f"{value:.4f}"),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                weight="bold" if value == np.nanmin(values) else "normal",
             )
     plot.set_xticks(range(len(columns)), [*map(shown, columns)])
     plot.set_yticks(range(len(rows)), [*map(shown, rows)])
@@ -81,7 +96,7 @@ def _heat_map(plot: Axes, result: SweepResult, axes: list[str]) -> None:
 
 
 def _parallel(plot: Axes, result: SweepResult, axes: list[str]) -> None:
-    """A line per point through its value on each axis; the last axis is the objective."""
+    """A line per point, the best one thick, through its value on each axis and its objective."""
     means = np.array([point.mean for point in result.points])
     low, high = float(means.min()), float(means.max())
     span = (high - low) or 1.0
@@ -92,9 +107,8 @@ def _parallel(plot: Axes, result: SweepResult, axes: list[str]) -> None:
         plot.plot(
             range(len(heights)),
             heights,
-            color=_COLOURS(0.1 + 0.9 * share),
-            linewidth=1.4,
-            alpha=0.85,
+            color=_COLOURS(0.2 + 0.5 * share),  # seen on a light page and on a dark one
+            linewidth=3 if point is result.points[0] else 1.2,
         )
     for x, key in enumerate(axes):
         plot.axvline(x, color=QUIET, linewidth=0.6)

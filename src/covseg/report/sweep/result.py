@@ -1,6 +1,7 @@
 """What a sweep has shown: one row a job, one point for runs that differ in seed or fold alone."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,6 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from covseg.measure.scores import OBJECTIVE
+from covseg.report.sweep.search import SearchResult
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone measure the same
 _DIGITS = 8
@@ -63,9 +65,10 @@ class Point:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A sweep so far."""
+    """A sweep so far, and its search if it is one."""
 
     rows: Sequence[Row]
+    search: SearchResult | None = None
 
     @cached_property
     def keys(self) -> list[str]:
@@ -83,6 +86,23 @@ class SweepResult:
         """On which jobs are compared; those of another split are not among the points."""
         scored = (row.split for row in self.rows if row.status == "finished")
         return "Val" if self.by_objective else next(scored, "")
+
+    @property
+    def statuses(self) -> str:
+        """How many jobs there are of each status, as words."""
+        return ", ".join(
+            f"{n} {status}" for status, n in Counter(r.status for r in self.rows).items()
+        )
+
+    @property
+    def one_split(self) -> bool:
+        """Whether jobs are compared on the split whose scores they report."""
+        return all(row.split == self.split for point in self.points for row in point.rows)
+
+    @property
+    def reports_test(self) -> bool:
+        """Whether a job has scored Test."""
+        return any(row.split == "Test" for row in self.rows)
 
     def value(self, row: Row) -> float | None:
         """What a job is compared by; None if it is not finished, or of another split."""

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from covseg.measure.scores import OBJECTIVE
 from covseg.report.sweep.result import Point, SweepResult, shown
+from covseg.report.sweep.search import SearchResult
 from covseg.report.table import WIDTH, show
 
 _MOST = 40  # rows
+TEST_WARNING = "Jobs report Test: choose nothing by this table."
 
 
 def print_sweep(result: SweepResult, out: Path) -> None:
@@ -27,11 +29,18 @@ def sweep_tables(result: SweepResult) -> RenderableType:
     title = (
         f"\n{n_jobs} of {len(result.rows)} jobs by {OBJECTIVE} on {result.split}, the best first"
     )
-    parts: list[RenderableType] = [Text(title, style="bold"), _points(result)]
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if result.reports_test:
+        parts.append(Text(TEST_WARNING, style="bold red"))
+    parts.append(_points(result))
     if len(result.points) > _MOST:
         parts.append(Text(f"and {len(result.points) - _MOST} more in sweep.csv"))
     if result.comparable:
         parts += [Text(), _effects(result)]
+    if result.search is not None:
+        parts += [Text(), Text(result.search.verdict)]
+        if result.search.importance:
+            parts += [Text(), _importance(result.search)]
     return Group(*parts, Text())
 
 
@@ -45,7 +54,6 @@ def _points(result: SweepResult) -> Table:
     """As many of the last columns as fit."""
     wide = Console(width=4 * WIDTH, markup=False, emoji=False)
     points = result.points[:_MOST]
-    same_split = all(row.split == result.split for point in points for row in point.rows)
     named = short_names(result.axes).items()
     settings = {
         name: [shown(point.settings.get(key, "")) for point in points] for key, name in named
@@ -53,7 +61,7 @@ def _points(result: SweepResult) -> Table:
     columns = {
         name: [*map(cell, points)]
         for name, cell in _COLUMNS.items()
-        if same_split or name not in _OF_SCORED_SPLIT
+        if result.one_split or name not in _OF_SCORED_SPLIT
     }
     filled = {name: cells for name, cells in columns.items() if any(cells)}
     for n_columns in range(len(filled), 0, -1):
@@ -81,6 +89,16 @@ def _effects(result: SweepResult) -> Table:
             table.add_row(
                 key if not number else "", value, f"{mean:.4f}", f"{n_points}", style=style
             )
+    return table
+
+
+def _importance(search: SearchResult) -> Table:
+    """The share of the variance of each objective that a key explains."""
+    table = _table()
+    for name in ("importance for", *search.objectives):
+        table.add_column(name, justify="right" if name in search.objectives else "left")
+    for key, shares in search.importance.items():
+        table.add_row(key, *(f"{share:.0%}" for share in shares))
     return table
 
 

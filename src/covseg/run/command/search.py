@@ -104,8 +104,14 @@ class OptunaSweeper(Sweeper):
         if self.search.sampler == "grid":
             n_trials = min(n_trials, math.prod(map(len, space.grid().values())))
         while (missing := n_trials - len(study.trials)) > 0:
-            batch = range(min(missing, self.search.n_jobs))
-            self._run(study, [study.ask(space.distributions) for _ in batch])
+            batch: list[Trial] = []
+            for _ in range(min(missing, self.search.n_jobs)):
+                asked = study.ask(space.distributions)
+                if any(asked.params == other.params for other in batch):
+                    self._run(study, batch)  # two jobs at a time cannot share a folder
+                    batch = []
+                batch.append(asked)
+            self._run(study, batch)
 
     def _study(self) -> optuna.Study:
         directions: list[Direction] = [

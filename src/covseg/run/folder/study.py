@@ -59,12 +59,13 @@ def begin_study(
     return study
 
 
-def study_of_job(folder: Path, search: Search) -> optuna.Study:
-    """The same in a job, with the pruner."""
+def load_study(folder: Path, search: Search) -> optuna.Study:
+    """The study that ``begin_study`` has begun, with its pruner."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    assert search.pruner is not None
-    pruner, storage = _PRUNERS[search.pruner](), _storage(folder, search)
-    return optuna.load_study(study_name=search.study, storage=storage, pruner=pruner)
+    pruner = _PRUNERS[search.pruner]() if search.pruner else None
+    return optuna.load_study(
+        study_name=search.study, storage=_storage(folder, search), pruner=pruner
+    )
 
 
 def _storage(folder: Path, search: Search) -> BaseStorage | str:

@@ -6,7 +6,7 @@ from optuna.trial import Trial
 
 from covseg.config.search import Search
 from covseg.errors import Pruned
-from covseg.run.folder.study import study_of_job
+from covseg.run.folder.study import load_study
 from covseg.run.folder.sweep_folder import SweepJob
 
 
@@ -44,7 +44,7 @@ class PruneTrial(L.Callback):
         assert self._job.search is not None
         if self._study is None:
             search = Search.model_validate(self._job.search)
-            self._study = study_of_job(self._job.folder.parent, search)
+            self._study = load_study(self._job.folder.parent, search)
         own = (one for one in self._study.get_trials() if one.number == self._job.number)
         stored = next(own, None)
         if stored is None or stored.state.is_finished():

@@ -1,11 +1,14 @@
 """A sweep for people: a table on the terminal, a picture, a page."""
 
+from dataclasses import replace
+
 from covseg.files import write_whole
 from covseg.report.html.figure_export import png, style
 from covseg.report.sweep.figures import sweep_figure
 from covseg.report.sweep.page import page
 from covseg.report.sweep.table import print_sweep
 from covseg.run.folder.sweep_folder import SweepFolder
+from covseg.run.verbs.search_result import search_result
 from covseg.run.verbs.sweep_table import write_sweep_table
 
 
@@ -15,7 +18,7 @@ def report_sweep(sweep: SweepFolder) -> None:
     Raises:
         RunError: a file cannot be written.
     """
-    result = write_sweep_table(sweep)
+    result = replace(write_sweep_table(sweep), search=search_result(sweep))
     with style():
         figure = sweep_figure(result)
     if figure is not None:

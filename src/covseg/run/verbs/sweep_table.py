@@ -55,16 +55,17 @@ def _split(override: str) -> tuple[str, str]:
 
 def _row(job: SweepJob, settings: dict[str, str]) -> Row:
     """A job with what its run folder says; nothing of a run that is not finished."""
-    head: dict[str, Any] = {"job": job.folder.name, "settings": settings, "status": job.status}
+    status = job.status  # read once, as every file: the table is made anew after each job
+    head: dict[str, Any] = {"job": job.folder.name, "settings": settings, "status": status}
     own = job.run.path == job.folder
     head |= {"folder": job.folder.name if own else str(job.run), "reason": job.reason or ""}
-    summary = json_value(job.run.summary)
-    if job.status != "finished" or not isinstance(summary, dict):
+    summary = json_value(job.run.summary) if status == "finished" else None
+    if not isinstance(summary, dict):
         return Row(**head)
     return Row(
         **head,
         split=str(summary["split"]),
-        objective=job.run.objective,
+        objective=(summary.get("objective") or {}).get("value"),
         scores={
             "/".join(filter(None, (target, name))): entry
             for target, part in by_target(summary).items()
