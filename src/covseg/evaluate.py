@@ -11,9 +11,9 @@ from pathlib import Path
 
 from covseg.config.evaluate import Evaluate
 from covseg.run.command.main import run_verb
-from covseg.run.folder.sweep_folder import SweepFolder
 from covseg.run.verb import Verb
 from covseg.run.verbs.request import Request, read_request
+from covseg.run.verbs.sweep_outcome import report_jobs, tabulate_jobs
 
 
 def work(request: Request, out: Path, command: str) -> float | None:
@@ -30,24 +30,10 @@ def work(request: Request, out: Path, command: str) -> float | None:
         return evaluate(request, out, command, interruption)
 
 
-def after_job(sweep: SweepFolder) -> None:
-    """Write the table of the sweep."""
-    from covseg.run.verbs.sweep_table import write_sweep_table
-
-    write_sweep_table(sweep)
-
-
-def after_sweep(sweep: SweepFolder, _command: str) -> None:
-    """Report the sweep."""
-    from covseg.run.verbs.sweep_report import report_sweep
-
-    report_sweep(sweep)
-
-
 VERB = Verb(
     *("evaluate", Evaluate, read_request, lambda request: request.config, work),
-    after_job=after_job,
-    after_sweep=after_sweep,
+    after_job=tabulate_jobs,
+    after_sweep=report_jobs,
 )
 
 

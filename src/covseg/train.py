@@ -16,6 +16,7 @@ from covseg.errors import Stopped
 from covseg.run.command.main import run_verb
 from covseg.run.folder.sweep_folder import SweepFolder
 from covseg.run.verb import Verb
+from covseg.run.verbs.sweep_outcome import report_jobs, tabulate_jobs
 
 
 def work(config: Train, out: Path, command: str) -> float | None:
@@ -42,25 +43,17 @@ def work(config: Train, out: Path, command: str) -> float | None:
     return objective
 
 
-def after_job(sweep: SweepFolder) -> None:
-    """Write the table of the sweep."""
-    from covseg.run.verbs.sweep_table import write_sweep_table
-
-    write_sweep_table(sweep)
-
-
 def after_sweep(sweep: SweepFolder, command: str) -> None:
     """Report the sweep, and the folds of ``protocol=kfold`` together."""
     from covseg.run.verbs.kfold import report_folds
-    from covseg.run.verbs.sweep_report import report_sweep
 
     report_folds([job.run.path for job in sweep.jobs() if job.status == "finished"], command)
-    report_sweep(sweep)
+    report_jobs(sweep)
 
 
 VERB = Verb(
     *("train", Train, lambda config: config, lambda config: config, work),
-    after_job=after_job,
+    after_job=tabulate_jobs,
     after_sweep=after_sweep,
 )
 
