@@ -123,6 +123,11 @@ def test_a_search_goes_on_to_its_number_of_trials_and_repeats_none(verb, tmp_pat
     best = min(range(4), key=objectives.__getitem__)
     assert f"Best of 4 trials: job {best} (rmse_per_image {objectives[best]:.4f})." in done.out
     assert "importance for   rmse_per_image" in done.out
+    assert (
+        verb("train", *SEARCH, RATE, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=whole").code == 0
+    )
+    timeless = [[row | {"seconds": ""} for row in rows(one)] for one in (sweep, tmp_path / "whole")]
+    assert timeless[0] == timeless[1]  # as if it had never been interrupted
 
 
 def test_another_search_in_the_same_folder_is_refused(verb, tmp_path):

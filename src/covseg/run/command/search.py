@@ -106,6 +106,9 @@ class OptunaSweeper(Sweeper):
         while (missing := n_trials - len(study.trials)) > 0:
             batch: list[Trial] = []
             for _ in range(min(missing, self.search.n_jobs)):
+                # anew for each trial: the points after a kill are those of a search never killed
+                seed = self.search.seed + len(study.trials)
+                study.sampler = _sampler(self.search, space, seed)
                 asked = study.ask(space.distributions)
                 if any(asked.params == other.params for other in batch):
                     self._run(study, batch)  # two jobs at a time cannot share a folder
@@ -119,10 +122,7 @@ class OptunaSweeper(Sweeper):
             for name in self.search.objectives
         ]
         fixed = [one for one in self.space.fixed if one.lstrip("+~").partition("=")[0] not in FREE]
-        study = begin_study(self.folder.path, self.search, directions, fixed)
-        # a search that goes on must not draw its first points again
-        study.sampler = _sampler(self.search, self.space, self.search.seed + len(study.trials))
-        return study
+        return begin_study(self.folder.path, self.search, directions, fixed)
 
     def _run(self, study: optuna.Study, trials: Sequence[Trial | FrozenTrial]) -> None:
         """Run trials with consecutive numbers, and tell the study what they have shown."""
