@@ -44,6 +44,12 @@ PartitionName=main Nodes=ALL Default=YES PriorityTier=1 GraceTime=60
 PartitionName=urgent Nodes=ALL PriorityTier=9 PreemptMode=OFF
 """
 
+SACCT = """\
+#!/bin/bash
+echo 'JobID|State|NodeList'
+squeue --all --array --states=all --noheader --format='%i|%T|%N'
+"""
+
 
 def missing() -> str | None:
     """Why there can be no Slurm here; None if there can."""
@@ -81,6 +87,14 @@ class Slurm:
         return self.run(
             "sbatch", "--parsable", f"--chdir={cwd}", output, *options, str(path)
         ).strip()
+
+    def running_job(self) -> str:
+        """The only job that runs, once there is one."""
+        end = time.monotonic() + 60
+        while not (jobs := self.run("squeue", "--noheader", "--states=RUNNING", "--format=%i")):
+            assert time.monotonic() < end, self.run("squeue")
+            time.sleep(0.2)
+        return jobs.strip()
 
     def show(self, job: str, key: str) -> str:
         """A field of ``scontrol show job``."""
@@ -129,7 +143,13 @@ class Slurm:
 def running(folder: Path) -> Iterator[Slurm]:
     """Start Slurm in a folder, and end it with all its jobs."""
     (folder / "state").mkdir()
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+    sacct = folder / "sacct"  # there is no database of finished jobs: the controller knows them all
+    sacct.write_text(SACCT)
+    sacct.chmod(0o755)
+    environment = os.environ | {
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "PATH": f"{folder}:{os.environ['PATH']}",
+    }
     host = socket.gethostname()
     ports = dict(zip(("port", "port_a", "port_b"), _free_ports(3), strict=True))
     values = {"folder": folder, "host": host, "user": getpass.getuser()}

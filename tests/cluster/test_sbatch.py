@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.results import TRAIN, assert_same_result
 from cluster.slurm import Slurm
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-TRAIN = (
-    *("experiment=debug", "data.image_size=64", "augment=standard", "callbacks=none"),
-    "data.phantom.n_images={Train:48,Val:8,Test:8}",
-)
 REASONS = {  # options of sbatch, and epochs of which some are left when the signal arrives
     "time limit": (("--time=1", "--signal=USR1@5"), 200),  # Slurm sends it up to a minute early
     "preemption": (("--signal=USR1@5",), 60),
@@ -35,11 +32,6 @@ def script(*words: str) -> str:
     changed, n = re.subn(r"python -m .*", lambda _: command, own)
     assert n == 1, block
     return changed
-
-
-def assert_same_result(one: Path, other: Path) -> None:
-    for name in ("metrics.csv", "per_image.csv", "summary.json"):
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("reason", REASONS)

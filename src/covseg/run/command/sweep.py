@@ -65,15 +65,26 @@ def run_sweep(
         context.callbacks.on_multirun_start(config=config, config_name=verb.name)
         sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
-    except (OSError, *REFUSALS) as error:
-        if sweeper is not None and sweep.folder.jobs():
-            sweep.check()
+    except Exception as error:
+        if sweeper is not None and sweep.folder.jobs():  # a launcher raises where a job was killed
+            _conclude(sweep)
             raise
         if isinstance(error, OSError) and not isinstance(error, HydraException):
             raise not_writable(error.filename, error) from error  # Hydra could not make the folder
-        raise refusal(verb.name, overrides, error) from error
+        if isinstance(error, REFUSALS):
+            raise refusal(verb.name, overrides, error) from error
+        raise
+    _conclude(sweep)
+
+
+def _conclude(sweep: Sweep) -> None:
+    """Report the jobs.
+
+    Raises:
+        RunError: a job has failed.
+    """
     try:
-        verb.after_sweep(sweep.folder, command)
+        sweep.verb.after_sweep(sweep.folder, sweep.command)
     except CovsegError:
         sweep.check()
         raise

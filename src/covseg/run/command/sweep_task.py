@@ -5,23 +5,27 @@ import logging
 import os
 import secrets
 import shlex
+import sys
 import traceback
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from covseg.errors import ConfigError, CovsegError, Pruned, RunError, setting
+from covseg.errors import ConfigError, CovsegError, Pruned, RunError, Stopped, setting
 from covseg.run.command.compose import plain
 from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
+from covseg.run.processes.external import ExternalProcess, external_process, with_processes
+from covseg.run.processes.signals import hand_over
 from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)
@@ -52,17 +56,45 @@ class Sweep:
         """Hydra's task function: one job, as Hydra has composed it."""
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
-        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
-        if made.parent != self.folder.path:
+        if (made := Path(known.runtime.output_dir)).parent != self.folder.path:
             raise ConfigError(
                 setting("hydra.sweep.subdir", os.path.relpath(made, self.folder.path)),
                 "is not a folder in the sweep folder",
                 "leave it out, or give a name without /",
             )
+        process = external_process()  # of a launcher that starts several for a job
+        if process is not None and process.rank > 0:
+            self._follow(process)
+            return None
         sweeper: Any = OmegaConf.to_container(known.sweeper)
         target = sweeper.pop("_target_")
         sweeper.pop("params", None)
-        search = sweeper if target.endswith(SEARCH) else None
+        leading = process.leading() if process else contextlib.nullcontext()
+        # any other sweeper must see an error itself
+        reads_folders = target.endswith(("BasicSweeper", SEARCH))
+        try:
+            with contextlib.suppress(*[Exception] * reads_folders), leading:
+                record = self._begin(known, sweeper if target.endswith(SEARCH) else None)
+                return self._recorded(record, config, target, process)
+        except Stopped as stopped:
+            hand_over(stopped)  # to a launcher that has the job started again
+            raise
+        return None
+
+    def _follow(self, process: ExternalProcess) -> None:
+        """Be one of several processes of a job, and not the first."""
+        try:
+            process.follow(self.verb, self.command)
+        except Stopped:
+            return  # without a failure: the first process is about to have the job started again
+        except Exception as error:  # noqa: BLE001  Hydra would keep it for itself
+            reason = error.sentence if isinstance(error, CovsegError) else traceback.format_exc()
+            print(f"process {process.rank}: {reason}", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
+
+    def _begin(self, known: HydraConf, search: dict[str, Any] | None) -> SweepJob:
+        """Record that a job has started, and in which folder."""
+        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
         with self.folder.lock:
             folder = self.folder.folder_of(overrides, made)
             record = SweepJob(
@@ -77,16 +109,14 @@ class Sweep:
         if folder != made:
             with contextlib.suppress(OSError):  # another job's
                 made.rmdir()
-        # any other sweeper must see an error itself
-        reads_folders = target.endswith(("BasicSweeper", SEARCH))
-        with contextlib.suppress(*[Exception] * reads_folders):
-            return self._recorded(record, config, target)
-        return None
+        return record
 
-    def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
+    def _recorded(
+        self, record: SweepJob, config: DictConfig, sweeper: str, process: ExternalProcess | None
+    ) -> float | None:
         """Run a job and record what comes of it."""
         try:
-            checked = self.verb.check(plain(config))
+            checked = with_processes(self.verb.check(plain(config)), self.verb.name, process)
             outcome = Job(
                 verb=self.verb,
                 command=self.command,
@@ -95,6 +125,7 @@ class Sweep:
                 overrides=record.overrides,
                 fresh=record.folder,
                 sweeper=sweeper,
+                process=process,
                 taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
                 started=self._tabulate,
             ).run()
@@ -127,7 +158,8 @@ class Sweep:
             RunError: a job has.
         """
         jobs = [job for job in self.folder.jobs() if job.command == self.token]
-        failed = [job for job in jobs if job.status not in {"finished", "pruned"}]
+        running = [job for job in jobs if job.status == "running"]  # where a launcher gave up
+        failed = [job for job in jobs if job.status in {"failed", "unfinished"}]
         if not failed:
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -140,7 +172,7 @@ class Sweep:
         console.print(table, width=min(_WIDTH, console.width))
         raise RunError(
             f"{len(failed)} of {len(jobs)} jobs",
-            "failed, the others are done",
+            f"failed, {len(running)} still run" if running else "failed, the others are done",
             "correct what the table names, and repeat the command with "
             f"{shlex.quote(f'hydra.sweep.dir={self.folder}')}, which runs these again and no other",
         ) from self.error
