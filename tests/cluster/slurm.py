@@ -112,6 +112,11 @@ class Slurm:
         urgent = ("--partition=urgent", "--ntasks=4", "--output=/dev/null", "--wrap=sleep 1")
         self.wait(self.run("sbatch", "--parsable", *urgent).strip(), "COMPLETED")
 
+    def signal_when(self, job: str, name: str, ready: Callable[[], bool]) -> None:
+        """Send a signal to a job, KILL to end it, once ``ready()`` says so."""
+        self._until(ready, job)
+        self.run("scancel", *([] if name == "KILL" else [f"--signal={name}"]), job)
+
     def see_through(self, job: str) -> int:
         """Wait until a job is done, without the two minutes that each requeue would take.
 

@@ -50,23 +50,37 @@ def test_of_eight_jobs_one_fails(train: Callable, tmp_path: Path) -> None:
     assert [row["status"] for row in rows] == ["finished"] * 7 + ["failed"]
 
 
-@pytest.mark.parametrize("reason", ["preemption", "time limit"])
+@pytest.mark.parametrize("reason", ["preemption", "preemption by SIGTERM", "time limit"])
 def test_a_job_of_a_sweep_that_ends_early_goes_on(
     reason: str, train: Callable, slurm: Slurm, tmp_path: Path
 ) -> None:
     limit = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5")
-    words = (*TRAIN, f"trainer.max_epochs={60 if reason == 'preemption' else 200}", "seed=1")
-    words += ("protocol.report=Test",)
+    epochs = 200 if reason == "time limit" else 60
+    words = (*TRAIN, f"trainer.max_epochs={epochs}", "seed=1", "protocol.report=Test")
     more = ("hydra/launcher=slurm", *NO_GPU, *(limit if reason == "time limit" else ()))
     run = tmp_path / "sweep" / "0"
     with train("-m", *words, *more) as sweep, train(*words, "hydra.run.dir=alone") as alone:
         job = slurm.running_job()
         if reason == "preemption":
             slurm.preempt_when(job, (run / "metrics.csv").exists)
+        elif reason == "preemption by SIGTERM":
+            slurm.signal_when(job, "TERM", (run / "metrics.csv").exists)
         assert slurm.see_through(job) > 0
     assert (sweep.returncode, alone.returncode) == (0, 0)
-    assert "stopped by SIGUSR2" in (run / "train.log").read_text()
+    signal = "SIGTERM" if "SIGTERM" in reason else "SIGUSR2"
+    assert f"stopped by {signal}" in (run / "train.log").read_text()
     assert_same_result(run, tmp_path / "alone")
+
+
+def test_a_job_that_is_cancelled_stays_so(train: Callable, slurm: Slurm, tmp_path: Path) -> None:
+    run = tmp_path / "sweep" / "0"
+    with train("-m", *TRAIN, "trainer.max_epochs=900", "hydra/launcher=slurm", *NO_GPU) as sweep:
+        job = slurm.running_job()
+        slurm.signal_when(job, "KILL", (run / "metrics.csv").exists)
+    assert sweep.returncode == 1
+    assert slurm.show(job, "JobState") == "CANCELLED"
+    assert (run / "checkpoints" / "last.ckpt").exists()
+    assert "stopped by SIGTERM" in (run / "train.log").read_text()
 
 
 def test_a_job_on_two_nodes_goes_on(train: Callable, slurm: Slurm, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.run.processes.external import ExternalProcess, external_process, with_processes
-from covseg.run.processes.signals import hand_over
+from covseg.run.processes.hand_over import hand_over
 from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)

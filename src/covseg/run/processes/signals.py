@@ -81,13 +81,3 @@ def interruptible() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def hand_over(stopped: Stopped) -> None:
-    """Give the signal that has ended a run to whoever handled it before, such as submitit.
-
-    submitit requeues a job in its handler of SIGUSR2, and stays alive on SIGTERM.
-    """
-    [number] = stopped.args
-    if callable(signal.getsignal(number)):
-        signal.raise_signal(number)
