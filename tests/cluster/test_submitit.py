@@ -15,8 +15,7 @@ from cluster.slurm import Slurm
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-pytest.importorskip("submitit")
-pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+pytest.importorskip("submitit", reason="pip install -e '.[slurm]'")
 
 NO_GPU = (
     *("hydra.launcher.gpus_per_node=null", "hydra.launcher.mem_gb=null"),
