@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import sys
+import time
 import traceback
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
 _WIDTH = 80
+# from so many jobs on the table is written at most once in so many seconds: it reads seven files of
+# each, which a file system that many machines share would notice
+_MANY, _SECONDS = 100, 60
 
 
 @dataclass
@@ -147,9 +151,18 @@ class Sweep:
         """Write the table of the sweep so far; a failure is no reason to end the job."""
         try:
             with self.folder.lock:
-                self.verb.after_job(self.folder)
+                if not self._recent_table():
+                    self.verb.after_job(self.folder)
         except CovsegError as error:
             log.warning("%s", error.sentence)
+
+    def _recent_table(self) -> bool:
+        """Whether there are many jobs, and their table is of this minute."""
+        try:
+            age = time.time() - self.folder.table.stat().st_mtime
+        except OSError:
+            return False
+        return age < _SECONDS and sum(1 for _ in self.folder.path.iterdir()) > _MANY
 
     def check(self) -> None:
         """Print the jobs that failed.
