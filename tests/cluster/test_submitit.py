@@ -49,6 +49,25 @@ def test_of_eight_jobs_one_fails(train: Callable, tmp_path: Path) -> None:
     assert [row["status"] for row in rows] == ["finished"] * 7 + ["failed"]
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((*NO_GPU, "hydra.launcher.partition=nowhere"), "invalid partition"),
+        (("hydra.sweep.dir=sweep", "trainer.devices=auto"), "'auto'"),
+    ],
+)
+def test_what_slurm_refuses_is_one_sentence(
+    words: tuple[str, ...], reason: str, train: Callable, tmp_path: Path
+) -> None:
+    with train("-m", "experiment=debug", "seed=0,1", "hydra/launcher=slurm", *words) as sweep:
+        pass
+    assert sweep.returncode == 1
+    said = (tmp_path / "err.txt").read_text()
+    assert "hydra/launcher=slurm cannot start the jobs (" in said.splitlines()[-1]
+    assert reason in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("reason", ["preemption", "preemption by SIGTERM", "time limit"])
 def test_a_job_of_a_sweep_that_ends_early_goes_on(
     reason: str, train: Callable, slurm: Slurm, tmp_path: Path

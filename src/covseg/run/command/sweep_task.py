@@ -33,9 +33,7 @@ log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
 _WIDTH = 80
-# from so many jobs on the table is written at most once in so many seconds: it reads seven files of
-# each, which a file system that many machines share would notice
-_MANY, _SECONDS = 100, 60
+_MANY, _SECONDS = 100, 60  # jobs whose table, of seven files each, is written only so often
 
 
 @dataclass
