@@ -13,36 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
-CONF = """\
-ClusterName=tests
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={port}
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=3
-StateSaveLocation={folder}/state
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmdSpoolDir={folder}/%n
-SlurmdParameters=config_overrides
-SlurmctldParameters=preempt_send_user_signal
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-MpiDefault=none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-SchedulerParameters=batch_sched_delay=1,sched_interval=1,bf_interval=1
-MinJobAge=3600
-KillWait=10
-ReturnToService=2
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-NodeName={host} NodeAddr=127.0.0.1 Port={port_a} CPUs=2 RealMemory=4000
-NodeName=localhost NodeAddr=127.0.0.1 Port={port_b} CPUs=2 RealMemory=4000
-PartitionName=main Nodes=ALL Default=YES PriorityTier=1 GraceTime=60
-PartitionName=urgent Nodes=ALL PriorityTier=9 PreemptMode=OFF
-"""
+CONF = Path(__file__).with_name("slurm.conf")
 
 SACCT = """\
 #!/bin/bash
@@ -158,7 +129,7 @@ def running(folder: Path) -> Iterator[Slurm]:
     host = socket.gethostname()
     ports = dict(zip(("port", "port_a", "port_b"), _free_ports(3), strict=True))
     values = {"folder": folder, "host": host, "user": getpass.getuser()}
-    (folder / "slurm.conf").write_text(CONF.format(**values, **ports))
+    (folder / "slurm.conf").write_text(CONF.read_text().format(**values, **ports))
     (folder / "munge.key").write_bytes(secrets.token_bytes(128))
     (folder / "munge.key").chmod(0o600)
     munge = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "log", "pid", "seed")]

@@ -86,9 +86,8 @@ class Sweep:
     def _follow(self, process: ExternalProcess) -> None:
         """Be one of several processes of a job, and not the first."""
         try:
-            process.follow(self.verb, self.command)
-        except Stopped:
-            return  # without a failure: the first process is about to have the job started again
+            with contextlib.suppress(Stopped):  # the first process has the job started again
+                process.follow(self.verb, self.command)
         except Exception as error:  # noqa: BLE001  Hydra would keep it for itself
             reason = error.sentence if isinstance(error, CovsegError) else traceback.format_exc()
             print(f"process {process.rank}: {reason}", file=sys.stderr)  # noqa: T201
