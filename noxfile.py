@@ -57,7 +57,14 @@ def tests(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """All tests, with many random cases: 10,000 of test_fuzz, 80 kills, 200 jobs in a process."""
     session.env.update(OMP_NUM_THREADS="1", COVSEG_NIGHTLY="1")
-    run(session, "pytest", "-m", "", "--timeout=7200", *ON_ALL_CORES, *session.posargs)
+    run(session, "pytest", "-m", "not cluster", "--timeout=7200", *ON_ALL_CORES, *session.posargs)
+
+
+@nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """A real Slurm, Ray and two hosts on this machine; what is not installed is skipped."""
+    session.env["OMP_NUM_THREADS"] = "1"
+    run(session, "pytest", "-m", "cluster", "-rs", "tests/cluster", *session.posargs)
 
 
 @nox.session(default=False)

@@ -54,6 +54,10 @@ NAMES = sorted(file.stem for file in CONF.glob("*.yaml"))  # of the verbs
 # every command that a document may hold; a new kind of command needs a test of its own here
 KINDS = {
     "name": r"(?:python|torchrun) -m (covseg[.\w]*)(?: VERB FOLDER)?",
+    # tests/cluster runs such sweeps
+    "cluster": r"python -m covseg\.train -m data\.root=archive\.zip hydra/launcher=(\w+) .+",
+    "slurm": r"(?:sbatch job\.sh|squeue --me|scancel --me)",
+    "apt": r"apt-get (?:update|install .+)",
     "verb": rf"python -m covseg\.({'|'.join(NAMES)}) (.+)",
     "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
@@ -63,6 +67,7 @@ KINDS = {
     "git": r"git diff --exit-code (\S+)",
 }
 PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
+PROGRAMS |= {"sbatch", "squeue", "scancel", "apt-get"}
 
 
 class Block(NamedTuple):
@@ -336,6 +341,11 @@ def test_what_pip_is_told_to_install_is_what_pyproject_declares() -> None:
             assert what in declared, command
 
 
+def test_launchers_that_commands_name_are_there() -> None:
+    named = {match[1] for _, match in of_kind("cluster")}
+    assert named == {file.stem for file in (CONF / "hydra" / "launcher").glob("*.yaml")}
+
+
 def test_other_names_in_commands_are_those_of_something() -> None:
     for command, match in of_kind("name"):
         assert importlib.util.find_spec(match[1]), command
@@ -363,7 +373,7 @@ def test_files_that_documents_name_are_there(finished_run: Path) -> None:
                 assert (ROOT / line.split()[0]).exists(), line
     sources = [path for home in ("src", "tests") for path in (ROOT / home).rglob("*.*")]
     ours = {path.name for path in [*sources, *finished_run.iterdir()]}
-    ours |= {"findings.csv", "sweep.csv"}
+    ours |= {"findings.csv", "sweep.csv", "job.json"}
     for path in MARKDOWN:
         for name in spans_of(path.read_text(encoding="utf-8")):
             if re.fullmatch(r"[\w./-]+\.(py|md|ya?ml|toml|json|csv|npz)", name):

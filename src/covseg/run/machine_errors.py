@@ -1,4 +1,4 @@
-"""Errors of the machine during a run: memory, loader processes, open files, room on a disk.
+"""Errors of machines during a run: memory, loader processes, open files, disks, connections.
 
 torch tells these apart by their messages alone.
 """
@@ -22,6 +22,7 @@ _SHARED = re.compile(
     r"shared memory|/dev/shm|Bus error|unable to (open|mmap|allocate|write)|torch_shm_manager"
 )
 _LOST = re.compile(r"DataLoader worker \(pid.*?\) (exited unexpectedly|is killed by signal: \w+)")
+_NETWORK = re.compile(r"gloo/transport/\S+\] (.+?)(?:\. This is typically|$)")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _FILES = re.compile(r"Too many open files|ancdata")
 
@@ -91,6 +92,13 @@ def sentence(error: BaseException, data: Data, out: Path) -> CovsegError | None:
         )
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or _MEMORY.search(message):
         return _too_large(data)
+    if broken := _NETWORK.search(message):
+        return TrainingError(
+            out,
+            f"lost the connection between its processes ({broken[1]})",
+            "see what the others report, and start all of them again, in training with "
+            f"resume={out}",
+        )
     return None
 
 

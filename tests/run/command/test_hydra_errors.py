@@ -1,5 +1,7 @@
 """Hydra's refusals, in one sentence that names the override."""
 
+import importlib.util
+
 import pytest
 
 from configurations import composed
@@ -19,3 +21,22 @@ def test_of_several_overrides_the_wrong_one_is_named(overrides: list[str], start
     with pytest.raises(ConfigError) as error:
         composed("train", overrides)
     assert str(error.value).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "missing", "package"),
+    [
+        ("slurm", "submitit_slurm", "hydra_submitit_launcher"),
+        ("slurm_nodes", "submitit_slurm", "hydra_submitit_launcher"),
+        ("ray", "ray", "hydra_ray_launcher"),
+    ],
+)
+def test_a_launcher_that_is_not_installed_is_named(
+    launcher: str, missing: str, package: str
+) -> None:
+    if importlib.util.find_spec(f"hydra_plugins.{package}"):
+        pytest.skip(f"{package} is installed")
+    name = package.replace("_", "-")
+    with pytest.raises(ConfigError) as error:
+        composed("train", [f"hydra/launcher={launcher}"])
+    assert str(error.value) == f"hydra/launcher={missing} needs {name}: pip install {name}."

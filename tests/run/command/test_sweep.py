@@ -1,11 +1,14 @@
 """What failed in a sweep is a table, and its exit code tells the truth."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from covseg.errors import ConfigError, RunError
+from covseg.run.command import sweep_task
 from covseg.run.command.sweep_task import Sweep
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
@@ -52,6 +55,21 @@ def test_a_job_whose_process_was_killed_has_failed(tmp_path, capsys):
     with pytest.raises(RunError, match=r"1 of 2 jobs failed"):
         sweep.check()
     assert "its process ended without a message" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_table_of_many_jobs_is_not_written_after_each(tmp_path, monkeypatch):
+    """Protects: the tables of 1,000 jobs would read some million files, and jobs wait for them."""
+    sweep, written = sweep_of(tmp_path, **{"seed=0": None, "seed=1": None}), []
+    sweep.verb = replace(VERB, after_job=lambda folder: written.append(folder.table.touch()))
+    for _ in range(2):
+        sweep._tabulate()
+    assert len(written) == 2
+    monkeypatch.setattr(sweep_task, "_MANY", 1)
+    sweep._tabulate()
+    assert len(written) == 2
+    os.utime(sweep.folder.table, (0, 0))
+    sweep._tabulate()
+    assert len(written) == 3
 
 
 def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):

@@ -3,7 +3,6 @@
 A run is composed and checked once, before Hydra makes a folder and before torch is imported.
 """
 
-import contextlib
 import os
 import shlex
 import signal
@@ -29,7 +28,6 @@ from covseg.run.command.hydra_errors import refusal
 from covseg.run.command.job import Job
 from covseg.run.command.sweep import run_sweep
 from covseg.run.folder.creation import not_writable
-from covseg.run.folder.run_folder import RunFolder
 from covseg.run.override import REFUSALS
 from covseg.run.processes.external import ExternalProcess, external_process, with_processes
 from covseg.run.processes.signals import interruptible
@@ -43,10 +41,14 @@ def run_verb(verb: Verb) -> None:
     logs.replace_unprintable()
     try:
         with interruptible():  # from the start on: a cluster may stop a job at any time
-            if process is not None and process.rank > 0:
-                _follow(verb, command, process)
+            if process is None:
+                _compose_and_run(verb, command, None)
+            elif process.rank > 0:
+                own_folder(parse(sys.argv[1:]).config_dir)
+                process.follow(verb, command)
             else:
-                _lead(verb, command, process)
+                with process.leading():
+                    _compose_and_run(verb, command, process)
     except (CovsegError, KeyboardInterrupt) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
@@ -61,33 +63,18 @@ def run_verb(verb: Verb) -> None:
     sys.exit(exit_code)
 
 
-def _follow(verb: Verb, command: str, process: ExternalProcess) -> None:
-    """Be one of several processes that were started together, and not the first."""
-    own_folder(parse(sys.argv[1:]).config_dir)
-    if (folder := process.await_folder()) is not None:
-        logs.configure(None)
-        request = verb.request(verb.recheck(RunFolder(folder).read_config()))
-        verb.run(request, folder, command)
-
-
-def _lead(verb: Verb, command: str, process: ExternalProcess | None) -> None:
-    try:
-        arguments = parse(sys.argv[1:])
-        asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.cfg)
-        if any(asks) or arguments.shell_completion:
-            _show(verb, arguments)
-            sys.exit(0)
-        own = own_folder(arguments.config_dir)
-        with composer(verb.name, own, arguments.overrides) as overrides:
-            if arguments.multirun or "hydra.mode=MULTIRUN" in overrides:
-                run_sweep(verb, command, overrides, process)
-            else:
-                _run_one(verb, command, overrides, process)
-    except BaseException:
-        if process is not None:
-            with contextlib.suppress(RuntimeError):  # torch's: the others have ended
-                process.publish(None)
-        raise
+def _compose_and_run(verb: Verb, command: str, process: ExternalProcess | None) -> None:
+    arguments = parse(sys.argv[1:])
+    asks = (arguments.help, arguments.hydra_help, arguments.info, arguments.cfg)
+    if any(asks) or arguments.shell_completion:
+        _show(verb, arguments)
+        sys.exit(0)
+    own = own_folder(arguments.config_dir)
+    with composer(verb.name, own, arguments.overrides) as overrides:
+        if arguments.multirun or "hydra.mode=MULTIRUN" in overrides:
+            run_sweep(verb, command, overrides, process)
+        else:
+            _run_one(verb, command, overrides, process)
 
 
 def _show(verb: Verb, arguments: Namespace) -> None:

@@ -46,7 +46,7 @@ def run_sweep(
             "makes several runs, and torchrun or srun has started processes for one",
             "use -m without them and trainer.devices=<number>, or one command per run",
         )
-    sweeper = None
+    sweeper = launcher = None
     try:
         config = _multirun(verb.name, overrides)
         search = _search(config)
@@ -55,6 +55,7 @@ def run_sweep(
             verb, command, SweepFolder(config.hydra.sweep.dir), _at_a_time(config.hydra.launcher)
         )
         context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
+        launcher = config.hydra.runtime.choices["hydra/launcher"]
         parts: Any = {"config": config, "hydra_context": context, "task_function": sweep.run_job}
         if search is None:
             sweeper = Plugins.instance().instantiate_sweeper(**parts)
@@ -65,19 +66,53 @@ def run_sweep(
         with sweep.interruptible():
             sweeper.sweep(list(config.hydra.overrides.task))
         context.callbacks.on_multirun_end(config=config, config_name=verb.name)
-    except (OSError, *REFUSALS) as error:
-        if sweeper is not None and sweep.folder.jobs():
-            sweep.check()
+    except Exception as error:
+        if sweeper is not None and sweep.folder.jobs():  # a launcher raises where a job was killed
+            _conclude(sweep)
             raise
-        if isinstance(error, OSError) and not isinstance(error, HydraException):
-            raise not_writable(error.filename, error) from error  # Hydra could not make the folder
-        raise refusal(verb.name, overrides, error) from error
+        if known := _explained(error, verb.name, overrides, launcher):
+            raise known from error
+        raise
+    _conclude(sweep)
+
+
+def _conclude(sweep: Sweep) -> None:
+    """Report the jobs.
+
+    Raises:
+        RunError: a job has failed.
+    """
     try:
-        verb.after_sweep(sweep.folder, command)
+        sweep.verb.after_sweep(sweep.folder, sweep.command)
     except CovsegError:
         sweep.check()
         raise
     sweep.check()
+
+
+def _explained(
+    error: Exception, verb: str, overrides: Sequence[str], launcher: str | None
+) -> CovsegError | None:
+    """The sentence for what was raised before a job has begun; None for any other error.
+
+    Args:
+        error: what was raised.
+        verb: of the command line.
+        overrides: of the command line.
+        launcher: None where the jobs were still being checked.
+    """
+    if isinstance(error, CovsegError):
+        return None
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return not_writable(error.filename, error)  # Hydra could not make the folder
+    if launcher not in {None, "basic"}:
+        reason = "; ".join(str(error).split("\n"))
+        return ConfigError(
+            f"hydra/launcher={launcher}",
+            f"cannot start the jobs ({reason})",
+            "change what that names, or leave the launcher out",
+        )
+    return refusal(verb, overrides, error) if isinstance(error, REFUSALS) else None
 
 
 def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:

@@ -5,6 +5,9 @@ import logging
 import os
 import secrets
 import shlex
+import sys
+import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
@@ -12,21 +15,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from covseg.errors import ConfigError, CovsegError, Pruned, RunError, setting
+from covseg.errors import ConfigError, CovsegError, Pruned, RunError, Stopped, setting
 from covseg.run.command.compose import plain
 from covseg.run.command.failures import print_failures, without_locals
 from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
+from covseg.run.processes.external import ExternalProcess, external_process, with_processes
+from covseg.run.processes.hand_over import hand_over
 from covseg.run.processes.workers import in_worker, saving_workers
 from covseg.run.verb import Verb
 
 log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
+_MANY, _SECONDS = 100, 60  # jobs whose table, of seven files each, is written only so often
 
 
 @dataclass
@@ -96,17 +103,44 @@ class Sweep:
     def _job(self, config: DictConfig) -> float | None:
         known = HydraConfig.get()
         os.chdir(known.runtime.cwd)  # hydra.job.chdir=true: not into the run folder
-        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
-        if made.parent != self.folder.path:
+        if (made := Path(known.runtime.output_dir)).parent != self.folder.path:
             raise ConfigError(
                 setting("hydra.sweep.subdir", os.path.relpath(made, self.folder.path)),
                 "is not a folder in the sweep folder",
                 "leave it out, or give a name without /",
             )
+        process = external_process()  # of a launcher that starts several for a job
+        if process is not None and process.rank > 0:
+            self._follow(process)
+            return None
         sweeper: Any = OmegaConf.to_container(known.sweeper)
         target = sweeper.pop("_target_")
         sweeper.pop("params", None)
-        search = sweeper if target.endswith(SEARCH) else None
+        leading = process.leading() if process else contextlib.nullcontext()
+        # any other sweeper must see an error itself
+        reads_folders = target.endswith(("BasicSweeper", SEARCH))
+        try:
+            with contextlib.suppress(*[Exception] * reads_folders), leading:
+                record = self._begin(known, sweeper if target.endswith(SEARCH) else None)
+                return self._recorded(record, config, target, process)
+        except Stopped as stopped:
+            hand_over(stopped)  # to a launcher that has the job started again
+            raise
+        return None
+
+    def _follow(self, process: ExternalProcess) -> None:
+        """Be one of several processes of a job, and not the first."""
+        try:
+            with contextlib.suppress(Stopped):  # the first process has the job started again
+                process.follow(self.verb, self.command)
+        except Exception as error:  # noqa: BLE001  Hydra would keep it for itself
+            reason = error.sentence if isinstance(error, CovsegError) else traceback.format_exc()
+            print(f"process {process.rank}: {reason}", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
+
+    def _begin(self, known: HydraConf, search: dict[str, Any] | None) -> SweepJob:
+        """Record that a job has started, and in which folder."""
+        overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
         with self.folder.lock:
             folder = self.folder.folder_of(overrides, made)
             record = SweepJob(
@@ -121,16 +155,14 @@ class Sweep:
         if folder != made:
             with contextlib.suppress(OSError):  # another job's
                 made.rmdir()
-        # any other sweeper must see an error itself
-        reads_folders = target.endswith(("BasicSweeper", SEARCH))
-        with contextlib.suppress(*[Exception] * reads_folders):
-            return self._recorded(record, config, target)
-        return None
+        return record
 
-    def _recorded(self, record: SweepJob, config: DictConfig, sweeper: str) -> float | None:
+    def _recorded(
+        self, record: SweepJob, config: DictConfig, sweeper: str, process: ExternalProcess | None
+    ) -> float | None:
         """Run a job and record what comes of it."""
         try:
-            checked = self.verb.check(plain(config))
+            checked = with_processes(self.verb.check(plain(config)), self.verb.name, process)
             outcome = Job(
                 verb=self.verb,
                 command=self.command,
@@ -140,6 +172,7 @@ class Sweep:
                 fresh=record.folder,
                 sweeper=sweeper,
                 n_jobs=self.n_jobs,
+                process=process,
                 taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
                 started=self._tabulate,
             ).run()
@@ -161,9 +194,18 @@ class Sweep:
         """Write the table of the sweep so far; a failure is no reason to end the job."""
         try:
             with self.folder.lock:
-                self.verb.after_job(self.folder)
+                if not self._recent_table():
+                    self.verb.after_job(self.folder)
         except CovsegError as error:
             log.warning("%s", error.sentence)
+
+    def _recent_table(self) -> bool:
+        """Whether there are many jobs, and their table is of this minute."""
+        try:
+            age = time.time() - self.folder.table.stat().st_mtime
+        except OSError:
+            return False
+        return age < _SECONDS and sum(1 for _ in self.folder.path.iterdir()) > _MANY
 
     def check(self) -> None:
         """Print the jobs that failed.
@@ -172,13 +214,14 @@ class Sweep:
             RunError: a job has.
         """
         jobs = [job for job in self.folder.jobs() if job.command == self.token]
-        failed = [job for job in jobs if job.status not in {"finished", "pruned"}]
+        running = [job for job in jobs if job.status == "running"]  # where a launcher gave up
+        failed = [job for job in jobs if job.status in {"failed", "unfinished"}]
         if not failed:
             return
         print_failures(failed)
         raise RunError(
             f"{len(failed)} of {len(jobs)} jobs",
-            "failed, the others are done",
+            f"failed, {len(running)} still run" if running else "failed, the others are done",
             f"correct what the table names, and repeat the command with {self._again}, which runs "
             "these again and no other",
         ) from self.error

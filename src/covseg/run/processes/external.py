@@ -4,8 +4,9 @@ The first of them creates the run folder and publishes its name, so that it is t
 whatever their clocks say; the others neither compose nor write anything of their own.
 """
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -14,7 +15,9 @@ from typing import Any
 
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError, setting
+from covseg.run import logs
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.verb import Verb
 
 _PATIENCE = timedelta(minutes=30)  # for processes that a busy cluster starts one after the other
 _FIRST_PORT, _N_PORTS = 15000, 17000  # below those that systems assign by themselves
@@ -91,6 +94,28 @@ class ExternalProcess:
         except RuntimeError:  # torch's: the first process has ended
             return None
         return Path(name) if name else None
+
+    def follow(self, verb: Verb, command: str) -> None:
+        """Do the work that the first process leads.
+
+        Args:
+            verb: of the command line.
+            command: as it was typed.
+        """
+        if (folder := self.await_folder()) is not None:
+            logs.configure(None)
+            request = verb.request(verb.recheck(RunFolder(folder).read_config()))
+            verb.run(request, folder, command)
+
+    @contextlib.contextmanager
+    def leading(self) -> Iterator[None]:
+        """Let the other processes end where this one, the first, ends without a run folder."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(RuntimeError):  # torch's: the others have ended
+                self.publish(None)
+            raise
 
     @property
     def _key(self) -> str:

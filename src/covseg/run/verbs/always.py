@@ -1,4 +1,4 @@
-"""The callbacks of every training run: checkpoints, ``metrics.csv``, signals."""
+"""The callbacks of every training run: checkpoints, ``metrics.csv``, signals, connections."""
 
 import math
 
@@ -12,6 +12,7 @@ from covseg.report.callbacks import EpochTable
 from covseg.report.curves import Curves
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import read_job
+from covseg.run.processes.connections import KeepAlive
 from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 
@@ -29,6 +30,8 @@ def always(
         interruption: whether this process was asked to end.
     """
     callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics), curves]
+    if config.trainer.num_nodes > 1:
+        callbacks.append(KeepAlive())
     job = read_job(run.path)
     if job is not None and job.search is not None and job.search["pruner"] is not None:
         from covseg.run.verbs.prune import PruneTrial  # imports Optuna
