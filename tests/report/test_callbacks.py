@@ -9,14 +9,14 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
 from covseg.measure.scores import SCORES
-from covseg.report.callbacks import EpochTable, Pictures, ProgressBar, draw_rows
+from covseg.report.callbacks import EpochTable, Pictures, draw_rows
 
 HEIGHT = 22 + 256  # pixels of one line of panels
 
@@ -218,23 +218,6 @@ def test_the_check_before_training_is_no_epoch(fit, tmp_path):
     assert checked[0]["val/loss"] == ""
     assert checked[0]["val/rmse_per_image"] == ""
     assert checked == fit_with_table(fit, tmp_path, *words)
-
-
-def test_the_bar_looks_at_the_numbers_twice_a_second_and_not_in_each_step(monkeypatch):
-    looks, now = [], [100.0]
-    monkeypatch.setattr("covseg.report.callbacks.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(
-        RichProgressBar,
-        "get_metrics",
-        lambda *_: looks.append(now[0]) or {"train/loss_step": now[0]},
-    )
-    bar, shown = ProgressBar(), []
-    for _ in range(14):  # steps of an eighth of a second
-        shown.append(bar.get_metrics(None, None)["loss"])
-        now[0] += 0.125
-    assert looks == [100, 100.5, 101, 101.5]
-    assert shown[0] == 100
-    assert shown[-1] == looks[-1]
 
 
 # --- what is monitored, in its direction

@@ -13,7 +13,7 @@ from covseg import devices
 from covseg.config.trainer import Trainer
 from covseg.errors import ConfigError
 from covseg.learn.checkpoint import AtomicCheckpointIO
-from covseg.report.callbacks import ProgressBar
+from covseg.report.progress_bar import RunProgress
 
 
 def trainer(
@@ -41,9 +41,9 @@ def trainer(
         # then added up in another order than before; for two on a CPU the order is the same
         arguments["strategy"] = "ddp_find_unused_parameters_true"
     if arguments["enable_progress_bar"] is None:
-        arguments["enable_progress_bar"] = bool(sys.stdout and sys.stdout.isatty())
+        arguments["enable_progress_bar"] = bool(sys.stderr and sys.stderr.isatty())
     if arguments["enable_progress_bar"]:
-        callbacks = [*callbacks, ProgressBar()]
+        callbacks = [*callbacks, RunProgress()]
     # it is known who started the processes: Lightning would guess, e.g. from Slurm's variables
     processes = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else None
     plugins = [AtomicCheckpointIO(), processes or LightningEnvironment()]

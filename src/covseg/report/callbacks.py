@@ -1,23 +1,25 @@
 """Callbacks that write tables and pictures during training."""
 
 import logging
-import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import RichProgressBar
 from pydantic import PositiveInt
 
 from covseg.csv_files import write_csv
 from covseg.learn.module import SegmentationModule
+from covseg.measure.scores import OBJECTIVE
 from covseg.report.curves import of_epoch
 from covseg.report.pictures import log_picture, panels, picture_of_epoch, save, stack
 from covseg.report.predictions import predictions
 
 log = logging.getLogger(__name__)
+
+
+_SELECTING = f"val/{OBJECTIVE}"  # the score that a checkpoint is chosen by
 
 
 class EpochTable(L.Callback):
@@ -61,46 +63,24 @@ class EpochTable(L.Callback):
         head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "lr": lr}
         self._rows.append(head | values)
         self._write()
-        text = ", ".join(
-            f"{name} {values[key]:.4f}"
-            for name, key in (
-                ("loss", "train/loss"),
-                ("RMSE", "train/rmse"),
-                ("Val RMSE", "val/rmse_per_image"),
-                ("Val Dice", "val/dice_positive"),
-            )
-            if key in values
-        )
-        log.info("epoch %d: %s (%.0f s)", trainer.current_epoch + 1, text, seconds)
+        log.info("epoch %d: %s; %.0f s", head["epoch"], self._line(values), seconds)
+
+    def _line(self, values: Mapping[str, float]) -> str:
+        """Loss, RMSE and Val of an epoch, whose row is the last; 80 columns with what is around."""
+
+        def part(name: str, key: str, note: str = "") -> list[str]:
+            return [f"{name} {values[key]:.4f}{note}"] if key in values else []
+
+        rmse = [float(row[_SELECTING]) for row in self._rows if _SELECTING in row]
+        best = " (best)" if _SELECTING in values and rmse[-1] < min(rmse[:-1], default=2) else ""
+        fitted = [*part("loss", "train/loss"), *part("RMSE", "train/rmse")]
+        scored = [*part("RMSE", _SELECTING, best), *part("Dice", "val/dice_positive")]
+        return ", ".join(fitted) + (f"; Val: {', '.join(scored)}" if scored else "")
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
         rows = ([row.get(column, "") for column in columns] for row in self._rows)
         write_csv(self._path, columns, rows)
-
-
-class ProgressBar(RichProgressBar):
-    """Lightning's progress bar, with metric names short enough for 80 columns."""
-
-    _NAMES = MappingProxyType(
-        {"train/loss_step": "loss", "train/rmse_step": "RMSE", "val/rmse_per_image": "Val"}
-    )
-
-    _SECONDS = 0.5  # between two updates: reading a metric synchronises the device
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._updated, self._shown = -math.inf, dict[str, int | str | float | dict[str, float]]()
-
-    def get_metrics(
-        self, trainer: L.Trainer, pl_module: L.LightningModule
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        """Loss and RMSE of a recent batch, RMSE of the last validation."""
-        if time.monotonic() >= self._updated + self._SECONDS:
-            metrics = super().get_metrics(trainer, pl_module)
-            self._shown = {s: metrics[name] for name, s in self._NAMES.items() if name in metrics}
-            self._updated = time.monotonic()
-        return self._shown
 
 
 class Pictures(L.Callback):

@@ -23,9 +23,25 @@ _BASELINES = {
 }
 
 
-def print_summary(summary: Summary, out: Path, scores: Mapping[str, Score] = SCORES) -> None:
-    """Print the tables and the run folder to stdout."""
-    show(summary_tables(summary, scores), f"run folder: {out}")
+def print_summary(
+    summary: Summary,
+    out: Path,
+    scores: Mapping[str, Score] = SCORES,
+    *,
+    by_class: bool = True,
+    checkpoint: str | None = None,
+) -> None:
+    """Print the tables, the checkpoint and the run folder to stdout.
+
+    Args:
+        summary: the content of ``summary.json``.
+        out: the run folder.
+        scores: by name.
+        by_class: whether to print the scores of each class as well.
+        checkpoint: that was scored, if it is one.
+    """
+    last = [f"checkpoint: {checkpoint}"] * (checkpoint is not None) + [f"run folder: {out}"]
+    show(summary_tables(summary, scores, by_class=by_class), "\n".join(last))
 
 
 def print_line(summary: Summary, out: Path) -> None:
@@ -50,12 +66,15 @@ def show(tables: RenderableType, last_line: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def summary_tables(summary: Summary, scores: Mapping[str, Score] = SCORES) -> RenderableType:
+def summary_tables(
+    summary: Summary, scores: Mapping[str, Score] = SCORES, *, by_class: bool = True
+) -> RenderableType:
     """For each target: all scores next to the baselines', by class, and without leaks."""
     parts: list[RenderableType] = []
     for target, part in by_target(summary).items():
         parts += [_title(summary, target, part), _scores(part, scores), Text()]
-        parts += [_by_class(part), Text()]
+        if by_class:
+            parts += [_by_class(part), Text()]
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
             parts += [_title_without_leaks(summary, rest, part), _scores(rest, scores), Text()]

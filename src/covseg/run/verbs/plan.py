@@ -93,10 +93,10 @@ def log_plan(config: Train, network: nn.Module, plan: Plan, n_images: int) -> No
     used = plan.n_batches * per_batch
     # a remainder smaller than a batch is used in another epoch
     some = f"{used} of " if used <= n_images - per_batch else ""
+    n_parameters = sum(p.numel() for p in network.parameters())
+    log.info("%s parameters, on %s", f"{n_parameters:,}", devices.described(config.trainer))
     log.info(
-        "%s parameters; fitting %s%d images of %s, batches of %d on %d process(es): %d images "
-        "per step%s",
-        f"{sum(p.numel() for p in network.parameters()):,}",
+        "fitting %s%d images of %s, batches of %d on %d process(es): %d images per step%s",
         some,
         n_images,
         " and ".join(config.protocol.fit),
@@ -105,7 +105,6 @@ def log_plan(config: Train, network: nn.Module, plan: Plan, n_images: int) -> No
         full,
         f", {last} in the last step of an epoch" if last < full else "",
     )
-    log.info("on %s", devices.described(config.trainer))
     has_batch_norm = any(isinstance(module, _BatchNorm) for module in network.modules())
     if processes > 1 and has_batch_norm and not config.trainer.sync_batchnorm:
         remedy = ": trainer.sync_batchnorm=true shares them"

@@ -27,6 +27,7 @@ from covseg.report.loggers.dashboard import Dashboards
 from covseg.report.loggers.result import RunResult
 from covseg.report.pictures import save
 from covseg.report.predictions import Prediction, predictions
+from covseg.report.progress_bar import RunProgress
 from covseg.report.table import print_line, print_summary
 from covseg.run.folder.sweep_folder import read_job
 from covseg.run.verbs import leaks
@@ -62,6 +63,9 @@ class Scorer:
         ``trainer.limit_test_batches`` leaves some out.
         """
         if split not in self._gathered:
+            bar = self.trainer.progress_bar_callback
+            if isinstance(bar, RunProgress):
+                bar.scored = split
             self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
             assert self.module.collected is not None
             self._gathered[split] = self.module.collected.numpy()
@@ -136,7 +140,7 @@ class Scorer:
         Args:
             out: the run folder.
             checkpoint: that was scored.
-            dashboards: of the run, if it has any.
+            dashboards: of a training run, which prints no scores by class.
             step: optimizer steps of the run.
             at_checkpoint: what was logged when it was saved.
         """
@@ -158,7 +162,14 @@ class Scorer:
             )
         with _no_more_than_a_warning("the table of the scores"):
             if read_job(out) is None:
-                print_summary(summary, out, self.scores)
+                epoch = at_checkpoint.get("epoch")
+                print_summary(
+                    summary,
+                    out,
+                    self.scores,
+                    by_class=dashboards is None,
+                    checkpoint=checkpoint.name + (f", of epoch {epoch:.0f}" if epoch else ""),
+                )
             else:  # the sweep has a table of all its jobs
                 print_line(summary, out)
 
