@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
 _WIDTH = 80
-_MANY, _SECONDS = 100, 60  # jobs whose table, of seven files each, is written only so often
+_MANY, _SECONDS = 100, 60  # jobs whose table, which reads all folders, is written only so often
 
 
 @dataclass
