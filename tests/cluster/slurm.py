@@ -18,7 +18,7 @@ CONF = Path(__file__).with_name("slurm.conf")
 SACCT = """\
 #!/bin/bash
 echo 'JobID|State|NodeList'
-squeue --all --array --states=all --noheader --format='%i|%T|%N'
+squeue --all --array --states=all --noheader --format='%i|%T|%N' | sed 's/SIGNALING/RUNNING/'
 """
 
 

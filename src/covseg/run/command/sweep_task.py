@@ -33,7 +33,7 @@ from covseg.run.verb import Verb
 log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
-_MANY, _SECONDS = 100, 60  # jobs whose table, of seven files each, is written only so often
+_MANY, _SECONDS = 100, 60  # jobs whose table, which reads all folders, is written only so often
 
 
 @dataclass
