@@ -58,12 +58,13 @@ KINDS = {
     "cluster": r"python -m covseg\.train -m data\.root=archive\.zip hydra/launcher=(\w+) .+",
     "slurm": r"(?:sbatch job\.sh|squeue --me|scancel --me)",
     "apt": r"apt-get (?:update|install .+)",
+    "workspace": r"python -m covseg\.dashboard (.+)",  # asks W&B
     "verb": rf"python -m covseg\.({'|'.join(NAMES)}) (.+)",
     "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
     "nox": r"nox(?: -l| -s (\w+)(?: -- -k NAME)?)?",
-    "wandb": r"wandb (\w+) <run folder>/wandb/offline-run-\*",
+    "wandb": r"wandb (\w+)(?: <run folder>/wandb/offline-run-\*| --project .+| <user>/.+)?",
     "git": r"git diff --exit-code (\S+)",
 }
 PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
@@ -240,6 +241,13 @@ def test_nothing_that_looks_like_a_command_is_passed_over() -> None:
     assert not [command for command in COMMANDS if command.kind() is None]
     heads = [*(CONF / "experiment").iterdir(), *(CONF / "sweep").iterdir()]
     assert {f"{preset.stem}.yaml" for preset in heads} <= {c.document for c in COMMANDS}
+
+
+def test_workspaces_are_specified_as_documents_say(verb: Callable[..., Any]) -> None:
+    pytest.importorskip("wandb_workspaces")
+    for command, match in of_kind("workspace"):
+        done = verb("dashboard", *shlex.split(match[1]), "upload=false")
+        assert done.code == 0, (command, done.err)
 
 
 @pytest.mark.parametrize("text", LATER)

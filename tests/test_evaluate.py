@@ -33,7 +33,8 @@ def test_it_repeats_the_numbers_of_a_moved_run_exactly(
     assert (again / "per_image.csv").read_bytes() == (finished_run / "per_image.csv").read_bytes()
     assert scores(again) == scores(finished_run)
     assert {path.name for path in again.iterdir()} == {
-        *("config.yaml", "provenance.json", "per_image.csv", "summary.json", "pictures"),
+        *("config.yaml", "provenance.json", "per_image.csv", "histogram.csv"),
+        *("summary.json", "pictures"),
         "evaluate.log",
     }
 

@@ -18,6 +18,7 @@ from covseg.validation import check
 
 ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
+    "histogram.csv",
     *("summary.json", "train.log", "pictures", "baselines.npz", "fitted.csv"),
 }
 

@@ -134,7 +134,8 @@ def nearest_key(key: str, known: Iterable[str]) -> str:
     if beside.startswith(_QUESTION):
         return beside
     names = {k.rpartition(".")[2] for k in known}
-    close = [last] if above or last in names else difflib.get_close_matches(last, names, n=2)
+    known_by_name = above or last in names or "/" in last  # a group: no key has such a name
+    close = [last] if known_by_name else difflib.get_close_matches(last, names, n=2)
     if elsewhere := [k for k in known if k.rpartition(".")[2] in close]:
         return f"{_QUESTION} {' or '.join(elsewhere)}"
     return beside

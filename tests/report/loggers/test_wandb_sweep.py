@@ -1,4 +1,4 @@
-"""``conf/sweep/wandb.yaml`` as W&B's own programs use it."""
+"""``examples/wandb_sweep.yaml`` as W&B's own programs use it."""
 
 import os
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from covseg.config.conf import CONF
 from wandb_server import wandb_server
 
 BIN = Path(sys.executable).parent
@@ -16,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 @pytest.mark.nightly  # half a minute: an agent asks for its next job every five seconds
 def test_the_jobs_of_an_agent_are_runs_of_the_sweep(tmp_path, environment):
-    text = (CONF / "sweep" / "wandb.yaml").read_text()
+    text = (Path(__file__).parents[3] / "examples" / "wandb_sweep.yaml").read_text()
     (tmp_path / "sweep.yaml").write_text(text.replace("experiment=demo", "experiment=debug"))
     with wandb_server() as server:
         known = {**environment, **server.environment, "HOME": str(tmp_path)}

@@ -81,7 +81,14 @@ def test_processes_that_others_started_are_one_run(launch, tmp_path, phantom_cac
     assert sum(out.count("run folder:") for _, out, _ in done) == 1
     [run] = (tmp_path / "outputs" / "train").iterdir()
     names = {"config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"}
-    names |= {"summary.json", "pictures", "baselines.npz", "fitted.csv", "train.log"}
+    names |= {
+        "summary.json",
+        "histogram.csv",
+        "pictures",
+        "baselines.npz",
+        "fitted.csv",
+        "train.log",
+    }
     assert {path.name for path in run.iterdir()} == names
     assert (run / "train.log").read_text().count("epoch 1:") == 1
     assert json.loads((run / "provenance.json").read_text())["hardware"]["processes"] == 2
