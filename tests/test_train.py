@@ -295,7 +295,7 @@ def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None
         ("covseg.run.verbs.scoring.print_summary", "the table of the scores"),
         (
             "lightning.pytorch.loggers.TensorBoardLogger.log_metrics",
-            "the scores to the TensorBoardLogger",
+            "the scores to TensorBoard",
         ),
     ],
 )

@@ -88,7 +88,11 @@ class Dashboards:
                     logger.log_metrics(result.numbers(), result.step)
             except Exception as error:  # noqa: BLE001  the scores are on disk already
                 name, reason = type(logger).__name__, reason_of(error)
-                log.warning("could not log the scores to %s (%s)", name, reason)
+                log.warning(
+                    "could not log the scores to %s (%s); the scores are in summary.json",
+                    name,
+                    reason,
+                )
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
