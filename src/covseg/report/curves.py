@@ -1,12 +1,17 @@
 """The curves of a run, as loggers get them."""
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import Logger
 
+from covseg.errors import reason_of
 from covseg.learn.module import SegmentationModule
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Curves(L.Callback):
 
     def __init__(self) -> None:
         self.points: list[CurvePoint] = []
+        self._lost: list[Logger] = []
 
     def at(self, step: int) -> dict[str, float]:
         """Everything that was logged at a step, empty if nothing was."""
@@ -82,8 +88,18 @@ class Curves(L.Callback):
         point = CurvePoint(trainer.global_step, epoch, values, ends_epoch)
         self.points.append(point)
         for logger in trainer.loggers:
+            if logger not in self._lost:
+                self._pass_on(point, logger)
+
+    def _pass_on(self, point: CurvePoint, logger: Logger) -> None:
+        """A dashboard that fails, such as one whose server has died, does not end the run."""
+        try:
             logger.log_metrics(point.metrics, point.step)
             logger.save()
+        except Exception as error:  # noqa: BLE001  of any kind
+            self._lost.append(logger)
+            name, reason = type(logger).__name__, reason_of(error)
+            log.warning("%s gets no more curves (%s); metrics.csv has them", name, reason)
 
 
 def of_epoch(trainer: L.Trainer) -> dict[str, float]:
