@@ -27,6 +27,9 @@ def test_the_specification_is_written_without_anybody_being_asked(verb, tmp_path
     json.loads(text)
     for name in ("Val/dice_positive_low", "train/lr", "pictures", "Val/images", "model.depth"):
         assert name in text, name
+    columns = json.loads(text)["spec"]["section"]["runSets"][0]["runFeed"]["columnPinned"]
+    assert columns["config:model.value.depth"]
+    assert columns["summary:Val/dice_positive_high"]
     shown = {name.partition("/")[2] for name in names_in(json.loads(text)) if "val/" in name[:4]}
     assert shown <= {*SCORES, "loss"}
 

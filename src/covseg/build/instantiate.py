@@ -13,13 +13,16 @@ from covseg.errors import ConfigError, nearest, reason_of, setting
 from covseg.validation import wish
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
-# covseg's loggers: what they pass arguments on to that they do not know; the module of each has the
-# name of the extra that installs its package
+# covseg's loggers: what they pass arguments on to that they do not know, and which of these they
+# set themselves; the module of each has the name of the extra that installs its package
 _LOGGERS = "covseg.report.loggers."
 _PASSES_ON = {
-    f"{_LOGGERS}wandb.Wandb": "wandb.init",
-    f"{_LOGGERS}tensorboard.TensorBoard": "torch.utils.tensorboard.SummaryWriter",
-    f"{_LOGGERS}mlflow.MLflow": "lightning.pytorch.loggers.MLFlowLogger",
+    f"{_LOGGERS}wandb.Wandb": ("wandb.init", {"mode", "resume", "settings", "dir"}),
+    f"{_LOGGERS}tensorboard.TensorBoard": (
+        "torch.utils.tensorboard.SummaryWriter",
+        {"log_dir"},
+    ),
+    f"{_LOGGERS}mlflow.MLflow": ("lightning.pytorch.loggers.MLFlowLogger", {"run_name", "run_id"}),
 }
 
 
@@ -33,7 +36,13 @@ def accepted(target: str) -> dict[str, inspect.Parameter]:
     signature = inspect.signature(get_object(target), eval_str=_is_declared(target))
     known = dict(signature.parameters)
     if target in _PASSES_ON:
-        known = dict(inspect.signature(get_object(_PASSES_ON[target])).parameters) | known
+        place, own = _PASSES_ON[target]
+        known = dict(inspect.signature(get_object(place)).parameters) | known
+        known = {
+            name: parameter
+            for name, parameter in known.items()
+            if name not in own and parameter.kind is not parameter.VAR_KEYWORD
+        }
     return known
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from covseg.config.data import Split
+from covseg.config.data import Split, Target
 from covseg.config.node import Name, Node
 
 
@@ -14,5 +14,6 @@ class Dashboard(Node):
     project: Name
     entity: Name | None = None
     split: Split
+    target: Target | None = None
     keys: Annotated[list[str], Field(min_length=1)]
     upload: bool

@@ -94,7 +94,7 @@ class SegmentationModule(L.LightningModule):
         rmse = (probability - batch.mask).square().mean().sqrt()
         # for callbacks, of which ``Curves`` passes them on to the loggers
         steps = {"train/loss_step": loss.detach(), "train/rmse_step": rmse}
-        self.log_dict(steps, prog_bar=True, logger=False)
+        self.log_dict(steps, logger=False)
         epoch = {"train/loss": self.train_loss, "train/rmse": self.train_rmse}
         self.log_dict(epoch, on_step=False, on_epoch=True, logger=False)
         return loss * self._share_of_step(batch_idx)
@@ -141,7 +141,7 @@ class SegmentationModule(L.LightningModule):
         self.val_scores.reset()
         self.val_values = {k: float(v) for k, v in values.items() if not v.isnan()}
         for name, value in self.val_values.items():
-            self.log(name, value, prog_bar=name == self._monitor, logger=False)
+            self.log(name, value, logger=False)
         for name, metric in self.val_scores.items():
             if name not in self.val_values:  # else callbacks would see the last epoch's value
                 worst = torch.tensor(0.0 if metric.higher_is_better else 1.0)

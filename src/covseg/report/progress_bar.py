@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -65,7 +66,7 @@ class RunProgress(ProgressBar):
         if not self._due(trainer, batch, is_last):
             return
         known = trainer.callback_metrics
-        values = [f"{s} {float(known[name]):.3f}" for s, name in _VALUES.items() if name in known]
+        values = [f"{s} {_short(known[name])}" for s, name in _VALUES.items() if name in known]
         self._values = "  ".join([*values, self._speed(), *self._left(trainer)])
         self._show(self._epoch, batch_idx + 1, self._values)
 
@@ -150,7 +151,9 @@ class RunProgress(ProgressBar):
         if math.isinf(total) or not new:
             return []
         seconds = (time.monotonic() - self._began) / new * max(0.0, total - done)
-        return [f"{timedelta(seconds=round(seconds))} left"]
+        hours = seconds / 3600
+        text = f"{hours:.0f} h" if hours >= 24 else str(timedelta(seconds=round(seconds)))
+        return [f"{text} left"]
 
     def _show(self, task: TaskID | None, done: int, values: str) -> None:
         if self._bars is not None and task is not None:
@@ -166,3 +169,8 @@ class RunProgress(ProgressBar):
         if self._bars is not None:
             self._bars.stop()
             self._bars = self._epoch = self._scoring = None
+
+
+def _short(value: torch.Tensor) -> str:
+    number = float(value)
+    return f"{number:.3f}" if abs(number) < 100 else f"{number:.1e}"

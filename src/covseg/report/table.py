@@ -51,14 +51,15 @@ def print_line(summary: Summary, out: Path) -> None:
         first, dice = part["scores"][OBJECTIVE], part["scores"]["dice_positive"]
         scores += [f"{target} {OBJECTIVE} {_number(first['value'])} ({_range(first)})".strip()]
         scores += [f"dice_positive {_number(dice['value'])}"]
-    show(Text(f"job {out.name}: {summary['split']}, {', '.join(scores)}"))
+    show(None, f"job {out.name}: {summary['split']}, {', '.join(scores)}")
 
 
-def show(tables: RenderableType, last_line: str | None = None) -> None:
-    """Print tables and a last line to stdout; a closed pipe is no error."""
+def show(tables: RenderableType | None, last_line: str | None = None) -> None:
+    """Print tables, and a last line that is never broken, to stdout; a closed pipe is no error."""
     console = Console(markup=False, emoji=False)  # the path of a folder may contain [a] or :b:
     try:
-        console.print(tables, width=min(WIDTH, console.width))
+        if tables is not None:
+            console.print(tables, width=min(WIDTH, console.width))
         if last_line is not None:
             console.print(last_line, soft_wrap=True, highlight=False)
         console.file.flush()

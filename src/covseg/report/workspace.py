@@ -26,13 +26,13 @@ class Place:
     Attributes:
         entity: user or team.
         project: of the runs.
-        split: whose scores are shown.
+        above: what the names of scores begin with: the split, and the target of several.
         keys: settings that are compared, such as ``model.depth``.
     """
 
     entity: str
     project: str
-    split: str
+    above: str
     keys: Sequence[str]
 
 
@@ -64,8 +64,8 @@ def report(place: Place) -> wr.Report:
     meaning = [f"{name}: {SCORES[name].meaning}" for name in _SHOWN]
     blocks: list[Any] = [
         wr.P(
-            f"Scores of {place.split}, each with its 95 % bootstrap interval over images "
-            "(_low, _high); runs are ordered by the objective, which was chosen on Val."
+            f"Scores of {place.above}, each with its 95 % bootstrap interval over images "
+            "(_low, _high); runs are ordered by the objective, rmse_per_image on Val."
         ),
         wr.UnorderedList(items=meaning),
     ]
@@ -81,16 +81,16 @@ def report(place: Place) -> wr.Report:
 
 
 def _sections(place: Place) -> dict[str, list[Any]]:
-    split = place.split
+    above = place.above
     scores: list[Any] = [
-        wr.BarPlot(title=f"{split}: {name}", metrics=[_summary(f"{split}/{name}{bound}")
+        wr.BarPlot(title=f"{above}: {name}", metrics=[_summary(f"{above}/{name}{bound}")
                    for bound in ("_low", "", "_high")], orientation="h")
         for name in _SHOWN
     ]  # fmt: skip
     columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(key)) for key in place.keys]
     columns += [
         wr.ParallelCoordinatesPlotColumn(_summary(name), inverted=name == "objective")
-        for name in ("objective", f"{split}/dice_positive")
+        for name in ("objective", f"{above}/dice_positive")
     ]
     return {
         "Scores with their intervals": _laid_out(scores),
@@ -107,8 +107,8 @@ def _sections(place: Place) -> dict[str, list[Any]]:
         "Images": _laid_out(
             [
                 wr.MediaBrowser(title="Val while training", media_keys=["pictures"]),
-                wr.WeavePanelSummaryTable(table_name=f"{split}/images"),
-                wr.WeavePanelSummaryTable(table_name=f"{split}/precision_recall_table"),
+                wr.WeavePanelSummaryTable(table_name=f"{above}/images"),
+                wr.WeavePanelSummaryTable(table_name=f"{above}/precision_recall_table"),
             ]
         ),
     }
@@ -116,9 +116,11 @@ def _sections(place: Place) -> dict[str, list[Any]]:
 
 def _columns(place: Place) -> list[str]:
     """What the table of runs shows first: objective, Dice with its interval, settings."""
-    dice = [f"{place.split}/dice_positive{bound}" for bound in ("", "_low", "_high")]
+    dice = [f"{place.above}/dice_positive{bound}" for bound in ("", "_low", "_high")]
     summary = [f"summary:{name}" for name in ("objective", *dice)]
-    return [*summary, *(f"config:{key}.value" for key in place.keys)]
+    settings = (key.partition(".") for key in place.keys)
+    # W&B has the value of a key between its first part and the rest
+    return [*summary, *(f"config:{first}.value{dot}{rest}" for first, dot, rest in settings)]
 
 
 def _summary(name: str) -> Any:

@@ -62,3 +62,24 @@ def test_a_run_that_is_killed_and_resumed_is_one_run_without_a_step_twice(
     for name, n in (("val/mae", 8), ("train/loss", 8), ("train/loss_step", 96)):
         steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
         assert len(steps) == len(set(steps)) == n, name
+
+
+def test_a_run_that_is_prolonged_is_one_run_with_the_settings_of_its_start(verb, tmp_path):
+    assert verb("train", *DEBUG, "trainer.max_epochs=1", "hydra.run.dir=run").code == 0
+    done = verb("train", "resume=run", "trainer.max_epochs=2")
+    assert done.code == 0, done.err
+    client, (run,) = found(tmp_path)
+    assert run.data.params["trainer/max_epochs"] == "1"
+    steps = [point.step for point in client.get_metric_history(run.info.run_id, "val/mae")]
+    assert steps == [4, 8]
+
+
+def test_a_server_that_cannot_be_reached_costs_the_dashboard_and_not_the_run(command, tmp_path):
+    done = command(
+        *("train", *DEBUG, "hydra.run.dir=run"),
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+    )
+    assert done.code == 0, done.err
+    assert "MLflow is not used (" in done.err
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["finished"]

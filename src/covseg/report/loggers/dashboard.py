@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from PIL import Image
 from torch import nn
 
-from covseg.errors import Pruned, reason_of
+from covseg.errors import CovsegError, Pruned, reason_of
 from covseg.report.curves import CurvePoint
 from covseg.report.loggers.result import RunResult
 from covseg.report.pictures import log_picture, picture_of_epoch
@@ -21,23 +22,45 @@ log = logging.getLogger(__name__)
 Status = Literal["finished", "interrupted", "pruned", "failed"]
 
 
+@dataclass(frozen=True)
+class Start:
+    """A run that starts or is resumed.
+
+    Attributes:
+        facts: the content of ``provenance.json``.
+        network: that is trained.
+        every_n_steps: steps between two points of a curve.
+        points: of the curves so far.
+        whole: whether these are all; a checkpoint of an older covseg holds none.
+    """
+
+    facts: Mapping[str, Any]
+    network: nn.Module
+    every_n_steps: int
+    points: Sequence[CurvePoint]
+    whole: bool
+
+
 @runtime_checkable
 class Dashboard(Protocol):
     """What a logger has beside Lightning's interface to show a whole run."""
 
-    def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
-        """Start, or start again: what an earlier process logged is given once more afterwards.
-
-        Args:
-            facts: the content of ``provenance.json``.
-            network: that is trained.
-        """
+    def begin(self, start: Start) -> None:
+        """Start, or start again: what an earlier process logged is given once more afterwards."""
 
     def log_result(self, result: RunResult) -> None:
         """Show the scores of the reported checkpoint."""
 
     def finish(self, status: Status) -> None:
         """End the run on the dashboard."""
+
+
+def _log_history(logger: Any, points: Sequence[CurvePoint], out: Path) -> None:
+    for point in points:
+        logger.log_metrics(point.metrics, point.step)
+        picture = picture_of_epoch(out, point.epoch)
+        if point.ends_epoch and picture.exists():
+            log_picture(logger, np.asarray(Image.open(picture)), point.step)
 
 
 class Dashboards:
@@ -49,34 +72,36 @@ class Dashboards:
     """
 
     def __init__(self, loggers: Sequence[Logger], active: bool) -> None:
-        self._loggers = loggers if active else []
+        self._loggers = list(loggers) if active else []
         self._own = [logger for logger in self._loggers if isinstance(logger, Dashboard)]
         self._begun: list[Dashboard] = []
 
-    def begin(
-        self,
-        facts: Mapping[str, Any],
-        network: nn.Module,
-        points: Sequence[CurvePoint],
-        out: Path,
-    ) -> None:
+    def begin(self, start: Start, out: Path) -> list[Logger]:
         """Start every dashboard, with the history of a resumed run.
 
         Args:
-            facts: the content of ``provenance.json``.
-            network: that is trained.
-            points: of the curves so far.
+            start: of the run.
             out: the run folder, which holds the pictures of past epochs.
+
+        Returns:
+            the loggers that can be used; what a dashboard without a server lacks is a warning.
+
+        Raises:
+            ConfigError: a dashboard refuses an argument.
         """
         for logger in self._own:
-            logger.begin(facts, network)
             self._begun.append(logger)
-            assert isinstance(logger, Logger)
-            for point in points:
-                logger.log_metrics(point.metrics, point.step)
-                picture = picture_of_epoch(out, point.epoch)
-                if point.ends_epoch and picture.exists():
-                    log_picture(logger, np.asarray(Image.open(picture)), point.step)
+            try:
+                logger.begin(start)
+                _log_history(logger, start.points, out)
+            except CovsegError:
+                raise
+            except Exception as error:  # noqa: BLE001  of any kind: a server cannot be reached
+                name, reason = type(logger).__name__, reason_of(error)
+                log.warning("%s is not used (%s); metrics.csv has the curves", name, reason)
+                self._loggers = [other for other in self._loggers if other is not logger]
+                self._begun.remove(logger)
+        return list(self._loggers)
 
     def log_result(self, result: RunResult) -> None:
         """Give the result to every logger; a failure is only a warning."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
 
-from covseg.report.loggers.dashboard import Status
+from covseg.config.conf import flatten
+from covseg.errors import ConfigError, setting
+from covseg.report.loggers.dashboard import Start, Status
 from covseg.report.loggers.result import RunResult
 
 _FILE = "sqlite:///"
@@ -49,15 +50,22 @@ class MLflow(MLFlowLogger):
         known = {_ID: str(id), "tags": ", ".join(tags), "group": group or ""}
         super().__init__(run_name=name, tags={k: v for k, v in known.items() if v}, **settings)
         self._id = str(id)
+        self._known: set[str] = set()  # parameters that an earlier process has logged
         self._logged: dict[str, int] = {}  # by name, the last step that an earlier process logged
 
     @rank_zero_only
-    def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
+    def begin(self, start: Start) -> None:
         """Continue the MLflow run of the same id, or start one."""
         client = self._mlflow_client
         experiment = client.get_experiment_by_name(self._experiment_name)
         if experiment is None:
-            client.create_experiment(self._experiment_name, self._artifacts())
+            self._create_experiment(client)
+        elif experiment.lifecycle_stage == "deleted":
+            raise ConfigError(
+                setting("logger.mlflow.experiment_name", self._experiment_name),
+                "is an experiment that was deleted",
+                "restore it in MLflow, or choose another name",
+            )
         elif earlier := client.search_runs(
             [experiment.experiment_id], f"tags.{_ID} = '{self._id}'"
         ):
@@ -65,8 +73,28 @@ class MLflow(MLFlowLogger):
             for name in earlier[0].data.metrics:
                 steps = (point.step for point in client.get_metric_history(self._run_id, name))
                 self._logged[name] = max(steps)
+            self._known = set(earlier[0].data.params)
             client.update_run(self._run_id, status="RUNNING")
-        self.experiment.log_dict(self.run_id, dict(facts), "provenance.json")
+        self.experiment.log_dict(self.run_id, dict(start.facts), "provenance.json")
+
+    def _create_experiment(self, client: Any) -> None:
+        try:
+            client.create_experiment(self._experiment_name, self._artifacts())
+        except Exception:  # of any kind: another job has created it in this moment
+            if client.get_experiment_by_name(self._experiment_name) is None:
+                raise
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any) -> None:
+        """Log what MLflow does not know: it refuses to change a value, such as more epochs."""
+        flat = flatten(dict(params))
+        super().log_hyperparams(
+            {
+                name.replace(".", "/"): value
+                for name, value in flat.items()
+                if name.replace(".", "/") not in self._known
+            }
+        )
 
     def _artifacts(self) -> str | None:
         """Where a new experiment keeps files: beside its database; a server knows by itself."""

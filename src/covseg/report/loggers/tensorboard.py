@@ -1,15 +1,13 @@
 """A run in TensorBoard."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
 
 from covseg.measure.histogram import N_BINS, Histogram
-from covseg.report.loggers.dashboard import Status
+from covseg.report.loggers.dashboard import Start, Status
 from covseg.report.loggers.result import RunResult
 
 
@@ -28,9 +26,9 @@ class TensorBoard(TensorBoardLogger):
         )
 
     @rank_zero_only
-    def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
+    def begin(self, start: Start) -> None:
         """Remove the events of an earlier process, which come once more."""
-        for events in Path(self.log_dir).glob("events.out.*"):
+        for events in Path(self.log_dir).glob("events.out.*") if start.whole else ():
             events.unlink()
 
     @rank_zero_only

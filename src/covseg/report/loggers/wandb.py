@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torch import nn
 
 from covseg.errors import ConfigError, reason_of
 from covseg.measure.histogram import Histogram
-from covseg.report.loggers.dashboard import Status
+from covseg.report.loggers.dashboard import Start, Status
 from covseg.report.loggers.result import RunResult
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ class Wandb(WandbLogger):
         gradients: bool = False,
         **init: Any,
     ) -> None:
-        # an agent of a W&B sweep has chosen the id
-        id = os.environ.get("WANDB_RUN_ID", id)  # noqa: A001
+        if "WANDB_SWEEP_ID" in os.environ:  # an agent of a W&B sweep has chosen the id
+            id = os.environ.get("WANDB_RUN_ID", id)  # noqa: A001
         super().__init__(project=project, save_dir=save_dir, id=id, resume=None, **init)
         del self._wandb_init["anonymous"]  # W&B warns of it, whatever its value
         self._mode = os.environ.get("WANDB_MODE", "offline" if offline else "online")
@@ -101,16 +100,17 @@ class Wandb(WandbLogger):
             return _init("offline", arguments)
 
     @rank_zero_only
-    def begin(self, facts: Mapping[str, Any], network: nn.Module) -> None:
+    def begin(self, start: Start) -> None:
         """Start the run in place of the one that an earlier process has left."""
         run = self.experiment
-        run.config.update({"provenance": dict(facts)}, allow_val_change=True)
+        run.config.update({"provenance": dict(start.facts)}, allow_val_change=True)
         own = Path(run.dir).parent
         for earlier in own.parent.glob(f"offline-run-*-{run.id}"):
-            if earlier != own:
+            if start.whole and earlier != own:
                 shutil.rmtree(earlier, ignore_errors=True)
         if self._gradients:
-            self.watch(network, log="gradients", log_graph=False)
+            every = start.every_n_steps
+            self.watch(start.network, log="gradients", log_freq=every, log_graph=False)
 
     @rank_zero_only
     def log_result(self, result: RunResult) -> None:

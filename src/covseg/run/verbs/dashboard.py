@@ -7,7 +7,7 @@ from typing import Any
 import wandb
 
 from covseg.config.dashboard import Dashboard
-from covseg.errors import ConfigError, reason_of, setting
+from covseg.errors import ConfigError, CovsegError, reason_of, setting
 from covseg.files import write_whole
 from covseg.report.table import show
 
@@ -31,7 +31,8 @@ def make_dashboard(config: Dashboard, out: Path) -> None:
     wandb.setup(wandb.Settings(show_info=False))  # the addresses stand at the end
     try:
         entity = config.entity or (_default_entity() if config.upload else _OFFLINE)
-        place = Place(entity, config.project, config.split, config.keys)
+        above = "/".join(filter(None, (config.split, config.target)))
+        place = Place(entity, config.project, above, config.keys)
         made: dict[str, Any] = {"workspace": workspace(place)}
         if config.upload:  # a report asks W&B for the number of the project
             made["report"] = report(place)
@@ -40,6 +41,8 @@ def make_dashboard(config: Dashboard, out: Path) -> None:
         if config.upload:
             for part in made.values():
                 part.save()
+    except CovsegError:
+        raise
     except Exception as error:  # of any kind: wandb's, its HTTP client's, pydantic's
         raise ConfigError(
             setting("project", config.project),
@@ -47,7 +50,7 @@ def make_dashboard(config: Dashboard, out: Path) -> None:
             "wandb login, or set upload=false to only write the specification",
         ) from error
     places = [f"{name}: {part.url}" for name, part in made.items()] if config.upload else []
-    show("\n".join(places), f"specification: {out}")
+    show(None, "\n".join([*places, f"specification: {out}"]))
 
 
 def _default_entity() -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import lightning as L
-import numpy as np
 
 from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
@@ -20,7 +19,7 @@ from covseg.measure import baselines
 from covseg.measure.counts import Numbers
 from covseg.measure.histogram import Histogram, write_histogram
 from covseg.measure.records import Records
-from covseg.measure.scores import OBJECTIVE, SCORES, Score, dice_of_each
+from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.report.callbacks import draw_rows
 from covseg.report.loggers.dashboard import Dashboards
@@ -29,6 +28,7 @@ from covseg.report.pictures import save
 from covseg.report.predictions import Prediction, predictions
 from covseg.report.progress_bar import RunProgress
 from covseg.report.table import print_line, print_summary
+from covseg.report.telling import telling_images
 from covseg.run.folder.sweep_folder import read_job
 from covseg.run.verbs import leaks
 
@@ -200,24 +200,3 @@ def _no_more_than_a_warning(what: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
         reason = reason_of(error)
         log.warning("could not write %s (%s); the scores are in summary.json", what, reason)
-
-
-def telling_images(records: Records) -> dict[str, tuple[int, str]]:
-    """Best, median and worst positive image by Dice, and the largest false alarm.
-
-    Returns:
-        name -> place in ``records`` and caption, for those that there are.
-    """
-    counts = records.counts()
-    dice, positive = dice_of_each(counts), counts.positive
-    by_dice = np.flatnonzero(positive)[np.argsort(dice[positive], kind="stable")]
-    images = {}
-    if len(by_dice):
-        places = {"best": -1, "median": len(by_dice) // 2, "worst": 0}
-        for name, rank in places.items():
-            place = int(by_dice[rank])
-            images[name] = place, f"{records.name[place]}: Dice {dice[place]:.3f}"
-    if not positive.all():
-        place = int(np.where(positive, -1, counts.fp).argmax())
-        images["false_alarm"] = place, f"{records.name[place]}: {counts.fp[place]:.0f} px"
-    return images

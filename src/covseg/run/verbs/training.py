@@ -18,7 +18,7 @@ from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
 from covseg.measure import baselines
 from covseg.report.curves import Curves
-from covseg.report.loggers.dashboard import Dashboards
+from covseg.report.loggers.dashboard import Dashboards, Start
 from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
 from covseg.run.folder.run_folder import RunFolder
@@ -50,6 +50,8 @@ class Training:
         self.config, self.run, self._began = config, RunFolder(out), time.monotonic()
         self._interruption = interruption
         stored = self._stored()
+        # a checkpoint of an older covseg has none
+        self._knows_curves = stored is None or "Curves" in stored["callbacks"]
         self.progress = progress_of(stored, self.run.last) if stored else Progress()
         L.seed_everything(config.seed, workers=True, verbose=False)
         self.network = build.network(config)
@@ -90,7 +92,7 @@ class Training:
         if stored:
             self._check_processes(len(stored[KEY]["processes"]))
             restore_progress(stored, self.progress, self.trainer)
-            if "Curves" in stored["callbacks"]:  # those of an older covseg are not known
+            if self._knows_curves:
                 self._curves.load_state_dict(stored["callbacks"]["Curves"])
 
     def prepare(self) -> None:
@@ -108,11 +110,19 @@ class Training:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
             leaks.write(self.data, self.run)
             self._history.write(data=self.data.facts(), compiled=compiled)
-            self.dashboards.begin(
-                self._history.values, self.network, self._curves.points, self.run.path
-            )
+            self._begin_dashboards()
             log_plan(config, self.network, plan, len(rows))
             leaks.warn(self.data, self.data.report)
+
+    def _begin_dashboards(self) -> None:
+        start = Start(
+            self._history.values,
+            self.network,
+            self.trainer.log_every_n_steps,  # type: ignore[attr-defined]
+            self._curves.points,
+            self._knows_curves,
+        )
+        self.trainer.loggers = self.dashboards.begin(start, self.run.path)
 
     def _compile(self, plan: Plan) -> bool:
         wanted = self.config.compile
