@@ -25,7 +25,7 @@ def test_the_specification_is_written_without_anybody_being_asked(verb, tmp_path
     assert done.out.rstrip().endswith(f"specification: {tmp_path}/made")
     text = (tmp_path / "made" / "workspace.json").read_text()
     json.loads(text)
-    for name in ("Val/dice_positive_low", "train/lr", "pictures", "Val/images", "model.depth"):
+    for name in ("Val/dice_positive_low", "train/lr", "pictures", "Val/images"):
         assert name in text, name
     columns = json.loads(text)["spec"]["section"]["runSets"][0]["runFeed"]["columnPinned"]
     assert columns["config:model.value.depth"]
