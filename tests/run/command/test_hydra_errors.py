@@ -24,19 +24,20 @@ def test_of_several_overrides_the_wrong_one_is_named(overrides: list[str], start
 
 
 @pytest.mark.parametrize(
-    ("launcher", "missing", "package"),
+    ("launcher", "extra", "package"),
     [
-        ("slurm", "submitit_slurm", "hydra_submitit_launcher"),
-        ("slurm_nodes", "submitit_slurm", "hydra_submitit_launcher"),
+        ("slurm", "slurm", "hydra_submitit_launcher"),
+        ("slurm_nodes", "slurm", "hydra_submitit_launcher"),
         ("ray", "ray", "hydra_ray_launcher"),
     ],
 )
-def test_a_launcher_that_is_not_installed_is_named(
-    launcher: str, missing: str, package: str
+def test_a_launcher_that_is_not_installed_is_named_as_it_was_typed(
+    launcher: str, extra: str, package: str
 ) -> None:
     if importlib.util.find_spec(f"hydra_plugins.{package}"):
         pytest.skip(f"{package} is installed")
     name = package.replace("_", "-")
     with pytest.raises(ConfigError) as error:
-        composed("train", [f"hydra/launcher={launcher}"])
-    assert str(error.value) == f"hydra/launcher={missing} needs {name}: pip install {name}."
+        composed("train", ["seed=1", f"hydra/launcher={launcher}"])
+    remedy = f"pip install 'covseg[{extra}]'"
+    assert str(error.value) == f"hydra/launcher={launcher} needs {name}: {remedy}."

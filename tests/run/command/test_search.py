@@ -11,6 +11,7 @@ from pathlib import Path
 import lightning as L
 import optuna
 import pytest
+from filelock import FileLock
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 from optuna.distributions import (
@@ -24,6 +25,7 @@ from covseg.config.conf import CONF
 from covseg.config.search import Search
 from covseg.errors import ConfigError, Pruned
 from covseg.run.command.search_space import search_space
+from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.study import begin_study, load_study
 from covseg.run.folder.sweep_folder import SweepJob
@@ -146,10 +148,32 @@ def test_a_trial_that_fails_does_not_end_the_search(verb, tmp_path):
     done = verb("train", *SEARCH, *words, "hydra.sweep.dir=sweep")
     assert done.code == 1
     assert "1 of 3 jobs failed" in done.err
+    assert "a trial that failed counts and is not run again" in done.err.splitlines()[-1]
     statuses = {row["data.batch_size"]: row["status"] for row in rows(tmp_path / "sweep")}
     assert statuses == {"4": "finished", "64": "failed", "8": "finished"}
     states = sorted(trial.state.name for trial in trials(tmp_path / "sweep"))
     assert states == ["COMPLETE", "COMPLETE", "FAIL"]
+
+
+def test_a_trial_that_still_runs_elsewhere_is_waited_for(verb, tmp_path, monkeypatch):
+    """Such as a job of Slurm that outlived its command, which was killed before it knew more."""
+    sweep = tmp_path / "sweep"
+    words = (*SEARCH, RATE, "hydra.sweep.dir=sweep")
+    assert verb("train", *words, "hydra.sweeper.n_trials=1").code == 0
+    run, journal = RunFolder(sweep / "0"), sweep / "study.log"
+    finished, record = run.provenance.read_text(), (run.path / "job.json").read_bytes()
+    run.provenance.unlink()
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))  # not told
+    monkeypatch.setattr(locked.__wrapped__, "__defaults__", (0.1,))
+    with FileLock(run.lock):
+        done = verb("train", *words, "hydra.sweeper.n_trials=2")
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith(f"{run.path} still runs, begun by another command")
+    assert (run.path / "job.json").read_bytes() == record
+    assert [trial.state for trial in trials(sweep)] == [TrialState.RUNNING]
+    run.provenance.write_text(finished)
+    assert verb("train", *words, "hydra.sweeper.n_trials=2").code == 0
+    assert [trial.state for trial in trials(sweep)] == 2 * [TrialState.COMPLETE]
 
 
 @pytest.mark.long

@@ -2,14 +2,18 @@
 
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from covseg.errors import ConfigError, RunError
-from covseg.run.command import sweep_task
+from covseg.errors import ConfigError, RunError, Stopped
+from covseg.run.command.sweep import _explained
 from covseg.run.command.sweep_task import Sweep
+from covseg.run.folder import sweep_folder
+from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
 from covseg.train import VERB
@@ -64,12 +68,15 @@ def test_the_table_of_many_jobs_is_not_written_after_each(tmp_path, monkeypatch)
     for _ in range(2):
         sweep._tabulate()
     assert len(written) == 2
-    monkeypatch.setattr(sweep_task, "_MANY", 1)
+    monkeypatch.setattr(sweep_folder, "_MANY", 1)
     sweep._tabulate()
     assert len(written) == 2
     os.utime(sweep.folder.table, (0, 0))
     sweep._tabulate()
     assert len(written) == 3
+    with pytest.raises(Stopped), sweep.interruptible():
+        raise Stopped(signal.SIGTERM)
+    assert len(written) == 4  # no other job will write it
 
 
 def test_jobs_behind_one_that_fails_are_run(verb, tmp_path):
@@ -111,3 +118,63 @@ def test_overrides_and_reasons_stand_in_the_table_as_they_were_written(word, tmp
     words = "".join(capsys.readouterr().err.split())
     assert words.count(word) == 2
     assert f"{word}isnotpossible:mendit." in words
+
+
+FEW = ("-m", "experiment=debug", "callbacks=none", "trainer.max_epochs=1", "hydra.sweep.dir=sweep")
+
+
+def test_a_job_that_cannot_be_recorded_ends_the_command_with_a_sentence(verb, tmp_path):
+    """There is no record then that could tell of the job."""
+    lock = tmp_path / "sweep" / ".lock"
+    lock.mkdir(parents=True)  # nothing can be locked
+    done = verb("train", *FEW, "seed=0,1")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    said = f"hydra.sweep.dir={lock.parent} cannot be written ([Errno 21] Is a directory"
+    assert done.err.splitlines()[-1].startswith(said)
+
+
+def test_a_disk_that_is_full_before_the_first_job_is_named(verb, disk):
+    """What Hydra writes there itself, whose error names no file."""
+    full = disk("size=4k")
+    (full / "other").write_bytes(bytes(4096))
+    done = verb("train", *FEW[:-1], f"hydra.sweep.dir={full}/sweep", "seed=0,1")
+    assert done.code == 1
+    said = f"hydra.run.dir={full}/sweep cannot be written (No space left on device)"
+    assert done.err.splitlines()[-1].startswith(said)
+
+
+def test_a_launcher_that_refuses_to_go_on_is_one_sentence(verb):
+    """Jobs of an earlier command say nothing of this one."""
+    assert verb("train", *FEW, "seed=0,1").code == 0
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.launcher.batch_size=-1")
+    done = verb("train", *FEW, "seed=0,1,2", *joblib)
+    assert done.code == 1
+    assert done.err.startswith("hydra/launcher=joblib cannot start the jobs (batch_size must be")
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (ConnectionError("no Ray there"), "(no Ray there)"),
+        (FileNotFoundError(2, "No such file", "sbatch"), "([Errno 2] No such file: 'sbatch')"),
+    ],
+)
+def test_what_a_launcher_raises_is_no_folder_that_cannot_be_made(raised, reason):
+    sentence = str(_explained(raised, "train", [], "ray", None))
+    assert sentence.startswith(f"hydra/launcher=ray cannot start the jobs {reason}")
+
+
+def test_a_job_that_still_runs_elsewhere_keeps_its_record(verb, tmp_path, monkeypatch):
+    """Such as a job of Slurm that outlived its command."""
+    assert verb("train", *FEW, "seed=0,1").code == 0
+    monkeypatch.setattr(locked.__wrapped__, "__defaults__", (0.1,))
+    run = RunFolder(tmp_path / "sweep" / "0")
+    run.provenance.unlink()  # as before its end
+    before = (run.path / "job.json").read_bytes()
+    with FileLock(run.lock):
+        done = verb("train", *FEW, "seed=0,1,2")
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith(f"{run.path} still runs, begun by another command")
+    assert (run.path / "job.json").read_bytes() == before
+    assert [job.status for job in SweepFolder(tmp_path / "sweep").jobs()][1:] == 2 * ["finished"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from covseg.errors import Stopped
+from covseg.run.processes import hand_over as module
 from covseg.run.processes.hand_over import hand_over
 
 
@@ -51,3 +52,19 @@ def test_only_a_job_that_slurm_does_not_end_is_requeued(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     hand_over(Stopped(signal.SIGTERM))
     assert received == [number]
+
+
+@pytest.mark.parametrize("squeue", ["missing", "slow"])
+def test_a_signal_is_handed_over_as_it_came_where_slurm_does_not_answer(
+    squeue: str, received: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Protects: with a traceback instead, submitit would see no signal, and the job would end."""
+    if squeue == "slow":
+        (tmp_path / "squeue").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+        (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    hand_over(Stopped(signal.SIGTERM))
+    assert received == [signal.SIGTERM]

@@ -20,7 +20,7 @@ pytestmark = [
 
 WORDS = (
     *("-m", "experiment=debug", "callbacks=none", "data.batch_size=4,8,16"),
-    *("hydra.sweep.dir=sweep", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+    *("hydra.sweep.dir=sweep", "hydra/launcher=joblib"),
 )
 ENDLESS, SHORT = "trainer.max_epochs=10000", "trainer.max_epochs=100"
 MARK = "COVSEG_TEST_SWEEP"
@@ -56,11 +56,14 @@ def sweep(tmp_path, environment):
     """
 
     def run(
-        end: Callable[["subprocess.Popen[str]"], object], length: str = ENDLESS, n_jobs: int = 2
+        end: Callable[["subprocess.Popen[str]"], object],
+        length: str = ENDLESS,
+        n_begun: int = 2,
+        n_jobs: int = 2,
     ) -> tuple[int, str]:
-        mark = str(tmp_path)
+        mark, at_a_time = str(tmp_path), f"hydra.launcher.n_jobs={n_jobs}"
         command = subprocess.Popen(
-            [sys.executable, "-m", "covseg.train", *WORDS, length],
+            [sys.executable, "-m", "covseg.train", *WORDS, length, at_a_time],
             cwd=tmp_path,
             env=environment | {MARK: mark},
             stdout=subprocess.DEVNULL,
@@ -70,7 +73,7 @@ def sweep(tmp_path, environment):
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         learned = lambda: [*tmp_path.glob("sweep/*/checkpoints/last.ckpt")]  # noqa: E731
-        assert wait_until(lambda: len(learned()) == n_jobs, 120)
+        assert wait_until(lambda: len(learned()) == n_begun, 120)
         end(command)
         _, err = command.communicate(timeout=120)
         assert wait_until(lambda: not processes(mark), 20), processes(mark)
@@ -100,6 +103,14 @@ def test_a_signal_ends_the_sweep_when_its_jobs_have_saved(end, code, sweep, tmp_
     assert not [*tmp_path.glob("sweep/.stopped*")]
 
 
+def test_a_signal_ends_one_job_at_a_time(sweep, tmp_path):
+    """Joblib works in the command's own process then: there is no other to wait for."""
+    found, err = sweep(lambda command: command.terminate(), n_begun=1, n_jobs=1)
+    assert found == 75, err
+    assert "Traceback" not in err
+    assert statuses(tmp_path / "sweep") == ["unfinished"]
+
+
 def test_kill_9_leaves_no_process(sweep, tmp_path):
     sweep(lambda command: command.kill())
     assert [job.status for job in SweepFolder(tmp_path / "sweep").jobs()] == 2 * ["unfinished"]
@@ -114,7 +125,7 @@ def test_a_job_that_is_killed_takes_no_other_along(sweep, tmp_path):
     def is_rank(words: str) -> bool:
         return "covseg.run.processes.rank" in words and "torchrun" not in words
 
-    code, err = sweep(kill_one, SHORT, n_jobs=1)
+    code, err = sweep(kill_one, SHORT, n_begun=1)
     assert code == 1
     assert "1 of 3 jobs failed, the others are done" in err
     assert "was killed from" in err

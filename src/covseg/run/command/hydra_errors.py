@@ -18,10 +18,10 @@ from covseg.run.override import in_quotes, readable
 _HELP = "see --help"
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"
 _GRAMMAR = "[](){}'\",=:\\"
-_LAUNCHERS = {  # packages of their own
-    "joblib": "hydra-joblib-launcher",
-    "submitit_slurm": "hydra-submitit-launcher",
-    "ray": "hydra-ray-launcher",
+_LAUNCHERS = {  # an option of Hydra's -> its package, and the extra of covseg that has it
+    "joblib": ("hydra-joblib-launcher", "joblib"),
+    "submitit_slurm": ("hydra-submitit-launcher", "slurm"),
+    "ray": ("hydra-ray-launcher", "ray"),
 }
 # groups whose options list some of the arguments of what they build
 _OPEN_GROUPS = {"loss", "optimizer", "scheduler", "augment", "callbacks", "logger"}
@@ -31,8 +31,10 @@ def refusal(verb: str, overrides: Sequence[str], error: Exception) -> ConfigErro
     """The sentence for what Hydra raised over a command line."""
     if isinstance(error, MissingConfigException):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        if group == "hydra/launcher" and (package := _LAUNCHERS.get(option)):
-            return ConfigError(f"{group}={option}", f"needs {package}", f"pip install {package}")
+        if group == "hydra/launcher" and option in _LAUNCHERS:
+            package, extra = _LAUNCHERS[option]
+            given = _given(overrides, group)
+            return ConfigError(given, f"needs {package}", f"pip install 'covseg[{extra}]'")
         names = [Path(name).stem for name in error.options or []]
         return ConfigError(
             f"{group.lstrip('/')}={option}", "does not exist", nearest(option, names)

@@ -46,34 +46,39 @@ def run_sweep(
             "makes several runs, and torchrun or srun has started processes for one",
             "use -m without them and trainer.devices=<number>, or one command per run",
         )
-    sweeper = launcher = None
+    sweep = folder = launcher = None
     try:
         config = _multirun(verb.name, overrides)
         search = _search(config)
         _check_jobs(verb, overrides, config, search)
-        sweep = Sweep(
-            verb, command, SweepFolder(config.hydra.sweep.dir), _at_a_time(config.hydra.launcher)
-        )
-        context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
         launcher = config.hydra.runtime.choices["hydra/launcher"]
-        parts: Any = {"config": config, "hydra_context": context, "task_function": sweep.run_job}
-        if search is None:
-            sweeper = Plugins.instance().instantiate_sweeper(**parts)
-        else:  # Hydra would only load it from ``hydra_plugins``
-            sweeper = search
-            sweeper.setup(**parts)
-        context.callbacks.on_multirun_start(config=config, config_name=verb.name)
-        with sweep.interruptible():
-            sweeper.sweep(list(config.hydra.overrides.task))
-        context.callbacks.on_multirun_end(config=config, config_name=verb.name)
+        folder = SweepFolder(config.hydra.sweep.dir)
+        sweep = Sweep(verb, command, folder, _at_a_time(config.hydra.launcher))
+        _launch(sweep, config, search)
     except Exception as error:
-        if sweeper is not None and sweep.folder.jobs():  # a launcher raises where a job was killed
+        # a launcher raises where a job was killed
+        if sweep is not None and sweep.folder.jobs_of(sweep.token):
             _conclude(sweep)
             raise
-        if known := _explained(error, verb.name, overrides, launcher):
+        if known := _explained(error, verb.name, overrides, launcher, folder):
             raise known from error
         raise
     _conclude(sweep)
+
+
+def _launch(sweep: Sweep, config: DictConfig, search: Any) -> None:
+    """Let Hydra's sweeper, or the search, run the jobs."""
+    context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(config))
+    parts: Any = {"config": config, "hydra_context": context, "task_function": sweep.run_job}
+    if search is None:
+        sweeper: Any = Plugins.instance().instantiate_sweeper(**parts)
+    else:  # Hydra would only load it from ``hydra_plugins``
+        sweeper = search
+        sweeper.setup(**parts)
+    context.callbacks.on_multirun_start(config=config, config_name=sweep.verb.name)
+    with sweep.interruptible():
+        sweeper.sweep(list(config.hydra.overrides.task))
+    context.callbacks.on_multirun_end(config=config, config_name=sweep.verb.name)
 
 
 def _conclude(sweep: Sweep) -> None:
@@ -91,7 +96,11 @@ def _conclude(sweep: Sweep) -> None:
 
 
 def _explained(
-    error: Exception, verb: str, overrides: Sequence[str], launcher: str | None
+    error: Exception,
+    verb: str,
+    overrides: Sequence[str],
+    launcher: str | None,
+    folder: SweepFolder | None,
 ) -> CovsegError | None:
     """The sentence for what was raised before a job has begun; None for any other error.
 
@@ -100,11 +109,10 @@ def _explained(
         verb: of the command line.
         overrides: of the command line.
         launcher: None where the jobs were still being checked.
+        folder: of the sweep, None as well there.
     """
     if isinstance(error, CovsegError):
         return None
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return not_writable(error.filename, error)  # Hydra could not make the folder
     if launcher not in {None, "basic"}:
         reason = "; ".join(str(error).split("\n"))
         return ConfigError(
@@ -112,6 +120,10 @@ def _explained(
             f"cannot start the jobs ({reason})",
             "change what that names, or leave the launcher out",
         )
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        if where := error.filename or folder:
+            return not_writable(where, error)  # Hydra could not make the folder or a file in it
+        return None
     return refusal(verb, overrides, error) if isinstance(error, REFUSALS) else None
 
 
@@ -123,8 +135,13 @@ def _multirun(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def _at_a_time(launcher: DictConfig) -> int | None:
-    """How many jobs joblib is asked for at a time; None with another launcher."""
-    return int(launcher.n_jobs) if launcher._target_.endswith("JoblibLauncher") else None
+    """How many jobs joblib is asked for at a time; None where they are not in its processes."""
+    if not launcher._target_.endswith("JoblibLauncher"):
+        return None
+    from joblib import effective_n_jobs  # beside its launcher
+
+    n_jobs = int(launcher.n_jobs)
+    return None if effective_n_jobs(n_jobs) == 1 else n_jobs
 
 
 def _search(config: DictConfig) -> Any:

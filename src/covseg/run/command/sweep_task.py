@@ -6,7 +6,6 @@ import os
 import secrets
 import shlex
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -19,9 +18,9 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from covseg.errors import ConfigError, CovsegError, Pruned, RunError, Stopped, setting
+from covseg.errors import ConfigError, CovsegError, Pruned, RunError, Stopped, reason_of, setting
 from covseg.run.command.compose import plain
-from covseg.run.command.failures import print_failures, without_locals
+from covseg.run.command.failures import raise_failures, without_locals
 from covseg.run.command.job import Job
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder, SweepJob
@@ -33,7 +32,10 @@ from covseg.run.verb import Verb
 log = logging.getLogger(__name__)
 
 SEARCH = "OptunaSweeper"
-_MANY, _SECONDS = 100, 60  # jobs whose table, which reads all folders, is written only so often
+
+
+class Unrecorded(RunError):  # noqa: N818  it is one of the errors of errors.py
+    """A job that has not begun, of which no record tells: the sweeper itself must see it."""
 
 
 @dataclass
@@ -66,12 +68,15 @@ class Sweep:
             Stopped: by the signal.
             RunError: joblib has lost one of its processes, and ended the others.
         """
-        if self.n_jobs is None:  # they are in this process, or on other machines
-            yield
-            return
+        saving: Any = contextlib.nullcontext()  # jobs are in this process, or on other machines
+        if self.n_jobs is not None:
+            saving = saving_workers(self._stopped, self._running)
         try:
-            with saving_workers(self._stopped, self._running):
+            with saving:
                 yield
+        except Stopped:
+            self._tabulate(last=True)
+            raise
         except BrokenExecutor as error:
             raise RunError(
                 f"a process of hydra.launcher.n_jobs={self.n_jobs}",
@@ -88,9 +93,7 @@ class Sweep:
         return self.folder.path / f".stopped-{self.token}"
 
     def _running(self) -> bool:
-        return any(
-            job.command == self.token and job.status == "running" for job in self.folder.jobs()
-        )
+        return any(job.status == "running" for job in self.folder.jobs_of(self.token))
 
     def run_job(self, config: DictConfig) -> float | None:
         """Hydra's task function: one job, as Hydra has composed it."""
@@ -117,15 +120,18 @@ class Sweep:
         target = sweeper.pop("_target_")
         sweeper.pop("params", None)
         leading = process.leading() if process else contextlib.nullcontext()
-        # any other sweeper must see an error itself
-        reads_folders = target.endswith(("BasicSweeper", SEARCH))
         try:
-            with contextlib.suppress(*[Exception] * reads_folders), leading:
+            with leading:
                 record = self._begin(known, sweeper if target.endswith(SEARCH) else None)
                 return self._recorded(record, config, target, process)
         except Stopped as stopped:
             hand_over(stopped)  # to a launcher that has the job started again
             raise
+        except Exception as error:
+            # any other sweeper must see every error itself
+            reads_folders = target.endswith(("BasicSweeper", SEARCH))
+            if isinstance(error, Unrecorded) or not reads_folders:
+                raise
         return None
 
     def _follow(self, process: ExternalProcess) -> None:
@@ -139,20 +145,21 @@ class Sweep:
             sys.exit(1)
 
     def _begin(self, known: HydraConf, search: dict[str, Any] | None) -> SweepJob:
-        """Record that a job has started, and in which folder."""
+        """Record that a job has started, and in which folder.
+
+        Raises:
+            Unrecorded: the folder of the sweep cannot be written or locked.
+        """
         overrides, made = list(known.overrides.task), Path(known.runtime.output_dir)
-        with self.folder.lock:
-            folder = self.folder.folder_of(overrides, made)
-            record = SweepJob(
-                number=int(known.job.num),
-                overrides=overrides,
-                command=self.token,
-                folder=folder,
-                run=RunFolder(folder),
-                search=search,
-            )
-            record.write()
-        if folder != made:
+        try:
+            record = self.folder.begin(int(known.job.num), overrides, self.token, made, search)
+        except (OSError, NotImplementedError, RunError) as error:
+            raise Unrecorded(
+                f"hydra.sweep.dir={self.folder}",
+                f"cannot be written ({reason_of(error.__cause__ or error)})",
+                f"make it writable, and repeat the command with {self._again}, which goes on",
+            ) from error
+        if record.folder != made:
             with contextlib.suppress(OSError):  # another job's
                 made.rmdir()
         return record
@@ -160,24 +167,21 @@ class Sweep:
     def _recorded(
         self, record: SweepJob, config: DictConfig, sweeper: str, process: ExternalProcess | None
     ) -> float | None:
-        """Run a job and record what comes of it."""
+        """Run a job and record what comes of it.
+
+        Raises:
+            Unrecorded: it still runs in another process.
+        """
         try:
-            checked = with_processes(self.verb.check(plain(config)), self.verb.name, process)
-            outcome = Job(
-                verb=self.verb,
-                command=self.command,
-                config=checked,
-                request=self.verb.request(checked),
-                overrides=record.overrides,
-                fresh=record.folder,
-                sweeper=sweeper,
-                n_jobs=self.n_jobs,
-                process=process,
-                taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
-                started=self._tabulate,
-            ).run()
+            outcome = self._composed(record, config, sweeper, process).run()
         except Exception as error:
             self.error = self.error or without_locals(error)
+            if record.status == "running":
+                raise Unrecorded(
+                    record.run,
+                    "still runs, begun by another command",
+                    f"wait for it, or stop it, and repeat the command with {self._again}",
+                ) from error
             place = os.path.relpath(record.folder)
             reason = f"{type(error).__name__}: {error}; see the log in {place}"
             if isinstance(error, CovsegError):
@@ -190,22 +194,40 @@ class Sweep:
         finally:
             self._tabulate()
 
-    def _tabulate(self) -> None:
-        """Write the table of the sweep so far; a failure is no reason to end the job."""
+    def _composed(
+        self, record: SweepJob, config: DictConfig, sweeper: str, process: ExternalProcess | None
+    ) -> Job:
+        def started() -> None:
+            record.write()
+            self._tabulate()
+
+        checked = with_processes(self.verb.check(plain(config)), self.verb.name, process)
+        return Job(
+            verb=self.verb,
+            command=self.command,
+            config=checked,
+            request=self.verb.request(checked),
+            overrides=record.overrides,
+            fresh=record.folder,
+            sweeper=sweeper,
+            n_jobs=self.n_jobs,
+            process=process,
+            taken=[job.run.path for job in self.folder.jobs() if job.folder != record.folder],
+            started=started,
+        )
+
+    def _tabulate(self, last: bool = False) -> None:
+        """Write the table of the sweep so far; a failure is no reason to end the job.
+
+        Args:
+            last: however recent the one before is.
+        """
         try:
             with self.folder.lock:
-                if not self._recent_table():
+                if last or not self.folder.recent_table:
                     self.verb.after_job(self.folder)
-        except CovsegError as error:
-            log.warning("%s", error.sentence)
-
-    def _recent_table(self) -> bool:
-        """Whether there are many jobs, and their table is of this minute."""
-        try:
-            age = time.time() - self.folder.table.stat().st_mtime
-        except OSError:
-            return False
-        return age < _SECONDS and sum(1 for _ in self.folder.path.iterdir()) > _MANY
+        except (CovsegError, OSError) as error:
+            log.warning("%s", error)
 
     def check(self) -> None:
         """Print the jobs that failed.
@@ -213,15 +235,4 @@ class Sweep:
         Raises:
             RunError: a job has.
         """
-        jobs = [job for job in self.folder.jobs() if job.command == self.token]
-        running = [job for job in jobs if job.status == "running"]  # where a launcher gave up
-        failed = [job for job in jobs if job.status in {"failed", "unfinished"}]
-        if not failed:
-            return
-        print_failures(failed)
-        raise RunError(
-            f"{len(failed)} of {len(jobs)} jobs",
-            f"failed, {len(running)} still run" if running else "failed, the others are done",
-            f"correct what the table names, and repeat the command with {self._again}, which runs "
-            "these again and no other",
-        ) from self.error
+        raise_failures(self.folder, self.token, self._again, self.error)

@@ -6,6 +6,7 @@ A table can be made, and the sweep continued, from the sweep folder alone.
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, count
@@ -20,6 +21,7 @@ from covseg.run.folder.lock import in_use
 from covseg.run.folder.run_folder import RunFolder
 
 _RECORD = "job.json"
+_MANY, _SECONDS = 100, 60  # jobs whose table, which reads all folders, is written only so often
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,54 @@ class SweepFolder:
         jobs = [job for job in read if job is not None]
         return sorted(jobs, key=lambda job: (job.number, job.folder.name))
 
+    def jobs_of(self, command: str) -> list[SweepJob]:
+        """The jobs that the command with this token has begun, in their order."""
+        return [job for job in self.jobs() if job.command == command]
+
+    @property
+    def recent_table(self) -> bool:
+        """Whether there are many jobs, and their table is of this minute."""
+        try:
+            age = time.time() - self.table.stat().st_mtime
+        except OSError:
+            return False
+        return age < _SECONDS and sum(1 for _ in self.path.iterdir()) > _MANY
+
     def job(self, overrides: Sequence[str]) -> SweepJob | None:
         """The job with these overrides, in any order; None if it has not started."""
         wanted = sorted(overrides)
         return next((job for job in self.jobs() if sorted(job.overrides) == wanted), None)
 
-    def folder_of(self, overrides: Sequence[str], made: Path) -> Path:
-        """The folder of the job with these overrides.
+    def begin(
+        self,
+        number: int,
+        overrides: list[str],
+        command: str,
+        made: Path,
+        search: dict[str, Any] | None,
+    ) -> SweepJob:
+        """Record that a job has started, unless it runs in another process, whose record stays.
 
         Args:
+            number: as in ``SweepJob``, like ``command`` and ``search``.
             overrides: of the job, in any order.
+            command: its token.
             made: the folder that Hydra has made for it, used if the job is new and that is empty.
+            search: the options of the search.
+
+        Raises:
+            OSError: the sweep cannot be locked.
+            RunError: the record cannot be written.
         """
+        with self.lock:
+            folder = self._folder_of(overrides, made)
+            run = RunFolder(folder)
+            job = SweepJob(number, overrides, command, folder, run, search=search)
+            if job.status != "running":
+                job.write()
+        return job
+
+    def _folder_of(self, overrides: Sequence[str], made: Path) -> Path:
         if (job := self.job(overrides)) is not None:
             return job.folder
         names = chain([made], (made.with_name(f"{made.name}_{n}") for n in count(2)))

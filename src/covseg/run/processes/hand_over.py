@@ -6,7 +6,7 @@ import subprocess
 
 from covseg.errors import Stopped
 
-_PATIENCE = 60  # seconds, for a busy controller
+_PATIENCE = 10  # seconds, of the little time between a signal and the end of a job
 
 
 def hand_over(stopped: Stopped) -> None:
@@ -28,12 +28,16 @@ def hand_over(stopped: Stopped) -> None:
 
 
 def _state_of_job() -> str:
+    """Slurm's word for the state of this job; empty where Slurm does not answer."""
     job = os.environ["SLURM_JOB_ID"]
-    done = subprocess.run(
-        ["squeue", "--noheader", "--format=%T", f"--jobs={job}"],  # noqa: S607  as submitit does
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["squeue", "--noheader", "--format=%T", f"--jobs={job}"],  # noqa: S607  as submitit does
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return done.stdout.strip()
