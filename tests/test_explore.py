@@ -16,6 +16,7 @@ from covseg.data.layout import PUBLISHED
 from covseg.data.phantom.dataset import write
 from covseg.report.findings_table import findings_tables
 from covseg.report.meaning import MEANINGS
+from covseg.run.processes.external import ExternalProcess
 
 TREE = "Infection Segmentation Data/Infection Segmentation Data"
 
@@ -114,13 +115,11 @@ def test_a_shortcut_that_is_planted_is_found(tmp_path, verb):
 
 
 def test_it_is_work_for_one_process(dataset, verb, monkeypatch):
-    class Others:
-        rank = 0
-
+    class Others(ExternalProcess):
         def publish(self, folder: object) -> None:
             assert folder is None
 
-    monkeypatch.setattr("covseg.run.command.main.external_process", Others)
+    monkeypatch.setattr("covseg.run.command.main.external_process", lambda: Others(0, 2, 2))
     done = verb("explore", "data.root=dataset")
     assert done.code == 1
     assert "python -m covseg.explore is work for one process" in done.err

@@ -35,7 +35,7 @@ def on_terminal(words: list[str], columns: int, **known: object) -> str:
     return said.decode()
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.nightly)])
 def test_the_bar_fits_and_says_epoch_values_speed_and_time_left(columns, environment, tmp_path):
     known = {name: value for name, value in environment.items() if name != "COLUMNS"}
     said = on_terminal(

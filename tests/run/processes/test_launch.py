@@ -55,9 +55,9 @@ def test_a_stopped_run_leaves_no_process(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 90
-    while not (run / "metrics.csv").exists() and time.monotonic() < deadline:
+    while not (run / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert (run / "metrics.csv").exists()
+    assert (run / "checkpoints" / "last.ckpt").exists()
     assert len(_alive(str(run))) >= 3
     command.send_signal(number)
     assert command.wait(timeout=60) != 0
@@ -65,7 +65,6 @@ def test_a_stopped_run_leaves_no_process(
     while _alive(str(run)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert _alive(str(run)) == []
-    assert (run / "checkpoints" / "last.ckpt").exists()
 
 
 @pytest.fixture
