@@ -70,6 +70,7 @@ def arrived(tmp_path_factory, phantom_cache) -> Iterator[Arrived]:
     home = tmp_path_factory.mktemp("arrived")
     # with this learning rate an epoch before the last one is the best
     words = (*DEBUG, "optimizer.lr=0.3", "trainer.max_epochs=3", "logger.wandb.log_model=true")
+    words += ("logger.wandb.gradients=true",)
     done = run_command(
         *("train", *words, "hydra.run.dir=run"), cwd=home, cache=phantom_cache, HOME=f"{home}/home"
     )
@@ -93,6 +94,7 @@ def test_the_curves_are_those_of_metrics_csv_with_epochs_from_1(arrived):
     assert [row["epoch"] for row in run.history if "val/loss" in row] == [1, 2, 3]
     assert [step for step, _ in run.column("train/loss_step")] == list(range(1, 13))
     assert {rate for _, rate in run.column("train/lr")} == {0.3}
+    assert any("gradients/" in name for row in run.history for name in row)
     assert run.config["model"]["depth"] == 2
     assert run.config["provenance"]["command"].startswith("python -m covseg.train")
     names = {name.partition("/")[0] for row in run.history for name in row}

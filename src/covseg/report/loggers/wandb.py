@@ -6,19 +6,17 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+import wandb
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from covseg.errors import ConfigError, reason_of
-from covseg.measure.histogram import Histogram
 from covseg.report.loggers.dashboard import Start, Status
 from covseg.report.loggers.result import RunResult
-
-if TYPE_CHECKING:
-    import wandb
+from covseg.report.loggers.wandb_media import image_table, plots
 
 log = logging.getLogger(__name__)
 
@@ -64,18 +62,16 @@ class Wandb(WandbLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> "wandb.Run":
+    def experiment(self) -> wandb.Run:
         """The run; started when it is first needed."""
         if self._experiment is None:
             run = self._experiment = self._start()
             run.define_metric(_STEP, hidden=True)
             # the summary is of the reported checkpoint, see ``log_result``, not of the last epoch
             run.define_metric("*", step_metric=_STEP, step_sync=True, summary="none")
-        return cast("wandb.Run", self._experiment)
+        return cast(wandb.Run, self._experiment)
 
-    def _start(self) -> "wandb.Run":
-        import wandb
-
+    def _start(self) -> wandb.Run:
         wandb.setup(wandb.Settings(show_info=False))  # before it greets; warnings are shown
         settings = wandb.Settings(
             silent=True,
@@ -115,8 +111,6 @@ class Wandb(WandbLogger):
     @rank_zero_only
     def log_result(self, result: RunResult) -> None:
         """Set the summary; log curves, images, the table of images and the files."""
-        import wandb
-
         run, split = self.experiment, result.split
         run.summary.update({**result.at_checkpoint, **result.numbers()})
         files = Path(run.dir, "covseg")  # W&B has files of its own with some of these names
@@ -127,8 +121,8 @@ class Wandb(WandbLogger):
         shown: dict[str, Any] = {_STEP: result.step}
         for target, histogram in result.histograms.items():
             above = f"{split}/{target}" if len(result.histograms) > 1 else split
-            shown |= _plots(above, histogram)
-            shown[f"{above}/images"] = _table(result, target)
+            shown |= plots(above, histogram)
+            shown[f"{above}/images"] = image_table(result, target)
         report = result.folder / "report.html"
         if report.exists():
             shown["report"] = wandb.Html(report.read_text(encoding="utf-8"), inject=False)
@@ -160,14 +154,12 @@ def _staged_in(folder: Path) -> Iterator[None]:
         del os.environ[name]
 
 
-def _init(mode: Any, arguments: Mapping[str, Any]) -> "wandb.Run":
+def _init(mode: Any, arguments: Mapping[str, Any]) -> wandb.Run:
     """Start a run.
 
     Raises:
         ConfigError: an argument that W&B refuses.
     """
-    import wandb
-
     try:
         return wandb.init(mode=mode, **arguments)
     except (wandb.errors.CommError, wandb.errors.UsageError):
@@ -176,51 +168,3 @@ def _init(mode: Any, arguments: Mapping[str, Any]) -> "wandb.Run":
         raise ConfigError(
             "logger.wandb", f"is refused by W&B ({reason_of(error)})", "change its arguments"
         ) from error
-
-
-def _plots(above: str, histogram: Histogram) -> dict[str, Any]:
-    """Precision over recall, and the share of positive pixels over the mean probability."""
-    import wandb
-
-    curve = zip(histogram.recall, histogram.precision, histogram.thresholds, strict=True)
-    precision = wandb.Table(
-        ["recall", "precision", "threshold"], [list(map(float, p)) for p in curve]
-    )
-    reliability = wandb.Table(
-        ["mean probability", "share of positive pixels", "pixels"],
-        histogram.reliability().tolist(),
-    )
-    return {
-        f"{above}/precision_recall": wandb.plot.line(
-            precision, "recall", "precision", title=f"{above}: precision and recall"
-        ),
-        f"{above}/reliability": wandb.plot.line(
-            reliability,
-            "mean probability",
-            "share of positive pixels",
-            title=f"{above}: reliability",
-        ),
-    }
-
-
-def _table(result: RunResult, target: str) -> "wandb.Table":
-    """One row per image, with an overlay for the telling ones."""
-    import wandb
-
-    columns, rows = result.of_each_image(target)
-    telling = result.telling(target)
-    overlays: dict[int, wandb.Image] = {}
-    for number, shown in zip(telling, result.predict(target, telling), strict=True):
-        image, truth, prediction = shown.at_truth_size(result.threshold)
-        masks = {"truth": truth, "prediction": prediction}
-        overlays[number] = wandb.Image(
-            image,
-            masks={
-                name: {"mask_data": mask.astype("uint8"), "class_labels": {1: target}}
-                for name, mask in masks.items()
-            },
-        )
-    table = wandb.Table([*columns, "overlay"])
-    for number, row in enumerate(rows):
-        table.add_data(*row, overlays.get(number))
-    return table
