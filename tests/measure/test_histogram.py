@@ -34,7 +34,7 @@ def of(probability, truth):
     return [Histogram.of(part) for part in metric.compute().numpy()]
 
 
-@given(st.integers(0, 10**6), st.integers(0, N_BINS - 1))
+@given(st.integers(0, 10**6), st.integers(1, N_BINS - 1))
 @settings(max_examples=40)
 def test_precision_and_recall_are_those_of_scikit_learn_at_every_threshold(seed, k):
     probability, truth = drawn(seed)
@@ -49,6 +49,9 @@ def test_precision_and_recall_are_those_of_scikit_learn_at_every_threshold(seed,
         assert histogram.tp[k] + histogram.fn[k] == true.sum()
         assert histogram.fp[k] + histogram.tn[k] == (1 - true).sum()
         assert histogram.tp[k] + histogram.fp[k] == predicted.sum()
+        # the end of the curve at which every pixel is predicted, also one with a probability of 0
+        assert histogram.recall[0] == 1
+        assert histogram.precision[0] == pytest.approx(true.mean())
 
 
 @given(st.integers(0, 10**6))

@@ -85,7 +85,7 @@ class Histogram:
 
     @property
     def thresholds(self) -> Numbers:
-        """The thresholds that all counts below are for: 0, 0.01, ... 0.99."""
+        """The thresholds that all counts below are for: 0.01, ... 0.99, and 0 for every pixel."""
         return np.arange(N_BINS) / N_BINS
 
     @property
