@@ -160,18 +160,17 @@ class Scorer:
                     predict=self._predict,
                 )
             )
+        epoch = at_checkpoint.get("epoch")
+        name = checkpoint.name + (f", of epoch {epoch:.0f}" if epoch else "")
         with _no_more_than_a_warning("the table of the scores"):
-            if read_job(out) is None:
-                epoch = at_checkpoint.get("epoch")
-                print_summary(
-                    summary,
-                    out,
-                    self.scores,
-                    by_class=dashboards is None,
-                    checkpoint=checkpoint.name + (f", of epoch {epoch:.0f}" if epoch else ""),
-                )
-            else:  # the sweep has a table of all its jobs
-                print_line(summary, out)
+            self._print(out, name, by_class=dashboards is None)
+
+    def _print(self, out: Path, checkpoint: str, by_class: bool) -> None:
+        summary = self._shown[0]
+        if read_job(out) is None:
+            print_summary(summary, out, self.scores, by_class=by_class, checkpoint=checkpoint)
+        else:  # the sweep has a table of all its jobs
+            print_line(summary, out)
 
     def _predict(self, target: str, places: Sequence[int]) -> list[Prediction]:
         """Images of the reported split, by the numbers of their records of a target."""
