@@ -1,7 +1,10 @@
 """Loaders over a dataset: in each process its share of the images."""
 
+import sys
+
 import lightning as L
 import torch
+from lightning.fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader, SequentialSampler
 
 from covseg.config.data import Data
@@ -119,4 +122,15 @@ def _loader(
         pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         persistent_workers=data.num_workers > 0,
         generator=torch.Generator(),  # the workers' seeds leave the global random state as it is
+        worker_init_fn=_init_worker if data.num_workers else None,
     )
+
+
+def _init_worker(worker: int) -> None:
+    """Seed a loader process as Lightning does.
+
+    Its errors reach the run without this hook, which would print a traceback where the run has
+    ended while a batch is on its way.
+    """
+    pl_worker_init_function(worker)
+    sys.excepthook = lambda *_: None
