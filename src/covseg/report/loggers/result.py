@@ -57,6 +57,10 @@ class RunResult:
         names = (self.folder / name for name in (*_FILES, *_OF_TRAINING, "report.html"))
         return [path for path in names if path.exists()]
 
+    def above(self, target: str) -> str:
+        """What the names of a target's scores begin with: the split, and the target of several."""
+        return f"{self.split}/{target}" if len(self.histograms) > 1 else self.split
+
     def numbers(self) -> dict[str, float]:
         """Every defined score with its bounds and the baselines', by their names in loggers.
 
@@ -74,8 +78,7 @@ class RunResult:
         if self.summary["objective"] is not None:
             numbers["objective"] = self.summary["objective"]["value"]
         for target, histogram in self.histograms.items():
-            above = f"{self.split}/{target}" if len(self.histograms) > 1 else self.split
-            numbers[f"{above}/calibration_error"] = histogram.calibration_error
+            numbers[f"{self.above(target)}/calibration_error"] = histogram.calibration_error
         return {name: value for name, value in numbers.items() if value is not None}
 
     def of_each_image(self, target: str) -> tuple[list[str], list[list[str | float]]]:

@@ -43,8 +43,8 @@ class TensorBoard(TensorBoardLogger):
         }
         self.log_hyperparams(dict(self.hparams), shown, result.step)
         for target, histogram in result.histograms.items():
-            above = f"{result.split}/{target}" if len(result.histograms) > 1 else result.split
-            _log_curve(self.experiment, f"{above}/precision_recall", histogram, result.step)
+            tag = f"{result.above(target)}/precision_recall"
+            _log_curve(self.experiment, tag, histogram, result.step)
         self.save()
 
     @rank_zero_only

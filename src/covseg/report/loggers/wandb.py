@@ -111,7 +111,7 @@ class Wandb(WandbLogger):
     @rank_zero_only
     def log_result(self, result: RunResult) -> None:
         """Set the summary; log curves, images, the table of images and the files."""
-        run, split = self.experiment, result.split
+        run = self.experiment
         run.summary.update({**result.at_checkpoint, **result.numbers()})
         files = Path(run.dir, "covseg")  # W&B has files of its own with some of these names
         files.mkdir(exist_ok=True)
@@ -120,7 +120,7 @@ class Wandb(WandbLogger):
         run.save(f"{files}/*", base_path=run.dir, policy="now")
         shown: dict[str, Any] = {_STEP: result.step}
         for target, histogram in result.histograms.items():
-            above = f"{split}/{target}" if len(result.histograms) > 1 else split
+            above = result.above(target)
             shown |= plots(above, histogram)
             shown[f"{above}/images"] = image_table(result, target)
         report = result.folder / "report.html"
