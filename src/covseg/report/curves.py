@@ -67,6 +67,8 @@ class Curves(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Log the values of a step, every ``trainer.log_every_n_steps``."""
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if not trainer.loggers:  # reading a value would wait for the device, and nobody asks
+            return
         if not trainer.fit_loop._should_accumulate() and trainer.global_step % every == 0:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             self._log(trainer, _named(trainer, "train/", "_step") | {"train/lr": float(rate)})

@@ -100,7 +100,6 @@ class Dashboards:
                 name, reason = type(logger).__name__, reason_of(error)
                 log.warning("%s is not used (%s); metrics.csv has the curves", name, reason)
                 self._loggers = [other for other in self._loggers if other is not logger]
-                self._begun.remove(logger)
         return list(self._loggers)
 
     def log_result(self, result: RunResult) -> None:

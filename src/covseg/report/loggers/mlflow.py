@@ -124,5 +124,6 @@ class MLflow(MLFlowLogger):
 
     @rank_zero_only
     def finish(self, status: Status) -> None:
-        """End the run with its status."""
-        self.experiment.set_terminated(self.run_id, _STATUS[status])
+        """End the run with its status, if it was begun."""
+        if self._initialized:
+            self.experiment.set_terminated(self.run_id, _STATUS[status])
