@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from covseg import build
 from covseg.errors import ConfigError
 from covseg.learn.losses import BCE
 from covseg.measure.scores import SCORES
 from covseg.report.callbacks import EpochTable, Pictures, draw_rows
+from covseg.report.loggers.wandb import Wandb
 
 HEIGHT = 22 + 256  # pixels of one line of panels
 
@@ -199,9 +200,8 @@ def test_tensorboard_gets_the_picture_that_is_on_disk(fit, tmp_path):
 def test_wandb_gets_the_picture_that_is_on_disk(fit, tmp_path, monkeypatch):
     import wandb
 
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    logger = WandbLogger(save_dir=str(tmp_path), offline=True, project="covseg")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    logger = Wandb(save_dir=str(tmp_path))
     try:
         fit("trainer.max_epochs=1", callbacks=(Pictures(),), loggers=(logger,))
     finally:

@@ -1,6 +1,5 @@
 """Pictures of predictions: image | truth | prediction | error, the same everywhere."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ import numpy.typing as npt
 from lightning.pytorch.loggers import Logger
 
 from covseg.data.image import Pixels
-from covseg.errors import reason_of
 from covseg.files import write_whole
+from covseg.report.best_effort import best_effort
 from covseg.report.colours import TRUTH, Colour
-
-log = logging.getLogger(__name__)
 
 Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]
@@ -92,14 +89,12 @@ def log_picture(logger: Logger, picture: Pixels, step: int) -> None:
         picture: RGB uint8 [height, width, 3].
         step: optimizer step.
     """
-    try:
+    with best_effort(f"a picture to {type(logger).__name__}", "it is in pictures/"):
         experiment: Any = getattr(logger, "experiment", None)
         if hasattr(logger, "log_image"):
             logger.log_image("pictures", [picture], step=step)
         elif hasattr(experiment, "add_image"):
             experiment.add_image("pictures", picture, step, dataformats="HWC")
-    except Exception as error:  # noqa: BLE001  of any kind: a server that has died
-        log.warning("could not log a picture to %s (%s)", type(logger).__name__, reason_of(error))
 
 
 def _square(plane: Plane) -> Plane:

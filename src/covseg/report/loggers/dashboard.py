@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from covseg.errors import CovsegError, Pruned, reason_of
+from covseg.report.best_effort import best_effort
 from covseg.report.curves import CurvePoint
 from covseg.report.loggers.result import RunResult
 from covseg.report.pictures import log_picture, picture_of_epoch
@@ -105,18 +106,12 @@ class Dashboards:
     def log_result(self, result: RunResult) -> None:
         """Give the result to every logger; a failure is only a warning."""
         for logger in self._loggers:
-            try:
+            what = f"the scores to {type(logger).__name__}"
+            with best_effort(what, "the scores are in summary.json"):
                 if isinstance(logger, Dashboard):
                     logger.log_result(result)
                 else:
                     logger.log_metrics(result.numbers(), result.step)
-            except Exception as error:  # noqa: BLE001  the scores are on disk already
-                name, reason = type(logger).__name__, reason_of(error)
-                log.warning(
-                    "could not log the scores to %s (%s); the scores are in summary.json",
-                    name,
-                    reason,
-                )
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
@@ -133,7 +128,6 @@ class Dashboards:
             raise
         finally:
             for logger in self._begun:
-                try:
+                what = f"the end of the run to {type(logger).__name__}"
+                with best_effort(what, "the run has ended all the same"):
                     logger.finish(status)
-                except Exception as error:  # noqa: BLE001  the run has ended already
-                    log.warning("%s was not closed (%s)", type(logger).__name__, reason_of(error))

@@ -3,9 +3,8 @@
 Train and evaluate share it, so that they cannot differ.
 """
 
-import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +12,6 @@ import lightning as L
 
 from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
-from covseg.errors import reason_of
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.counts import Numbers
@@ -21,6 +19,7 @@ from covseg.measure.histogram import Histogram, write_histogram
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import Summary, summarise, write_summary
+from covseg.report.best_effort import best_effort
 from covseg.report.callbacks import draw_rows
 from covseg.report.loggers.dashboard import Dashboards
 from covseg.report.loggers.result import RunResult
@@ -33,6 +32,8 @@ from covseg.run.folder.sweep_folder import read_job
 from covseg.run.verbs import leaks
 
 log = logging.getLogger(__name__)
+
+_INSTEAD = "the scores are in summary.json"
 
 
 class Scorer:
@@ -145,7 +146,7 @@ class Scorer:
             at_checkpoint: what was logged when it was saved.
         """
         summary, records = self._shown
-        with _no_more_than_a_warning(f"{out / 'pictures'}"):
+        with best_effort(f"{out / 'pictures'}", _INSTEAD):
             self._draw(records, summary["threshold"], out / "pictures")
         if dashboards is not None:
             dashboards.log_result(
@@ -162,7 +163,7 @@ class Scorer:
             )
         epoch = at_checkpoint.get("epoch")
         name = checkpoint.name + (f", of epoch {epoch:.0f}" if epoch else "")
-        with _no_more_than_a_warning("the table of the scores"):
+        with best_effort("the table of the scores", _INSTEAD):
             self._print(out, name, by_class=dashboards is None)
 
     def _print(self, out: Path, checkpoint: str, by_class: bool) -> None:
@@ -190,12 +191,3 @@ class Scorer:
             row = numbers[keys[place]]
             picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
             save(picture, folder / f"{name}.png")
-
-
-@contextlib.contextmanager
-def _no_more_than_a_warning(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  a full disk, a dashboard, a closed terminal
-        reason = reason_of(error)
-        log.warning("could not write %s (%s); the scores are in summary.json", what, reason)
