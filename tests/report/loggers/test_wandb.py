@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -155,6 +155,19 @@ def table_of(server: WandbServer, part: str) -> tuple[list[str], list[list[Any]]
     return table["columns"], table["data"], files
 
 
+def started(words: Sequence[str], home: Path, known: dict[str, str]) -> "subprocess.Popen[str]":
+    """A training in a process of its own, which Ctrl-C can reach."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "covseg.train", *words],
+        cwd=home,
+        env=known | {"HOME": str(home / "home")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
 def wait_for(process: "subprocess.Popen[Any]", happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not happened():
@@ -176,13 +189,7 @@ def test_a_run_that_was_killed_twice_is_one_history_without_gap_or_double(
     words += ("callbacks.checkpoint_every_n_steps=5",)
     assert command("train", *words, "hydra.run.dir=whole").code == 0
     for n, start in enumerate((["hydra.run.dir=run", *words], ["resume=run"]), 1):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "covseg.train", *start],
-            cwd=home,
-            env=environment | {"HOME": str(home / "home")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = started(start, home, environment)
         wait_for(process, lambda n=n: said(home, f"epoch {n}:"))
         process.kill()
         process.wait()
@@ -225,14 +232,7 @@ def test_each_job_of_a_sweep_is_one_run_of_one_group(server, home, command):
 
 def test_ctrl_c_is_told_apart_from_a_failure(server, home, environment):
     words = (*ONLINE, "hydra.run.dir=run", "trainer.max_epochs=1000")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "covseg.train", *words],
-        cwd=home,
-        env=environment | server.environment | {"HOME": str(home / "home")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = started(words, home, environment | server.environment)
     wait_for(process, lambda: said(home, "epoch 1:"))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -277,14 +277,7 @@ def test_without_a_server_a_run_goes_on_offline_and_says_so_in_time(how, server,
 @pytest.mark.nightly  # half a minute, most of it spent waiting
 def test_a_server_that_dies_while_training_costs_its_limit_at_the_end(server, home, environment):
     words = (*ONLINE, "hydra.run.dir=run", "trainer.max_epochs=40")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "covseg.train", *words],
-        cwd=home,
-        env=environment | server.environment | {"HOME": str(home / "home")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(words, home, environment | server.environment)
     wait_for(process, lambda: said(home, "epoch 1:"))
     server.mode = "hang"
     assert process.wait(120) == 0
