@@ -12,6 +12,8 @@ import lightning as L
 
 from covseg import build, devices
 from covseg.config.train import Train
+from covseg.data.augment import Augment
+from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
 from covseg.learn.checkpoint import put_weights, read_checkpoint
 from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
@@ -77,7 +79,16 @@ class Training:
             load_init(self.network, config.init, config)
         now = provenance(command, config.seed, self.trainer.world_size, config.trust)
         self._history.begin(now, self.progress)
-        self.data = build.datamodule(
+        self.data = self._datamodule(transforms)
+        if stored:
+            self._check_processes(len(stored[KEY]["processes"]))
+            restore_progress(stored, self.progress, self.trainer)
+            if self._knows_curves:
+                self._curves.load_state_dict(stored["callbacks"]["Curves"])
+
+    def _datamodule(self, transforms: Augment | None) -> XrayDataModule:
+        config = self.config
+        data = build.datamodule(
             config.data,
             config.protocol,
             report=config.protocol.report,
@@ -88,12 +99,8 @@ class Training:
             fingerprint=self.run.fingerprint,
             start=(self.progress.epoch, self.progress.batch),
         )
-        self.data.trainer = self.trainer
-        if stored:
-            self._check_processes(len(stored[KEY]["processes"]))
-            restore_progress(stored, self.progress, self.trainer)
-            if self._knows_curves:
-                self._curves.load_state_dict(stored["callbacks"]["Curves"])
+        data.trainer = self.trainer
+        return data
 
     def prepare(self) -> None:
         """Read the data, and refuse what cannot be fitted."""
