@@ -244,11 +244,11 @@ def test_ctrl_c_is_told_apart_from_a_failure(server, home, environment):
 
 
 NIGHTLY = [
-    pytest.param(how, marks=pytest.mark.nightly) for how in ("a wrong key", "closed", "500", "401")
+    pytest.param(how, marks=pytest.mark.nightly) for how in ("a wrong key", "closed", "500", "hang")
 ]
 
 
-@pytest.mark.parametrize("how", ["no key", "hang", *NIGHTLY])
+@pytest.mark.parametrize("how", ["no key", "401", *NIGHTLY])
 def test_without_a_server_a_run_goes_on_offline_and_says_so_in_time(how, server, home, command):
     if how in {"hang", "500", "401"}:
         server.mode = how
