@@ -1,0 +1,16 @@
+"""The schema of ``python -m covseg.export``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from covseg.config.node import Node, Place, Trust
+
+
+class Export(Node):
+    """``python -m covseg.export``."""
+
+    run: Place  # the run folder
+    format: Literal["onnx", "torch_export"]
+    checkpoint: Literal["best", "last"] | None = None  # None: the one that the run reported
+    trust: Trust = Field(default_factory=list)  # packages whose code the run may name
