@@ -4,7 +4,8 @@
     python -m covseg.export run=RUN format=torch_export
 
 The file is outputs/export/<date_time>/model.onnx or model.pt2. It was compared with the checkpoint,
-and contains the size of its input, the threshold and the targets.
+and contains the size of its input, the threshold and the targets. ``covseg.predict`` and
+``covseg.load`` take the ONNX file.
 """
 
 from pathlib import Path

@@ -15,7 +15,9 @@ class ProbabilityNetwork(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        # as when it was scored
+        self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.eval()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Probability of every pixel.
@@ -26,5 +28,6 @@ class ProbabilityNetwork(nn.Module):
         Returns:
             float32 [batch, targets, size, size].
         """
-        logits: torch.Tensor = self.network(to_network(image))
+        scaled = to_network(image).contiguous(memory_format=torch.channels_last)
+        logits: torch.Tensor = self.network(scaled)
         return logits.float().sigmoid()

@@ -89,7 +89,7 @@ def reopened(run: RunFolder, verb: str, config: Node, in_sweep: bool) -> Iterato
 
 def discard(run: RunFolder, verb: str) -> None:
     """Leave nothing half-made where a run ended before there was any work in its folder."""
-    begun = (run.baselines, run.checkpoints, run.per_image)
+    begun = (run.baselines, run.checkpoints, run.per_image, run.predictions)
     with contextlib.suppress(OSError):  # such as too many open files, which the run reports then
         if any(path.exists() for path in begun):
             return

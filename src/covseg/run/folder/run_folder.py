@@ -42,6 +42,7 @@ class RunFolder:
         histogram: pixels by their probability.
         summary: every score.
         pictures: while training, and of the reported split.
+        predictions: of ``covseg.predict``.
         ranks: of the processes of a run, while they live or if they died without a message.
         objective_file: what they leave for the process that started them.
         lock: held by the process that works in the folder.
@@ -61,6 +62,7 @@ class RunFolder:
         self.histogram = self.path / "histogram.csv"
         self.summary = self.path / "summary.json"
         self.pictures = self.path / "pictures"
+        self.predictions = self.path / "predictions.csv"
         self.ranks = self.path / "ranks"
         self.objective_file = self.path / "objective.json"
         self.lock = self.path / ".lock"

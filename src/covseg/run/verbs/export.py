@@ -18,9 +18,8 @@ from covseg.errors import ConfigError, RunError, reason_of
 from covseg.files import write_whole
 from covseg.learn.probability import ProbabilityNetwork
 from covseg.report.table import show
-from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.onnx_network import KEY, Facts, OnnxNetwork
-from covseg.run.verbs.predictor import Predictor
+from covseg.run.verbs.predictor import load_predictor
 
 _LARGEST_DIFFERENCE = 1e-4  # of a probability
 _BATCHES = (1, 2, 9)  # sizes that are checked
@@ -34,18 +33,19 @@ def export_run(config: Export, out: Path) -> None:
         CovsegError: the run folder cannot be used, its network cannot be exported, or the file
             gives other probabilities than the checkpoint.
     """
-    predictor = Predictor(config.run, config.checkpoint, config.trust)
-    protocol = RunFolder(config.run, config.trust).config.protocol
+    predictor = load_predictor(config.run, config.checkpoint, config.trust)
+    network = predictor.network
+    if not isinstance(network, ProbabilityNetwork):
+        raise ConfigError(f"run={config.run}", "is exported already", "name a run folder")
     facts = Facts(
         covseg=version("covseg"),
         image_size=predictor.image_size,
-        targets=list(map(str, predictor.targets)),
+        targets=list(predictor.targets),
         threshold=predictor.threshold,
-        detection_min_pixels=protocol.detection_min_pixels,
+        detection_min_pixels=predictor.detection_min_pixels,
         run=Path(config.run).name,
-        checkpoint=config.checkpoint or protocol.checkpoint,
+        checkpoint=predictor.checkpoint,
     )
-    network = ProbabilityNetwork(predictor.network).eval()
     path = out / f"model{_ENDINGS[config.format]}"
     # torch's exporters warn of themselves, and print what they cannot trace
     with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):

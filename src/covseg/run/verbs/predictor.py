@@ -1,106 +1,126 @@
-"""A run's network as a function from a grey image to a probability."""
+"""A trained network as a function from an X-ray image to a probability."""
 
-from collections.abc import Sequence
-from os import PathLike
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL.Image import Image
 from torch.nn import functional as F
 
 from covseg import build
-from covseg.data.dataset import resize_image, to_network
-from covseg.errors import ConfigError, DataError
+from covseg.data.dataset import resize_image
+from covseg.data.grey import AnyImage, to_grey
+from covseg.data.image import Pixels
+from covseg.errors import ConfigError
+from covseg.learn.probability import ProbabilityNetwork
 from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.verbs.onnx_network import OnnxNetwork
 from covseg.validation import trusted_packages
 
+Probability = npt.NDArray[np.float32]
 
+
+@dataclass(frozen=True)
 class Predictor:
-    """Network, preprocessing and threshold of a run.
-
-    Args:
-        run: the run folder.
-        checkpoint: ``best`` or ``last``; None takes the one that the run reported.
-        trust: packages whose code the run may name, such as that of its network.
+    """Network, preprocessing and threshold of a run, or of a file of ``covseg.export``.
 
     Attributes:
-        network: in evaluation mode, on the CPU.
+        network: uint8 [n, 1, image_size, image_size] -> float32 [n, targets, image_size,
+            image_size].
         targets: what each output channel segments.
         image_size: side of the network's input, in pixels.
         threshold: prediction = probability > threshold.
-
-    Raises:
-        CovsegError: the folder or its checkpoint cannot be used.
+        detection_min_pixels: minimum of predicted pixels for an image to be called infected.
+        checkpoint: name of the checkpoint.
+        device: that the network is on.
     """
 
-    def __init__(
-        self, run: str | Path, checkpoint: str | None = None, trust: Sequence[str] = ()
-    ) -> None:
-        folder = RunFolder(run, trusted_packages(trust))
-        config = folder.config
-        path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
-        try:
-            self.network = build.network(config)
-        except ConfigError as error:
-            raise folder.refused(error) from error
-        load_run_weights(self.network, folder, path)
-        self.network.eval()
-        # as when it was scored
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.targets = list(config.data.targets)
-        self.image_size = config.data.image_size
-        self.threshold = config.protocol.threshold
+    network: Callable[[torch.Tensor], torch.Tensor]
+    targets: Sequence[str]
+    image_size: int
+    threshold: float
+    detection_min_pixels: int
+    checkpoint: str
+    device: str = "cpu"
 
-    def predict(self, image: npt.ArrayLike | Image) -> npt.NDArray[np.float32]:
+    def predict(self, image: AnyImage) -> Probability:
         """Probability of every pixel, at the image's own size.
 
         Args:
-            image: 8-bit grey, uint8 [height, width]: an array, or what NumPy makes one of, such as
-                a PIL image. Of a masked array the data counts, not the mask.
+            image: a path, a PIL image or an array; see ``covseg.data.grey``.
 
         Returns:
             float32 [height, width] in [0, 1]; with several targets [targets, height, width].
 
         Raises:
-            DataError: not an 8-bit grey image.
+            DataError: the image cannot be read, or is of another kind.
         """
-        pixels = _grey(image)
+        [probability] = self.probabilities([to_grey(image)])
+        return probability[0] if len(self.targets) == 1 else probability
+
+    def probabilities(self, images: Sequence[Pixels]) -> Iterator[Probability]:
+        """The probabilities of a batch of images, [targets, height, width] each, at their sizes.
+
+        Args:
+            images: uint8 [height, width] each, of any size.
+        """
+        resized = np.stack([resize_image(image, self.image_size) for image in images])
         with torch.inference_mode():
-            probability = self.network(self.preprocess(pixels)).float().sigmoid()
-            probability = F.interpolate(probability, pixels.shape, mode="bilinear")[0]
-        of_targets: npt.NDArray[np.float32] = probability.numpy()
-        return of_targets[0] if len(self.targets) == 1 else of_targets
-
-    def preprocess(self, image: npt.ArrayLike | Image) -> torch.Tensor:
-        """What the network sees of an image: float32 in [0, 1], [1, 1, image_size, image_size].
-
-        Raises:
-            DataError: not an 8-bit grey image.
-        """
-        resized = np.array(resize_image(_grey(image), self.image_size), order="C")
-        sample = to_network(torch.from_numpy(resized)[None, None])
-        return sample.to(memory_format=torch.channels_last)
+            batch = self.network(torch.from_numpy(resized)[:, None].to(self.device))
+            for image, probability in zip(images, batch, strict=True):
+                whole = F.interpolate(probability[None], image.shape, mode="bilinear")[0]
+                yield whole.cpu().numpy()
 
 
-def _grey(image: npt.ArrayLike | Image) -> npt.NDArray[np.uint8]:
-    """An image as an array.
+def load_predictor(
+    run: str | Path,
+    checkpoint: str | None = None,
+    trust: Sequence[str] = (),
+    device: str = "cpu",
+) -> Predictor:
+    """The network of a run folder, or of an ONNX file of ``covseg.export``.
+
+    Args:
+        run: the run folder, or the file.
+        checkpoint: ``best`` or ``last``; None takes the one that the run reported.
+        trust: packages whose code the run may name, such as that of its network.
+        device: as torch names it; an ONNX file runs on the CPU.
 
     Raises:
-        DataError: not an 8-bit grey image.
+        CovsegError: the folder or its checkpoint, or the file, cannot be used.
     """
-    remedy = "give 8-bit grey: uint8 [height, width]"
-    if isinstance(image, str | PathLike):
-        raise DataError("the image", "is a path", f"{remedy}, such as PIL.Image.open(path)")
-    if isinstance(image, Image) and image.mode != "L":  # a palette has no grey values
-        raise DataError("the image", f"has the mode {image.mode}", "give image.convert('L')")
+    if Path(run).suffix == ".onnx":
+        return _of_file(Path(run))
+    folder = RunFolder(run, trusted_packages(trust))
+    config = folder.config
+    path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
     try:
-        pixels = np.asarray(image)
-    except (ValueError, TypeError, RuntimeError, OSError) as error:  # ragged, on a GPU, cut short
-        raise DataError("the image", f"is no array ({error})", remedy) from error
-    if pixels.dtype != np.uint8 or pixels.ndim != 2 or 0 in pixels.shape:
-        cause = f"is {pixels.dtype} of shape {list(pixels.shape)}"
-        raise DataError("the image", cause, remedy)
-    return pixels
+        network = build.network(config)
+    except ConfigError as error:
+        raise folder.refused(error) from error
+    load_run_weights(network, folder, path)
+    return Predictor(
+        network=ProbabilityNetwork(network).to(device),
+        targets=list(map(str, config.data.targets)),
+        image_size=config.data.image_size,
+        threshold=config.protocol.threshold,
+        detection_min_pixels=config.protocol.detection_min_pixels,
+        checkpoint=path.stem,
+        device=device,
+    )
+
+
+def _of_file(path: Path) -> Predictor:
+    network = OnnxNetwork(path)
+    facts = network.facts
+    return Predictor(
+        network=network,
+        targets=facts.targets,
+        image_size=facts.image_size,
+        threshold=facts.threshold,
+        detection_min_pixels=facts.detection_min_pixels,
+        checkpoint=facts.checkpoint,
+    )

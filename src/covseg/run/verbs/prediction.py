@@ -1,0 +1,170 @@
+"""Predict image files: masks, probabilities and overlays at their own size, and one table."""
+
+import dataclasses
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from covseg.config.predict import Predict
+from covseg.data.grey import to_grey
+from covseg.data.image import Pixels
+from covseg.data.threads import progress_bar
+from covseg.errors import ConfigError, DataError, RunError
+from covseg.files import write_whole
+from covseg.measure.extent import Extent
+from covseg.report.overlay import overlay
+from covseg.report.table import show
+from covseg.run.folder.history import write_provenance
+from covseg.run.folder.json_file import json_value
+from covseg.run.folder.provenance import provenance
+from covseg.run.verbs.input_files import InputFile, InputFiles
+from covseg.run.verbs.prediction_table import PredictionTable
+from covseg.run.verbs.predictor import Predictor, Probability, load_predictor
+
+log = logging.getLogger(__name__)
+
+_THREADS = 2  # that decode and encode
+_FEW = 10  # failures that are printed
+
+
+def predict(config: Predict, out: Path, command: str) -> None:
+    """Write the results of every image.
+
+    Raises:
+        CovsegError: the run or the input cannot be used, or the output cannot be written.
+        DataError: some images cannot be read; all others are predicted.
+    """
+    predictor = _predictor(config)
+    output = Path(config.output or out)
+    inputs = InputFiles.of(config.input, output)
+    _claim(output, config, predictor, command)
+    table = PredictionTable(output / "predictions.csv", config.skip_existing)
+    left = [file for file in inputs.images if file.name not in table.done]
+    failures: dict[str, str] = {}
+    with ThreadPoolExecutor(_THREADS) as pool, progress_bar("predicting", len(left)) as advance:
+        for start in range(0, len(left), config.batch_size):
+            batch = left[start : start + config.batch_size]
+            read = dict(zip(batch, pool.map(_read, batch), strict=True))
+            images = {file: image for file, image in read.items() if isinstance(image, np.ndarray)}
+            failed = {file: str(error) for file, error in read.items() if file not in images}
+            write = partial(_written, output, predictor)
+            probabilities = predictor.probabilities(list(images.values())) if images else ()
+            rows = pool.map(write, images, images.values(), probabilities)
+            table.add([row for of_image in rows for row in of_image])
+            table.add([{"input": file.name, "error": error} for file, error in failed.items()])
+            failures |= {file.name: error for file, error in failed.items()}
+            for _ in batch:
+                advance()
+    _report(inputs, len(left), failures, output)
+
+
+def _predictor(config: Predict) -> Predictor:
+    gpu = torch.cuda.is_available()
+    if config.accelerator == "gpu" and not gpu:
+        raise ConfigError("accelerator=gpu", "needs a GPU, and torch sees none", "set it to cpu")
+    device = "cuda" if gpu and config.accelerator != "cpu" else "cpu"
+    predictor = load_predictor(config.run, config.checkpoint, config.trust, device)
+    if config.threshold is None:
+        return predictor
+    return dataclasses.replace(predictor, threshold=config.threshold)
+
+
+def _claim(output: Path, config: Predict, predictor: Predictor, command: str) -> None:
+    """Write where the results come from; all results of a folder come from one network.
+
+    Raises:
+        ConfigError: there is nothing to go on with.
+        RunError: the folder has the results of another network or threshold.
+    """
+    if config.skip_existing and config.output is None:
+        raise ConfigError("skip_existing=true", "needs a folder", "set output=<that folder>")
+    path = output / "provenance.json"
+    now = {
+        "run": config.run,
+        "checkpoint": predictor.checkpoint,
+        "threshold": predictor.threshold,
+        "targets": list(predictor.targets),
+    }
+    before = json_value(path, "predictor") if path.exists() else now
+    if config.skip_existing and before != now:
+        raise RunError(
+            f"output={output}",
+            "has results of another run, checkpoint or threshold",
+            "name another folder",
+        )
+    if not path.exists():
+        facts = provenance(command, 0, 1, config.trust)
+        write_provenance({**facts, "predictor": now}, path)
+
+
+def _read(file: InputFile) -> Pixels | DataError:
+    try:
+        return to_grey(file.path)
+    except DataError as error:
+        return error
+
+
+def _written(
+    output: Path, predictor: Predictor, file: InputFile, image: Pixels, probability: Probability
+) -> list[dict[str, Any]]:
+    """Write the pictures of an image.
+
+    Returns:
+        its rows of the table.
+    """
+    rows = []
+    extents = {
+        target: Extent.of(of_target, predictor.threshold)
+        for target, of_target in zip(predictor.targets, probability, strict=True)
+    }
+    for (target, extent), of_target in zip(extents.items(), probability, strict=True):
+        name = file.result if len(extents) == 1 else f"{file.result}_{target}"
+        predicted = (of_target > predictor.threshold).astype(np.uint8) * 255
+        _write_png(predicted, output / f"{name}_mask.png")
+        _write_png(
+            np.round(of_target * 65535).astype(np.uint16), output / f"{name}_probability.png"
+        )
+        drawn = overlay(image, of_target, predictor.threshold)
+        _write_png(drawn[..., ::-1], output / f"{name}_overlay.png")
+        row = {"input": file.name, "target": target, "result": name, **dataclasses.asdict(extent)}
+        row |= {"height": image.shape[0], "width": image.shape[1]}
+        row["infected"] = ""
+        row["share_of_lung"] = ""
+        if target == "infection":
+            row["infected"] = int(extent.pixels >= predictor.detection_min_pixels)
+            if "lung" in extents and extents["lung"].pixels:
+                row["share_of_lung"] = extent.pixels / extents["lung"].pixels
+        rows.append(row)
+    return rows
+
+
+def _write_png(picture: Any, path: Path) -> None:
+    encoded, data = cv2.imencode(".png", picture)
+    assert encoded
+    write_whole(path, data.tobytes())
+
+
+def _report(inputs: InputFiles, n_predicted: int, failures: dict[str, str], output: Path) -> None:
+    """Say what was done.
+
+    Raises:
+        DataError: images could not be read.
+    """
+    skipped = len(inputs.images) - n_predicted
+    lines = [f"predicted: {n_predicted - len(failures):,}"]
+    lines += [f"predicted before: {skipped:,}"] * bool(skipped)
+    lines += [f"other files, ignored: {inputs.n_others:,}"] * bool(inputs.n_others)
+    lines += [f"not read: {reason}" for reason in list(failures.values())[:_FEW]]
+    show(None, "\n".join([*lines, f"results: {output}"]))
+    if failures:
+        raise DataError(
+            f"{len(failures):,} of {len(inputs.images):,} images",
+            "cannot be read",
+            f"see the column error of {output / 'predictions.csv'}",
+        )
