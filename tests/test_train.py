@@ -20,6 +20,7 @@ ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
     "histogram.csv",
     *("summary.json", "train.log", "pictures", "baselines.npz", "fitted.csv"),
+    "typical.npz",
 }
 
 

@@ -86,6 +86,7 @@ def test_processes_that_others_started_are_one_run(launch, tmp_path, phantom_cac
         "histogram.csv",
         "pictures",
         "baselines.npz",
+        "typical.npz",
         "fitted.csv",
         "train.log",
     }

@@ -79,8 +79,7 @@ def statistics(store: Store) -> Statistics:
         of_lung = n_infected / n_lung if n_lung else np.nan
         share = n_lung / lung.size if store.index.rows[row].lung else np.nan
         return [
-            *_of_histogram(image),
-            *_of_neighbours(image),
+            *global_statistics(image),
             *_of_border(image, lung),
             _corner_marks(image, lung),
             *(share, n_infected / image.size, of_lung),
@@ -88,6 +87,11 @@ def statistics(store: Store) -> Statistics:
 
     rows = range(len(store.index.rows))
     return Statistics(np.array(list(mapped(describe, rows, "measuring")), np.float64))
+
+
+def global_statistics(image: Pixels) -> list[float]:
+    """The numbers ``GLOBAL`` of an image."""
+    return [*_of_histogram(image), *_of_neighbours(image)]
 
 
 def _of_histogram(image: Pixels) -> list[float]:

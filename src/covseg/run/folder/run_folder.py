@@ -35,6 +35,7 @@ class RunFolder:
         provenance: see ``RunHistory``.
         checkpoints: ``last`` to resume from, ``best`` if Val chooses.
         baselines: what the baselines learned from the fitting images.
+        typical: what the fitting images look like.
         fitted: every image that the weights were fitted on.
         findings: what is known of copies among the images.
         metrics: one row per epoch.
@@ -55,6 +56,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.last, self.best = (self.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
         self.baselines = self.path / "baselines.npz"
+        self.typical = self.path / "typical.npz"
         self.fitted = self.path / "fitted.csv"
         self.findings = self.path / "findings.csv"
         self.metrics = self.path / "metrics.csv"
@@ -74,8 +76,9 @@ class RunFolder:
     def files(self) -> list[Path]:
         """What a run writes beside its log, its lock and its folders."""
         return [
-            *(self.config_file, self.provenance, self.baselines, self.fitted, self.findings),
-            *(self.metrics, self.per_image, self.histogram, self.summary, self.objective_file),
+            *(self.config_file, self.provenance, self.baselines, self.typical, self.fitted),
+            *(self.findings, self.metrics, self.per_image, self.histogram, self.summary),
+            self.objective_file,
         ]
 
     def log(self, verb: str) -> Path:

@@ -119,6 +119,7 @@ def _written(
         its rows of the table.
     """
     rows = []
+    warning = predictor.typical.difference(image) if predictor.typical else ""
     extents = {
         target: Extent.of(of_target, predictor.threshold)
         for target, of_target in zip(predictor.targets, probability, strict=True)
@@ -134,8 +135,7 @@ def _written(
         _write_png(drawn[..., ::-1], output / f"{name}_overlay.png")
         row = {"input": file.name, "target": target, "result": name, **dataclasses.asdict(extent)}
         row |= {"height": image.shape[0], "width": image.shape[1]}
-        row["infected"] = ""
-        row["share_of_lung"] = ""
+        row["warning"] = warning
         if target == "infection":
             row["infected"] = int(extent.pixels >= predictor.detection_min_pixels)
             if "lung" in extents and extents["lung"].pixels:

@@ -10,7 +10,7 @@ from covseg.errors import RunError
 
 COLUMNS = (
     *("input", "target", "result", "width", "height", "infected", "pixels", "share"),
-    *("share_of_lung", "n_regions", "largest_region", "mean_probability", "error"),
+    *("share_of_lung", "n_regions", "largest_region", "mean_probability", "warning", "error"),
 )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from covseg import build
+from covseg.data.audit.typical import TypicalImages
 from covseg.data.dataset import resize_image
 from covseg.data.grey import AnyImage, to_grey
 from covseg.data.image import Pixels
@@ -36,6 +37,7 @@ class Predictor:
         detection_min_pixels: minimum of predicted pixels for an image to be called infected.
         checkpoint: name of the checkpoint.
         device: that the network is on.
+        typical: the fitting images as a whole; None for a file, or a run of an older covseg.
     """
 
     network: Callable[[torch.Tensor], torch.Tensor]
@@ -45,6 +47,7 @@ class Predictor:
     detection_min_pixels: int
     checkpoint: str
     device: str = "cpu"
+    typical: TypicalImages | None = None
 
     def predict(self, image: AnyImage) -> Probability:
         """Probability of every pixel, at the image's own size.
@@ -110,6 +113,7 @@ def load_predictor(
         detection_min_pixels=config.protocol.detection_min_pixels,
         checkpoint=path.stem,
         device=device,
+        typical=TypicalImages.load(folder.typical) if folder.typical.exists() else None,
     )
 
 

@@ -12,6 +12,7 @@ import lightning as L
 
 from covseg import build, devices
 from covseg.config.train import Train
+from covseg.data.audit.typical import TypicalImages
 from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, RunError, Stopped, TrainingError, setting
@@ -115,6 +116,7 @@ class Training:
         compiled = self._compile(plan)
         if self.trainer.is_global_zero:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
+            TypicalImages.of(self.data.store, rows).save(self.run.typical)
             leaks.write(self.data, self.run)
             self._history.write(data=self.data.facts(), compiled=compiled)
             self._begin_dashboards()
