@@ -86,6 +86,20 @@ def test_an_exported_file_predicts_what_its_run_predicts(verb, finished_run, xra
     assert model.predict(xrays / "a.png").shape == (64, 64)
 
 
+def test_dicom_gets_a_segmentation_and_others_are_named(verb, finished_run, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    (tmp_path / "scans").mkdir()
+    for name in ("MR_small.dcm", "693_J2KI.dcm"):
+        shutil.copy(pydicom.data.get_testdata_file(name, download=False), tmp_path / "scans")
+    assert verb("predict", f"run={finished_run}", "input=scans", "output=out").code == 0
+    mask = cv2.imread(str(tmp_path / "out" / "MR_small_mask.png"), cv2.IMREAD_UNCHANGED)
+    made = pydicom.dcmread(tmp_path / "out" / "MR_small_seg.dcm").pixel_array
+    assert np.array_equal(made.squeeze() > 0, mask > 0)
+    warnings = {row["input"]: row["warning"] for row in table(tmp_path / "out")}
+    assert "gets no DICOM Segmentation" in warnings["693_J2KI.dcm"]
+    assert "Segmentation" not in warnings["MR_small.dcm"]
+
+
 def test_a_bad_file_stops_no_other(verb, finished_run, xrays, tmp_path):
     (xrays / "cut.png").write_bytes((xrays / "a.png").read_bytes()[:200])
     (xrays / "empty.jpg").touch()

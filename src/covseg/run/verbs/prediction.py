@@ -5,9 +5,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
@@ -16,16 +14,14 @@ from covseg.data.grey import to_grey
 from covseg.data.image import Pixels
 from covseg.data.threads import progress_bar
 from covseg.errors import ConfigError, DataError, RunError
-from covseg.files import write_whole
-from covseg.measure.extent import Extent
-from covseg.report.overlay import overlay
 from covseg.report.table import show
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.json_file import json_value
 from covseg.run.folder.provenance import provenance
+from covseg.run.verbs.image_results import write_results
 from covseg.run.verbs.input_files import InputFile, InputFiles
 from covseg.run.verbs.prediction_table import PredictionTable
-from covseg.run.verbs.predictor import Predictor, Probability, load_predictor
+from covseg.run.verbs.predictor import Predictor, load_predictor
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ def predict(config: Predict, out: Path, command: str) -> None:
             read = dict(zip(batch, pool.map(_read, batch), strict=True))
             images = {file: image for file, image in read.items() if isinstance(image, np.ndarray)}
             failed = {file: str(error) for file, error in read.items() if file not in images}
-            write = partial(_written, output, predictor)
+            write = partial(write_results, output, predictor)
             probabilities = predictor.probabilities(list(images.values())) if images else ()
             rows = pool.map(write, images, images.values(), probabilities)
             table.add([row for of_image in rows for row in of_image])
@@ -108,46 +104,6 @@ def _read(file: InputFile) -> Pixels | DataError:
         return to_grey(file.path)
     except DataError as error:
         return error
-
-
-def _written(
-    output: Path, predictor: Predictor, file: InputFile, image: Pixels, probability: Probability
-) -> list[dict[str, Any]]:
-    """Write the pictures of an image.
-
-    Returns:
-        its rows of the table.
-    """
-    rows = []
-    warning = predictor.typical.difference(image) if predictor.typical else ""
-    extents = {
-        target: Extent.of(of_target, predictor.threshold)
-        for target, of_target in zip(predictor.targets, probability, strict=True)
-    }
-    for (target, extent), of_target in zip(extents.items(), probability, strict=True):
-        name = file.result if len(extents) == 1 else f"{file.result}_{target}"
-        predicted = (of_target > predictor.threshold).astype(np.uint8) * 255
-        _write_png(predicted, output / f"{name}_mask.png")
-        _write_png(
-            np.round(of_target * 65535).astype(np.uint16), output / f"{name}_probability.png"
-        )
-        drawn = overlay(image, of_target, predictor.threshold)
-        _write_png(drawn[..., ::-1], output / f"{name}_overlay.png")
-        row = {"input": file.name, "target": target, "result": name, **dataclasses.asdict(extent)}
-        row |= {"height": image.shape[0], "width": image.shape[1]}
-        row["warning"] = warning
-        if target == "infection":
-            row["infected"] = int(extent.pixels >= predictor.detection_min_pixels)
-            if "lung" in extents and extents["lung"].pixels:
-                row["share_of_lung"] = extent.pixels / extents["lung"].pixels
-        rows.append(row)
-    return rows
-
-
-def _write_png(picture: Any, path: Path) -> None:
-    encoded, data = cv2.imencode(".png", picture)
-    assert encoded
-    write_whole(path, data.tobytes())
 
 
 def _report(inputs: InputFiles, n_predicted: int, failures: dict[str, str], output: Path) -> None:
