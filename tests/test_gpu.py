@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from covseg.data.phantom.drawing import draw
 from covseg.measure.records import Records
 
 DEBUG = ("train", "experiment=debug", "trainer=gpu", "callbacks=none")
@@ -132,3 +134,19 @@ sys.argv = ["train", "experiment=debug", "trainer=gpu"]
 covseg.train.main()
 assert devices and set(devices) == {"cuda"}, devices
 """
+
+
+def test_a_gpu_predicts_what_a_cpu_predicts(gpu, tmp_path):
+    gpu(*DEBUG, "hydra.run.dir=run")
+    (tmp_path / "xrays").mkdir()
+    for number in range(5):
+        image = draw((number,), "COVID-19", 100 + number).image
+        cv2.imwrite(str(tmp_path / "xrays" / f"{number}.png"), image)
+    for device in ("cpu", "gpu"):
+        gpu("predict", "run=run", "input=xrays", f"output={device}", f"accelerator={device}")
+    for path in (tmp_path / "cpu").glob("*_probability.png"):
+        on_cpu, on_gpu = (
+            cv2.imread(str(tmp_path / device / path.name), cv2.IMREAD_UNCHANGED).astype(int)
+            for device in ("cpu", "gpu")
+        )
+        assert np.abs(on_cpu - on_gpu).max() < 20  # of 65,535
