@@ -50,7 +50,12 @@ SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val
 SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 
 # what a verb writes
-RESULTS = {"explore": "explore.html", "export": "model.*", "predict": "predictions.csv"}
+RESULTS = {
+    "explore": "explore.html",
+    "export": "model.*",
+    "predict": "predictions.csv",
+    "translate": "translate.log",
+}
 FEW_TRIALS = {"hydra.sweeper.n_trials": "2"}
 
 NAMES = sorted(file.stem for file in CONF.glob("*.yaml"))  # of the verbs
@@ -310,7 +315,7 @@ def shrunk(name: str, words: list[str]) -> list[str]:
     """What makes a command quick, but for what it says itself."""
     if "--help" in words:
         return []
-    if name in {"export", "predict"}:
+    if name in {"export", "predict", "translate"}:
         return []
     if name == "explore":
         return ["data.phantom.n_images={Train:8,Val:4,Test:4}"] if "data=phantom" in words else []
