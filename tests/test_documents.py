@@ -52,6 +52,7 @@ SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
 # what a verb writes
 RESULTS = {
     "explore": "explore.html",
+    "compare": "compare.csv",
     "export": "model.*",
     "predict": "predictions.csv",
     "translate": "translate.log",
@@ -315,7 +316,7 @@ def shrunk(name: str, words: list[str]) -> list[str]:
     """What makes a command quick, but for what it says itself."""
     if "--help" in words:
         return []
-    if name in {"export", "predict", "translate"}:
+    if name in {"compare", "export", "predict", "translate"}:
         return []
     if name == "explore":
         return ["data.phantom.n_images={Train:8,Val:4,Test:4}"] if "data=phantom" in words else []

@@ -37,6 +37,24 @@ def intervals(
         families: [n], images with equal values are drawn together; None: every image is drawn
             separately.
     """
+    columns = resampled(scores, counts, strata, families)
+    return {
+        name: _interval(score, counts, column)
+        for (name, score), column in zip(scores.items(), columns, strict=True)
+    }
+
+
+def resampled(
+    scores: Mapping[str, Score],
+    counts: Counts,
+    strata: npt.NDArray[np.str_],
+    families: Sequence[Hashable] | None = None,
+) -> Numbers:
+    """The scores of each resample, [n_scores, N_RESAMPLES], not finite where undefined.
+
+    Equal ``strata`` and ``families`` give the same resamples of images, whatever the counts are.
+    The arguments are those of :func:`intervals`.
+    """
     above = np.stack([score.numerator(counts) for score in scores.values()], axis=1)
     below = np.stack([score.denominator(counts) for score in scores.values()], axis=1)
     if families is not None:
@@ -45,24 +63,26 @@ def intervals(
         strata, above, below = strata[firsts], _sums(above, numbers), _sums(below, numbers)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = [(weights @ above) / (weights @ below) for weights in _resamples(strata)]
-    columns = np.concatenate(ratios).T  # [n_scores, N_RESAMPLES]
-    return {
-        name: _interval(score, float(a.sum()), float(b.sum()), column)
-        for (name, score), a, b, column in zip(
-            scores.items(), above.T, below.T, columns, strict=True
-        )
-    }
+    columns = np.concatenate(ratios).T
+    roots = [score.root for score in scores.values()]
+    columns[roots] = np.sqrt(columns[roots])
+    return np.asarray(columns, np.float64)
 
 
-def _interval(score: Score, above: float, below: float, ratios: Numbers) -> Interval:
+def central(values: Numbers) -> tuple[float, float]:
+    """The central 95 % of the finite values."""
+    tail = 100 * (1 - _LEVEL) / 2
+    low, high = np.percentile(values[np.isfinite(values)], [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _interval(score: Score, counts: Counts, column: Numbers) -> Interval:
+    below = float(score.denominator(counts).sum())
     if below == 0:
         return None
     if score.rate:
-        return wilson(above, below)
-    values = ratios[np.isfinite(ratios)]
-    tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.percentile(np.sqrt(values) if score.root else values, [tail, 100 - tail])
-    return float(low), float(high)
+        return wilson(float(score.numerator(counts).sum()), below)
+    return central(column)
 
 
 def _family_numbers(

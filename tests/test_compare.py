@@ -1,0 +1,104 @@
+"""``covseg.compare``: paired differences from run folders, and refusals of what is not the same."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import run_command
+from covseg.measure.intervals import intervals
+from covseg.measure.records import Records
+from covseg.measure.scores import SCORES, rmse_of_each
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory, phantom_cache: Path) -> Path:
+    """Two widths with two seeds each."""
+    home = tmp_path_factory.mktemp("sweep")
+    words = ("train", "-m", "experiment=debug", "model.base_channels=4,6", "seed=0,1")
+    words += ("callbacks=none", "hydra.sweep.dir=sweep")
+    done = run_command(*words, cwd=home, cache=phantom_cache)
+    assert done.code == 0, done.err
+    return home / "sweep"
+
+
+def rows(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with path.open(newline="") as file:
+        return {(row["run"], row["score"]): row for row in csv.DictReader(file)}
+
+
+def test_two_runs_are_compared_image_by_image(verb, sweep, tmp_path):
+    done = verb("compare", f"runs=[{sweep}/0,{sweep}/2]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    found = rows(tmp_path / "made" / "compare.csv")
+    one, two = (Records.read(sweep / job / "per_image.csv") for job in "02")
+    for job, records in (("0", one), ("2", two)):
+        summary = json.loads((sweep / job / "summary.json").read_text())["scores"]
+        bounds = intervals(SCORES, records.counts(), records.patient_class)
+        for score, entry in summary.items():
+            row = found[job, score]
+            assert (float(row["value"]) if row["value"] else None) == entry["value"]
+            expected = bounds[score] or (None, None)
+            assert tuple(float(row[b]) if row[b] else None for b in ("low", "high")) == expected
+    by_hand = np.mean(rmse_of_each(two.counts()) - rmse_of_each(one.counts()))
+    row = found["2", "rmse_per_image"]
+    assert float(row["difference"]) == pytest.approx(by_hand)
+    assert float(row["difference_low"]) <= by_hand <= float(row["difference_high"])
+    assert "model.base_channels" in done.out
+    assert "trainer.max_epochs" not in done.out
+    assert "Whether another seed would turn it round is not known" in " ".join(done.out.split())
+    assert max(map(len, done.out.splitlines()[:-1])) <= 80
+
+
+def test_the_reference_is_the_one_that_is_named(verb, sweep, tmp_path):
+    words = (f"runs=[{sweep}/0,{sweep}/2]", f"reference={sweep}/2", "hydra.run.dir=made")
+    assert verb("compare", *words).code == 0
+    found = rows(tmp_path / "made" / "compare.csv")
+    assert found["2", "mae"]["difference"] == ""
+    assert found["0", "mae"]["difference"] != ""
+
+
+def test_seeds_of_a_sweep_are_one_row(verb, sweep, tmp_path):
+    done = verb("compare", f"runs=[{sweep}]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    found = rows(tmp_path / "made" / "compare.csv")
+    assert {run for run, _ in found} == {"0 (2 seeds)", "2 (2 seeds)"}
+    values = [
+        json.loads((sweep / job / "summary.json").read_text())["scores"]["mae"]["value"]
+        for job in "01"
+    ]
+    row = found["0 (2 seeds)", "mae"]
+    assert float(row["value"]) == pytest.approx(np.mean(values))
+    assert float(row["sd_over_seeds"]) == pytest.approx(np.std(values, ddof=1))
+    assert "Over seeds: " in " ".join(done.out.split())
+
+
+def test_an_evaluation_is_compared_by_the_settings_of_its_run(verb, sweep, tmp_path):
+    words = (f"run={sweep}/0", "split=Val", "threshold=0.3", "hydra.run.dir=again")
+    assert verb("evaluate", *words).code == 0
+    done = verb("compare", f"runs=[{sweep}/0,again]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    assert "evaluate." in done.out
+    found = rows(tmp_path / "made" / "compare.csv")
+    assert float(found["again", "rmse_per_image"]["difference"]) == pytest.approx(0, abs=1e-7)
+
+
+def test_what_cannot_be_compared_is_one_sentence(verb, sweep, tmp_path):
+    shutil.copytree(sweep / "0", tmp_path / "other")
+    path = tmp_path / "other" / "per_image.csv"
+    first = Records.read(path)
+    path.write_text(path.read_text().replace(str(first.name[0]), "covid_999.png"))
+    said = {
+        (f"runs=[{sweep}/0,other]",): "was scored on other images or masks than",
+        (f"runs=[{sweep}/0]",): "is one run: name two or more",
+        (f"runs=[{sweep}/0,nowhere]",): "nowhere has no per_image.csv",
+        (f"runs=[{sweep}/0,{sweep}/2]", "reference=other"): "is none of the runs",
+    }
+    for words, sentence in said.items():
+        done = verb("compare", *words)
+        assert done.code == 1
+        assert done.err.count("\n") == 1
+        assert sentence in done.err
