@@ -94,8 +94,9 @@ def test_a_run_can_be_used_from_python(finished_run: Path) -> None:
     probability = model.predict(image)
     assert (probability.shape, probability.dtype) == (image.shape, np.float32)
     assert 0 <= probability.min() <= probability.max() <= 1
-    with pytest.raises(DataError, match="give 8-bit grey"):
-        model.predict(image / 255)
+    assert np.abs(model.predict(image / 255) - probability).max() < 1e-6
+    with pytest.raises(DataError, match="has floats from 0 to 255"):
+        model.predict(image.astype(float))
 
 
 def test_prediction_from_python_is_what_evaluate_counts(

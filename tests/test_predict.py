@@ -1,6 +1,7 @@
 """``covseg.predict``: what it writes for every image, however it is interrupted."""
 
 import csv
+import json
 import shutil
 import signal
 import subprocess
@@ -131,6 +132,11 @@ def test_results_are_neither_overwritten_nor_mixed(verb, finished_run, xrays, tm
     assert "has results of another run, checkpoint or threshold" in done.err
     done = verb("predict", *words[:2], "output=xrays")
     assert "is the folder of the images itself" in done.err
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
+    assert verb("predict", *words[:2], "output=run").code == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert json.loads((tmp_path / "run" / "predictions.json").read_text())["predictor"]
     done = verb("predict", *words[:2], "skip_existing=true")
     assert "set output=<that folder>" in done.err
 

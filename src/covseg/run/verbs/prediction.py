@@ -39,8 +39,7 @@ def predict(config: Predict, out: Path, command: str) -> None:
     predictor = _predictor(config)
     output = Path(config.output or out)
     inputs = InputFiles.of(config.input, output)
-    _claim(output, config, predictor, command)
-    table = PredictionTable(output / "predictions.csv", config.skip_existing)
+    table = _table(output, config, predictor, command)
     left = [file for file in inputs.images if file.name not in table.done]
     failures: dict[str, str] = {}
     with ThreadPoolExecutor(_THREADS) as pool, progress_bar("predicting", len(left)) as advance:
@@ -71,32 +70,34 @@ def _predictor(config: Predict) -> Predictor:
     return dataclasses.replace(predictor, threshold=config.threshold)
 
 
-def _claim(output: Path, config: Predict, predictor: Predictor, command: str) -> None:
-    """Write where the results come from; all results of a folder come from one network.
+def _table(output: Path, config: Predict, predictor: Predictor, command: str) -> PredictionTable:
+    """Begin the table, or go on in it; all results of a folder come from one network.
 
     Raises:
         ConfigError: there is nothing to go on with.
-        RunError: the folder has the results of another network or threshold.
+        RunError: the folder has other results.
     """
     if config.skip_existing and config.output is None:
         raise ConfigError("skip_existing=true", "needs a folder", "set output=<that folder>")
-    path = output / "provenance.json"
+    path = output / "predictions.json"
     now = {
         "run": config.run,
         "checkpoint": predictor.checkpoint,
         "threshold": predictor.threshold,
         "targets": list(predictor.targets),
     }
-    before = json_value(path, "predictor") if path.exists() else now
-    if config.skip_existing and before != now:
+    goes_on = config.skip_existing and (output / "predictions.csv").exists()
+    if goes_on and json_value(path, "predictor") != now:
         raise RunError(
             f"output={output}",
             "has results of another run, checkpoint or threshold",
             "name another folder",
         )
-    if not path.exists():
+    table = PredictionTable(output / "predictions.csv", goes_on)
+    if not goes_on:
         facts = provenance(command, 0, 1, config.trust)
         write_provenance({**facts, "predictor": now}, path)
+    return table
 
 
 def _read(file: InputFile) -> Pixels | DataError:
