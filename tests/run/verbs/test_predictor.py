@@ -92,6 +92,12 @@ def test_an_image_of_another_kind_is_refused(model):
         model.predict(torch.zeros(SIDES, device="meta"))
 
 
+def test_whoever_reads_one_result_is_not_left_without_gradients(model, plain):
+    results = model.probabilities([plain, plain])
+    next(results)
+    assert not torch.is_inference_mode_enabled()
+
+
 def test_a_batch_gives_what_single_images_give(model, plain):
     """Of several sizes, to within the rounding of another batch size."""
     images = [plain, np.repeat(plain, 2, axis=0), plain[:20, :30], plain]

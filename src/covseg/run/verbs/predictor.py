@@ -73,9 +73,10 @@ class Predictor:
         resized = np.stack([resize_image(image, self.image_size) for image in images])
         with torch.inference_mode():
             batch = self.network(torch.from_numpy(resized)[:, None].to(self.device))
-            for image, probability in zip(images, batch, strict=True):
+        for image, probability in zip(images, batch, strict=True):
+            with torch.inference_mode():  # not around the yield: the caller would be in it, too
                 whole = F.interpolate(probability[None], image.shape, mode="bilinear")[0]
-                yield whole.cpu().numpy()
+            yield whole.cpu().numpy()
 
 
 def load_predictor(
