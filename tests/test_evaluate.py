@@ -34,6 +34,7 @@ def test_it_repeats_the_numbers_of_a_moved_run_exactly(
     assert scores(again) == scores(finished_run)
     assert {path.name for path in again.iterdir()} == {
         *("config.yaml", "provenance.json", "per_image.csv", "histogram.csv"),
+        *("thresholds.csv", "report.html"),
         *("summary.json", "pictures"),
         "evaluate.log",
     }

@@ -124,12 +124,12 @@ import sys, torch
 import covseg.run.verbs.scoring as scoring
 import covseg.train
 
-draw, devices = scoring.draw_rows, []
+predict, devices = scoring.predictions, []
 def watched(module, *arguments):
-    drawn = draw(module, *arguments)
+    predicted = predict(module, *arguments)
     devices.append(next(module.network.parameters()).device.type)
-    return drawn
-scoring.draw_rows = watched
+    return predicted
+scoring.predictions = watched
 sys.argv = ["train", "experiment=debug", "trainer=gpu"]
 covseg.train.main()
 assert devices and set(devices) == {"cuda"}, devices

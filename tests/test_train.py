@@ -18,7 +18,7 @@ from covseg.validation import check
 
 ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
-    "histogram.csv",
+    *("histogram.csv", "thresholds.csv", "report.html"),
     *("summary.json", "train.log", "pictures", "baselines.npz", "fitted.csv"),
     "typical.npz",
 }
@@ -292,8 +292,9 @@ def test_the_demo_beats_its_baselines(command: Callable, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("place", "what"),
     [
-        ("covseg.run.verbs.scoring.save", "pictures"),
-        ("covseg.run.verbs.scoring.print_summary", "the table of the scores"),
+        ("covseg.run.verbs.showing.save", "pictures"),
+        ("covseg.run.verbs.showing.write_page", "report.html"),
+        ("covseg.run.verbs.showing.print_summary", "the table of the scores"),
         (
             "lightning.pytorch.loggers.TensorBoardLogger.log_metrics",
             "the scores to TensorBoard",

@@ -11,7 +11,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_score, recall_score
 
 from covseg.measure.counts import to_truth_size
-from covseg.measure.histogram import N_BINS, Histogram, ProbabilityHistogram, write_histogram
+from covseg.measure.histogram import N_BINS, write_histogram
+from covseg.measure.image_histograms import ImageHistograms, ProbabilityHistograms
 
 
 def drawn(seed, batch=3, targets=2, side=12, truth_side=24):
@@ -28,10 +29,15 @@ def drawn(seed, batch=3, targets=2, side=12, truth_side=24):
     return probability, truth
 
 
+def collected(probability, truth):
+    metric = ProbabilityHistograms(truth.shape[1])
+    metric.update(probability, truth, torch.arange(len(truth)))
+    return ImageHistograms.of(*(part.numpy() for part in metric.compute()))
+
+
 def of(probability, truth):
-    metric = ProbabilityHistogram(truth.shape[1])
-    metric.update(probability, truth)
-    return [Histogram.of(part) for part in metric.compute().numpy()]
+    histograms = collected(probability, truth)
+    return [histograms.pooled(target) for target in range(truth.shape[1])]
 
 
 @given(st.integers(0, 10**6), st.integers(1, N_BINS - 1))
@@ -71,22 +77,6 @@ def test_the_reliability_curve_is_that_of_scikit_learn(seed):
     assert pixels.sum() == truth.numel()
     by_hand = sum(n * abs(p - t) for p, t, n in histogram.reliability()) / truth.numel()
     assert histogram.calibration_error == pytest.approx(by_hand)
-
-
-def test_the_batches_and_the_processes_do_not_change_a_single_bit():
-    probability, truth = drawn(1, batch=8)
-    whole, parts = ProbabilityHistogram(2), [ProbabilityHistogram(2) for _ in range(2)]
-    whole.update(probability, truth)
-    for n in (5, 3, 7, 0, 1, 6, 4, 2):
-        parts[n % 2].update(probability[n : n + 1], truth[n : n + 1])
-    assert torch.equal(whole.compute(), parts[0].compute() + parts[1].compute())
-
-
-def test_a_cast_of_the_network_leaves_the_counts_as_they_are():
-    probability, truth = drawn(2, side=96, truth_side=96)
-    metric = ProbabilityHistogram(2).to(torch.bfloat16)
-    metric.update(probability, truth)
-    assert metric.compute()[:, :2].sum() == truth.numel()
 
 
 def test_without_a_positive_pixel_recall_is_undefined_and_nothing_fails():

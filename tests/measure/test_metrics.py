@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from covseg.measure import metrics
 from covseg.measure.counts import FIELDS, Counts, count
+from covseg.measure.image_histograms import ProbabilityHistograms
 from covseg.measure.metrics import ImageRecords, ImageScore, all_scores
 from covseg.measure.scores import SCORES
 
@@ -134,18 +135,21 @@ import json, sys
 from pathlib import Path
 import torch
 import torch.distributed as dist
+from covseg.measure.image_histograms import ProbabilityHistograms
 from covseg.measure.metrics import ImageRecords, all_scores
 
 rank, folder = int(sys.argv[1]), Path(sys.argv[2])
 case = torch.load(folder / "case.pt")
 dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
 records, scores = ImageRecords(0.5), all_scores(0.5, 3)
+histograms = ProbabilityHistograms(2)
 for batch in [[[4, 0], [2]], [[3, 1]]][rank]:
     batch = torch.tensor(batch)
-    for metric in (records, scores):
+    for metric in (records, scores, histograms):
         metric.update(case["probability"][batch], case["truth"][batch], batch)
 result = {"records": records.compute().tolist()}
 result["scores"] = {name: value.item() for name, value in scores.compute().items()}
+result["histograms"] = [part.tolist() for part in histograms.compute()]
 result["own"] = len(records.records)
 (folder / f"{rank}.json").write_text(json.dumps(result))
 dist.destroy_process_group()
@@ -168,10 +172,16 @@ def test_two_processes_gather_every_image_exactly_once(
         for rank in ranks:
             rank.kill()
     expected = torch.cat([torch.arange(5.0)[:, None], count(*case, 0.5).flatten(1)], dim=1)
+    alone = ProbabilityHistograms(2)
+    alone.update(*case, torch.arange(5))
+    of_images, sums = alone.compute()
     for rank, batches in enumerate((2, 1)):
         result = json.loads((tmp_path / f"{rank}.json").read_text())
         records = torch.tensor(result["records"], dtype=torch.float64)
         assert records.shape == (5, 1 + 2 * len(FIELDS))  # 3 images here and 2 there, not 6
         assert torch.equal(by_row(records), expected)
         assert result["scores"] == pytest.approx(scores_of(case, 0.5, 3), rel=1e-12, nan_ok=True)
+        gathered = torch.tensor(result["histograms"][0], dtype=torch.int32)
+        assert torch.equal(by_row(gathered), of_images)
+        assert result["histograms"][1] == sums.tolist()
         assert result["own"] == batches  # gathering leaves a process with its own images

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from covseg.report.colours import TRUTH
+from covseg.report.colours import PREDICTION
 from covseg.report.overlay import overlay
 
 
@@ -30,8 +30,8 @@ def test_a_region_is_tinted_and_outlined():
     assert grey[:14].all()
     assert grey[:, 50:].all()
     assert not grey[20:44, 20:44].any()
-    outline = near(picture, TRUTH)
+    outline = near(picture, PREDICTION)
     assert outline[16, 20:44].all()
     assert not outline[20:44, 20:44].any()
     above = overlay(image, probability, 0.95)[:, :64]
-    assert not near(above, TRUTH).any()
+    assert not near(above, PREDICTION).any()

@@ -56,10 +56,19 @@ def test_the_image_keeps_its_shades_and_the_outlines_stay_at_the_borders():
     expected = (image * 255).astype(np.uint8)
     for channel in range(3):
         np.testing.assert_array_equal(panel(picture, 0)[..., channel], expected)
-    for number, (y, x) in ((1, (100, 127)), (2, (127, 100))):
-        shown = panel(picture, number)
-        assert len(set(shown[y, x].tolist())) > 1  # coloured
-        assert shown[200, 200].tolist() == [expected[200, 200]] * 3
+    shown = panel(picture, 1)
+    assert len(set(shown[100, 127].tolist())) > 1  # coloured
+    assert shown[200, 200].tolist() == [expected[200, 200]] * 3
+
+
+def test_the_third_panel_shows_the_probability_and_the_outline_of_the_prediction():
+    image, truth, _ = quarters()
+    probability = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None], 256, axis=1)
+    shown = panel(panels(image, truth, probability, 0.75), 2).astype(int)
+    assert shown[0, 100].tolist() == [127] * 3  # a probability of 0 leaves the image
+    below = shown[1:188, 100]  # a decision would leave all of them grey
+    assert len({tuple(colour) for colour in below.tolist()}) > 100
+    assert (shown[191:193, 100] > 230).all(axis=1).any()  # white, where it exceeds 0.75
 
 
 def test_a_pixel_is_predicted_above_the_threshold_and_not_at_it():

@@ -13,7 +13,7 @@ from covseg.config.protocol import Protocol
 from covseg.config.train import Train
 from covseg.errors import ConfigError, setting
 from covseg.learn.module import SegmentationModule
-from covseg.measure.histogram import ProbabilityHistogram
+from covseg.measure.image_histograms import ProbabilityHistograms
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 
@@ -35,7 +35,7 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
         make("loss", arguments_of(config.loss)),
         all_scores(threshold, min_pixels, scores),
         ImageRecords(threshold),
-        ProbabilityHistogram(len(config.data.targets)),
+        ProbabilityHistograms(len(config.data.targets)),
         threshold,
         make_optimizer=make_optimizer,
         make_scheduler=make_scheduler,

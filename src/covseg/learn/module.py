@@ -27,8 +27,7 @@ class SegmentationModule(L.LightningModule):
         loss: (logits, mask) -> scalar.
         scores: updated with (probability, truth, row), logged as ``val/<name>``.
         records: updated with the same while testing; ``collected`` is its result.
-        histogram: updated with (probability, truth) while testing; ``collected_histogram`` is its
-            result.
+        histograms: updated with the same while testing; ``collected_histograms`` is its result.
         threshold: prediction = probability > threshold, for pictures.
         make_optimizer: parameters -> optimizer.
         make_scheduler: (optimizer, total_steps) -> scheduler; None for a constant rate.
@@ -43,7 +42,7 @@ class SegmentationModule(L.LightningModule):
         loss: nn.Module,
         scores: MetricCollection,
         records: Metric,
-        histogram: Metric,
+        histograms: Metric,
         threshold: float,
         *,
         make_optimizer: OptimizerFactory,
@@ -60,9 +59,9 @@ class SegmentationModule(L.LightningModule):
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric()
         self.train_rmse = MeanSquaredError(squared=False)
         self.val_scores = scores.clone(prefix="val/")
-        self.records, self.histogram, self.threshold = records, histogram, threshold
+        self.records, self.histograms, self.threshold = records, histograms, threshold
         self.collected: torch.Tensor | None = None
-        self.collected_histogram: torch.Tensor | None = None
+        self.collected_histograms: tuple[torch.Tensor, ...] = ()
         self.val_values: dict[str, float] = {}
         self._loss_check = LossCheck()
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
@@ -151,14 +150,14 @@ class SegmentationModule(L.LightningModule):
         """Record every image of a batch."""
         probability = self.probability(batch.image)
         self.records.update(probability, batch.mask, batch.row)
-        self.histogram.update(probability, batch.mask)
+        self.histograms.update(probability, batch.mask, batch.row)
 
     def on_test_epoch_end(self) -> None:
         """Gather the results of all processes."""
         self.collected = self.records.compute().cpu()
-        self.collected_histogram = self.histogram.compute().cpu()
+        self.collected_histograms = tuple(part.cpu() for part in self.histograms.compute())
         self.records.reset()
-        self.histogram.reset()
+        self.histograms.reset()
 
     def probability(self, image: torch.Tensor) -> torch.Tensor:
         """Probability of each pixel and target, float32 [batch, targets, size, size]."""

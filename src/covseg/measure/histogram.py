@@ -1,66 +1,17 @@
-"""Pixels by probability: precision, recall and calibration at 100 thresholds, from one pass."""
+"""Pixels by probability: precision, recall and calibration at 100 thresholds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchmetrics import Metric
 
 from covseg.csv_files import write_csv
-from covseg.measure.counts import Numbers, to_truth_size
+from covseg.measure.counts import Numbers
 
 N_BINS = 100  # bin k: k / N_BINS < probability <= (k + 1) / N_BINS, the first with 0
-_UNIT = 2**24  # float32 has 24 digits
 _N_RELIABILITY = 10  # bins of a reliability curve
-
-
-class ProbabilityHistogram(Metric):
-    """Pixels at the size of the truth, by their probability, over all images and processes.
-
-    ``compute`` returns int64 [targets, 3, N_BINS]: negative pixels, positive pixels, and the sum of
-    their probabilities in units of 2**-24: a sum of integers depends neither on the order nor on
-    the number of processes, and no precision of the network casts it.
-
-    Args:
-        n_targets: number of targets.
-    """
-
-    full_state_update = False
-    is_differentiable = False
-    bins: torch.Tensor
-
-    def __init__(self, n_targets: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        empty = torch.zeros(n_targets, 3, N_BINS, dtype=torch.int64)
-        self.add_state("bins", default=empty, dist_reduce_fx="sum")
-        # as float32, like the probabilities that a threshold is compared with
-        self._edges = torch.tensor([k / N_BINS for k in range(1, N_BINS)])
-
-    def update(self, probability: torch.Tensor, truth: torch.Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            probability: [batch, targets, any height, any width].
-            truth: {0, 1} masks at their size on disk, [batch, targets, height, width].
-        """
-        at_truth = to_truth_size(probability.float(), truth).cpu()
-        truth = truth.cpu()
-        added = torch.zeros_like(self.bins, device="cpu")
-        for target in range(truth.shape[1]):
-            values = at_truth[:, target].flatten().contiguous()
-            bins = torch.bucketize(values, self._edges)
-            both = torch.bincount(bins + N_BINS * truth[:, target].flatten(), minlength=2 * N_BINS)
-            sums = torch.bincount(bins, (values.double() * _UNIT).round(), minlength=N_BINS)
-            added[target] = torch.cat([both, sums.long()]).reshape(3, N_BINS)
-        self.bins += added.to(self.bins.device)
-
-    def compute(self) -> torch.Tensor:
-        """The histogram."""
-        return self.bins
 
 
 @dataclass(frozen=True)
@@ -76,12 +27,6 @@ class Histogram:
     negative: Numbers
     positive: Numbers
     probability_sum: Numbers
-
-    @classmethod
-    def of(cls, bins: npt.NDArray[np.int64]) -> "Histogram":
-        """Of one target, as ``ProbabilityHistogram`` gives it, [3, N_BINS]."""
-        negative, positive, sums = bins.astype(np.float64)
-        return cls(negative, positive, sums / _UNIT)
 
     @property
     def thresholds(self) -> Numbers:

@@ -71,7 +71,8 @@ def dice_of_each(c: Counts) -> Numbers:
     return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
 
 
-def _iou(c: Counts) -> Numbers:
+def iou_of_each(c: Counts) -> Numbers:
+    """IoU of each image."""
     return _ratio(c.tp, c.tp + c.fp + c.fn)
 
 
@@ -99,10 +100,10 @@ SCORES: dict[str, Score] = {
         "mean Dice of positive images", lambda c: dice_of_each(c) * _of_positives(c), _of_positives
     ),
     "iou_positive": Score(
-        "mean IoU of positive images", lambda c: _iou(c) * _of_positives(c), _of_positives
+        "mean IoU of positive images", lambda c: iou_of_each(c) * _of_positives(c), _of_positives
     ),
     "dice_all": Score("mean Dice of all images, empty on empty counts as 1", dice_of_each, _of_all),
-    "iou_all": Score("mean IoU of all images, empty on empty counts as 1", _iou, _of_all),
+    "iou_all": Score("mean IoU of all images, empty on empty counts as 1", iou_of_each, _of_all),
     "dice_pooled": Score(
         "Dice of all pixels together", lambda c: 2 * c.tp, lambda c: 2 * c.tp + c.fp + c.fn
     ),

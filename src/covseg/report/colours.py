@@ -11,6 +11,7 @@ Colour = tuple[int, int, int]  # red, green, blue
 # outlines on a radiograph
 TRUTH: Colour = (86, 180, 233)  # infection mask
 OTHER_TRUTH: Colour = (230, 159, 0)  # infection mask of a copy
+PREDICTION: Colour = (255, 255, 255)  # over the colours of a probability
 LUNG: Colour = (255, 255, 255)
 
 # two of the classes' colours are darker than the palette's, as text needs contrast on white

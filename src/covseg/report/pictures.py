@@ -1,9 +1,10 @@
-"""Pictures of predictions: image | truth | prediction | error, the same everywhere."""
+"""Pictures of predictions: image | truth | probability | error, the same everywhere."""
 
 from pathlib import Path
 from typing import Any
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from lightning.pytorch.loggers import Logger
@@ -11,17 +12,18 @@ from lightning.pytorch.loggers import Logger
 from covseg.data.image import Pixels
 from covseg.files import write_whole
 from covseg.report.best_effort import best_effort
-from covseg.report.colours import TRUTH, Colour
+from covseg.report.colours import PREDICTION, TRUTH, Colour
 
 Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]
 
-_PREDICTION: Colour = (240, 228, 66)
 _HIT: Colour = (0, 158, 115)
 _FALSE_ALARM: Colour = (230, 159, 0)
 _MISSED: Colour = (204, 121, 167)
 _SIDE = 256  # pixels per side of a panel
 _CAPTION, _GAP = 22, 4  # height of the caption, width of the gap between panels, in pixels
+_STRENGTH = 0.6  # of the colour where the probability is 1
+_MAP = (mpl.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
 _LEGEND = "hit green, false alarm orange, missed pink"
 
 
@@ -30,18 +32,29 @@ def panels(
 ) -> Pixels:
     """Draw four panels in a row below a caption.
 
+    The arguments are those of :func:`row`, and a caption that replaces the title of the first.
+    """
+    body = row(image, truth, probability, threshold)
+    titles = (caption or "image", "truth", f"probability, outlined at {threshold:g}", _LEGEND)
+    texts = list(zip(range(0, body.shape[1], _SIDE + _GAP), titles, strict=True))
+    return np.concatenate([_text_line(body.shape[1], texts), body], axis=0)
+
+
+def row(image: Plane, truth: Plane, probability: Plane, threshold: float) -> Pixels:
+    """Draw four panels in a row: image, truth, probability with the prediction's outline, error.
+
     Args:
         image: [any height, any width] in [0, 1].
         truth: {0, 1} [height, width].
         probability: [any height, any width].
         threshold: prediction = probability > threshold.
-        caption: replaces the title of the first panel.
 
     Returns:
         RGB uint8 [height, width, 3].
     """
-    grey = np.repeat((_square(image) * 255).astype(np.uint8)[..., None], 3, axis=2)
-    true, predicted = _square(truth) > 0.5, _square(probability) > threshold
+    plane, certain = _square(image), _square(probability)
+    grey = np.repeat((plane * 255).astype(np.uint8)[..., None], 3, axis=2)
+    true, predicted = _square(truth) > 0.5, certain > threshold
     error = grey.copy()
     for region, colour in (
         (true & predicted, _HIT),
@@ -49,12 +62,31 @@ def panels(
         (true & ~predicted, _MISSED),
     ):
         _tint(error, region, colour)
-    row = [grey, _outlined(grey, true, TRUTH), _outlined(grey, predicted, _PREDICTION), error]
+    probable = outlined(tinted(grey[..., 0], certain), predicted, PREDICTION)
+    parts = [grey, outlined(grey, true, TRUTH), probable, error]
     gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
-    body = np.concatenate([part for panel in row for part in (panel, gap)][:-1], axis=1)
-    titles = (caption or "image", "truth", "prediction", _LEGEND)
-    texts = list(zip(range(0, body.shape[1], _SIDE + _GAP), titles, strict=True))
-    return np.concatenate([_text_line(body.shape[1], texts), body], axis=0)
+    return np.concatenate([part for panel in parts for part in (panel, gap)][:-1], axis=1)
+
+
+def tinted(image: Pixels, probability: Plane) -> Pixels:
+    """An image with a probability in colour over it, RGB uint8 [height, width, 3].
+
+    Args:
+        image: uint8 [height, width].
+        probability: in [0, 1], in a shape that broadcasts with it; NaN has no colour.
+    """
+    probability = np.nan_to_num(probability)
+    strength = _STRENGTH * probability[..., None]
+    colours = _MAP[np.round(probability * 255).astype(int)]
+    return np.ascontiguousarray((image[..., None] * (1 - strength) + colours * strength), np.uint8)
+
+
+def outlined(picture: Pixels, region: Mask, colour: Colour, thickness: int = 2) -> Pixels:
+    """A copy of a picture with the outline of a region on it."""
+    picture = picture.copy()
+    contours, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, contours, -1, colour, thickness, lineType=cv2.LINE_AA)
+    return picture
 
 
 def stack(rows: list[Pixels]) -> Pixels:
@@ -104,13 +136,6 @@ def _square(plane: Plane) -> Plane:
 
 def _tint(picture: Pixels, region: Mask, colour: Colour) -> None:
     picture[region] = (0.45 * picture[region] + 0.55 * np.array(colour)).astype(np.uint8)
-
-
-def _outlined(grey: Pixels, region: Mask, colour: Colour) -> Pixels:
-    picture = grey.copy()
-    contours, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(picture, contours, -1, colour, 2, lineType=cv2.LINE_AA)
-    return picture
 
 
 def _text_line(width: int, texts: list[tuple[int, str]]) -> Pixels:

@@ -22,7 +22,7 @@ class Prediction:
 
     Attributes:
         row: of the index.
-        image: float32 in [0, 1], [size, size].
+        image: float32 in [0, 1], [size, size], as the network saw it.
         truth: {0, 1} float32 [height, width], as on disk.
         probability: float32 [size, size].
     """

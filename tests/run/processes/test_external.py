@@ -84,6 +84,8 @@ def test_processes_that_others_started_are_one_run(launch, tmp_path, phantom_cac
     names |= {
         "summary.json",
         "histogram.csv",
+        "thresholds.csv",
+        "report.html",
         "pictures",
         "baselines.npz",
         "typical.npz",

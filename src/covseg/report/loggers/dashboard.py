@@ -15,8 +15,8 @@ from torch import nn
 from covseg.errors import CovsegError, Pruned, reason_of
 from covseg.report.best_effort import best_effort
 from covseg.report.curves import CurvePoint
-from covseg.report.loggers.result import RunResult
 from covseg.report.pictures import log_picture, picture_of_epoch
+from covseg.report.result import RunResult
 
 log = logging.getLogger(__name__)
 

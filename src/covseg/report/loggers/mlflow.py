@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from covseg.config.conf import flatten
 from covseg.errors import ConfigError, setting
 from covseg.report.loggers.dashboard import Start, Status
-from covseg.report.loggers.result import RunResult
+from covseg.report.result import RunResult
 
 _FILE = "sqlite:///"
 _ID = "covseg_id"  # tag with the id of the run

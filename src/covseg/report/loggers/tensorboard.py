@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from covseg.measure.histogram import N_BINS, Histogram
 from covseg.report.loggers.dashboard import Start, Status
-from covseg.report.loggers.result import RunResult
+from covseg.report.result import RunResult
 
 
 class TensorBoard(TensorBoardLogger):

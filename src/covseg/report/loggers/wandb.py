@@ -15,8 +15,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from covseg.errors import ConfigError, reason_of
 from covseg.report.loggers.dashboard import Start, Status
-from covseg.report.loggers.result import RunResult
 from covseg.report.loggers.wandb_media import image_table, plots
+from covseg.report.result import RunResult
 
 log = logging.getLogger(__name__)
 

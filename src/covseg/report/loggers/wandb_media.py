@@ -5,7 +5,7 @@ from typing import Any
 import wandb
 
 from covseg.measure.histogram import Histogram
-from covseg.report.loggers.result import RunResult
+from covseg.report.result import RunResult
 
 
 def plots(above: str, histogram: Histogram) -> dict[str, Any]:

@@ -41,7 +41,9 @@ class RunFolder:
         metrics: one row per epoch.
         per_image: one row per image and target.
         histogram: pixels by their probability.
+        thresholds: every score over the threshold.
         summary: every score.
+        report: the page.
         pictures: while training, and of the reported split.
         predictions: of ``covseg.predict``.
         ranks: of the processes of a run, while they live or if they died without a message.
@@ -62,7 +64,9 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.per_image = self.path / "per_image.csv"
         self.histogram = self.path / "histogram.csv"
+        self.thresholds = self.path / "thresholds.csv"
         self.summary = self.path / "summary.json"
+        self.report = self.path / "report.html"
         self.pictures = self.path / "pictures"
         self.predictions = self.path / "predictions.csv"
         self.ranks = self.path / "ranks"
@@ -77,8 +81,8 @@ class RunFolder:
         """What a run writes beside its log, its lock and its folders."""
         return [
             *(self.config_file, self.provenance, self.baselines, self.typical, self.fitted),
-            *(self.findings, self.metrics, self.per_image, self.histogram, self.summary),
-            self.objective_file,
+            *(self.findings, self.metrics, self.per_image, self.histogram, self.thresholds),
+            *(self.summary, self.report, self.objective_file),
         ]
 
     def log(self, verb: str) -> Path:

@@ -1,8 +1,10 @@
 """One evaluation: a run's network on a split, through the code that training reports with."""
 
+import dataclasses
 import logging
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.learn.module import SegmentationModule
 from covseg.measure.baselines import BaselineStatistics
 from covseg.measure.scores import Score
+from covseg.measure.thresholds import OverThresholds, read_thresholds
+from covseg.report.best_effort import best_effort
 from covseg.run.folder.agreement import load_run_weights
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.provenance import provenance
@@ -25,6 +29,7 @@ from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks, reproduction
 from covseg.run.verbs.request import Request
 from covseg.run.verbs.scoring import Scorer
+from covseg.run.verbs.showing import show
 
 log = logging.getLogger(__name__)
 
@@ -58,26 +63,34 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
         _check_other_data(data, run)
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer))
-        _warn(data, split)
+        for sentence in leaks.warnings(data, split):
+            log.warning(sentence)
     scorer = Scorer(trainer, module, data, scores)
     objective = scorer.objective(split) if split == config.protocol.select else None
-    scorer.score(split, config.protocol, statistics, out, objective)
-    if trainer.is_global_zero:
+    folder = RunFolder(out)
+    result = scorer.score(split, config.protocol, statistics, folder, request.checkpoint, objective)
+    if result is not None:
         facts = provenance(command, config.seed, trainer.world_size, config.trust)
         facts |= {"run": str(run), "checkpoint": request.checkpoint.name, "data": data.facts()}
         facts |= {"seconds": round(time.monotonic() - began, 1), "finished": True}
-        write_provenance(facts, out / "provenance.json")
-        scorer.show(out, request.checkpoint)
-        reproduction.compare(request, RunFolder(out))
+        write_provenance(facts, folder.provenance)
+        known = _selecting_thresholds(request, scores)
+        show(dataclasses.replace(result, thresholds={**known, **result.thresholds}), scores)
+        reproduction.compare(request, folder)
     return objective
 
 
-def _warn(data: XrayDataModule, split: str) -> None:
-    """Warn of images of a split that the weights were fitted on."""
-    if data.fits(split):
-        log.warning("%s was fitted on: its scores only show how well it was learned", split)
-    elif data.same_data or leaks.seen_rows(data, split):
-        leaks.warn(data, split)
+def _selecting_thresholds(
+    request: Request, scores: Mapping[str, Score]
+) -> dict[tuple[str, str], OverThresholds]:
+    """The run's own scores over thresholds on the split that selects, of the same checkpoint."""
+    run, own = request.run, request.run.config.protocol
+    if own.checkpoint != request.config.protocol.checkpoint or not run.thresholds.exists():
+        return {}
+    with best_effort("what Val would choose to the page", "the page has the rest"):
+        of_run = read_thresholds(run.thresholds, scores)
+        return {key: of for key, of in of_run.items() if key[0] == own.select}
+    return {}
 
 
 def _built(request: Request, trainer: L.Trainer) -> tuple[SegmentationModule, dict[str, Score]]:

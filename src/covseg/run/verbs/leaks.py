@@ -75,25 +75,28 @@ def seen_rows(data: XrayDataModule, part: str) -> set[int]:
     return set() if data.fits(part) else data.fitted & set(data.rows(part))
 
 
-def warn(data: XrayDataModule, part: str) -> None:
-    """Log how many images of a part were fitted on, themselves or in a copy."""
+def warnings(data: XrayDataModule, part: str) -> list[str]:
+    """Sentences on the images of a part that were fitted on, themselves or in a copy."""
     if data.fits(part):
-        return
+        return [f"{part} was fitted on: its scores only show how well it was learned"]
     without = "without_leaks in summary.json has the scores without them"
-    seen = seen_rows(data, part)
+    seen, sentences = seen_rows(data, part), []
     if seen:
-        text = "%d image(s) of %s are among those that the weights were fitted on before; %s"
-        log.warning(text, len(seen), part, without)
+        text = f"{len(seen)} image(s) of {part} are among those that the weights were fitted on"
+        sentences.append(f"{text} before; {without}")
+    if not data.same_data and not seen:  # copies of other images are not looked for
+        return []
     if data.copies is None:
         if data.data.name != "phantom" and data.index.tree == "infection":
-            text = "it is not known how many images of %s have a copy that is fitted on; run %s"
-            log.warning(text, part, explore_command(data.data))
-        return
+            text = f"it is not known how many images of {part} have a copy that is fitted on"
+            sentences.append(f"{text}; run {explore_command(data.data)}")
+        return sentences
     rest = set(data.rows(part)) - seen
     if others := data.copies.related(rest, data.fitted):
         n_pairs = data.copies.n_between(data.fitted, rest)
-        text = "%d image(s) of %s have a copy that is fitted on, in %d pair(s); %s"
-        log.warning(text, len(others), part, n_pairs, without)
+        text = f"{len(others)} image(s) of {part} have a copy that is fitted on, in {n_pairs}"
+        sentences.append(f"{text} pair(s); {without}")
+    return sentences
 
 
 def leaking(data: XrayDataModule, part: str) -> set[Key] | None:

@@ -1,4 +1,4 @@
-"""From a trained network to its results: records, summary, table, pictures.
+"""From a trained network to its results: records, summary, scores over the threshold.
 
 Train and evaluate share it, so that they cannot differ.
 """
@@ -6,7 +6,6 @@ Train and evaluate share it, so that they cannot differ.
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import lightning as L
 
@@ -14,26 +13,18 @@ from covseg.config.protocol import Protocol
 from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
-from covseg.measure.counts import Numbers
-from covseg.measure.histogram import Histogram, write_histogram
-from covseg.measure.records import Records
+from covseg.measure.histogram import write_histogram
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
-from covseg.measure.summary import Summary, summarise, write_summary
-from covseg.report.best_effort import best_effort
-from covseg.report.callbacks import draw_rows
-from covseg.report.loggers.dashboard import Dashboards
-from covseg.report.loggers.result import RunResult
-from covseg.report.pictures import save
+from covseg.measure.summary import summarise, write_summary
+from covseg.measure.thresholds import write_thresholds
 from covseg.report.predictions import Prediction, predictions
 from covseg.report.progress_bar import RunProgress
-from covseg.report.table import print_line, print_summary
-from covseg.report.telling import telling_images
-from covseg.run.folder.sweep_folder import read_job
+from covseg.report.result import RunResult
+from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs import leaks
+from covseg.run.verbs.scored import ScoredSplit
 
 log = logging.getLogger(__name__)
-
-_INSTEAD = "the scores are in summary.json"
 
 
 class Scorer:
@@ -54,62 +45,64 @@ class Scorer:
         scores: Mapping[str, Score],
     ) -> None:
         self.trainer, self.module, self.data, self.scores = trainer, module, data, scores
-        self._gathered: dict[str, Numbers] = {}
-        self._histograms: dict[str, dict[str, Histogram]] = {}
-        self._shown: tuple[Summary, Records]
+        self._scored: dict[str, ScoredSplit] = {}
 
-    def records(self, split: str) -> Records:
+    def scored(self, split: str) -> ScoredSplit:
         """Score every image of a part once, over all processes; the same in each of them.
 
         ``trainer.limit_test_batches`` leaves some out.
         """
-        if split not in self._gathered:
+        if split not in self._scored:
             bar = self.trainer.progress_bar_callback
             if isinstance(bar, RunProgress):
                 bar.scored = split
             self.trainer.test(self.module, self.data.score_loader(split), verbose=False)
-            assert self.module.collected is not None
-            self._gathered[split] = self.module.collected.numpy()
-            bins = self.module.collected_histogram
-            assert bins is not None
-            self._histograms[split] = {
-                target: Histogram.of(of_target)
-                for target, of_target in zip(self.data.data.targets, bins.numpy(), strict=True)
-            }
-        return Records.of(self._gathered[split], self.data.index.rows, self.data.data.targets)
+            targets = self.data.data.targets
+            self._scored[split] = ScoredSplit.of(self.module, self.data.index, targets)
+        return self._scored[split]
 
     def objective(self, split: str) -> float | None:
         """What a search minimises: over all images and targets of Val, without a limit."""
         trainer, limit = self.trainer, self.trainer.limit_test_batches
         if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
-            return SCORES[OBJECTIVE](self.records(split).counts())
+            return SCORES[OBJECTIVE](self.scored(split).records.counts())
         trainer.limit_test_batches = 1.0
         try:
-            whole = Scorer(trainer, self.module, self.data, self.scores).records(split)
+            whole = Scorer(trainer, self.module, self.data, self.scores).scored(split)
         finally:
             trainer.limit_test_batches = limit
-        return SCORES[OBJECTIVE](whole.counts())
+        return SCORES[OBJECTIVE](whole.records.counts())
 
     def score(
         self,
         split: str,
         protocol: Protocol,
         statistics: baselines.BaselineStatistics,
-        out: Path,
+        run: RunFolder,
+        checkpoint: Path,
         objective: float | None,
-    ) -> None:
-        """Score a split; write ``per_image.csv``, ``histogram.csv`` and ``summary.json``."""
-        records = self.records(split)
+    ) -> RunResult | None:
+        """Score a split, and write everything that follows from its records into a folder.
+
+        Args:
+            split: to be reported.
+            protocol: of the run.
+            statistics: of the fitting images, for the baselines.
+            run: the folder of the results.
+            checkpoint: of the network's weights, in the folder of its training run.
+            objective: of the run, if anything was selected.
+
+        Returns:
+            the result in the first process, None in others.
+        """
+        scored, data = self.scored(split), self.data
         if not self.trainer.is_global_zero:
-            return
-        records.write(out / "per_image.csv")
-        write_histogram(self._histograms[split], out / "histogram.csv")
-        rows = sorted(int(row) for row in self._gathered[split][:, 0])
-        data = self.data
+            return None
+        rows, targets = scored.rows, data.data.targets
         summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
         summary |= summarise(
-            records,
-            baselines.records(statistics, data.store, rows, data.data.targets),
+            scored.records,
+            baselines.records(statistics, data.store, rows, targets),
             threshold=protocol.threshold,
             detection_min_pixels=protocol.detection_min_pixels,
             objective=objective,
@@ -119,75 +112,43 @@ class Scorer:
         )
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)
-        write_summary(summary, out / "summary.json")
-        if absent := data.division.absent_classes(split):
-            log.warning("%s has no image of the class %s", split, " and ".join(absent))
-        if len(rows) < (n_images := len(data.rows(split))):
-            log.warning("only %d of the %d images of %s are scored", len(rows), n_images, split)
-        self._shown = summary, records
-
-    def show(
-        self,
-        out: Path,
-        checkpoint: Path,
-        dashboards: Dashboards | None = None,
-        step: int = 0,
-        at_checkpoint: Mapping[str, float] = MappingProxyType({}),
-    ) -> None:
-        """Draw ``pictures/``, log the result and print the table; in the first process.
-
-        The scores are on disk already, so a failure here is only a warning.
-
-        Args:
-            out: the run folder.
-            checkpoint: that was scored.
-            dashboards: of a training run, which prints no scores by class.
-            step: optimizer steps of the run.
-            at_checkpoint: what was logged when it was saved.
-        """
-        summary, records = self._shown
-        with best_effort(f"{out / 'pictures'}", _INSTEAD):
-            self._draw(records, summary["threshold"], out / "pictures")
-        if dashboards is not None:
-            dashboards.log_result(
-                RunResult(
-                    folder=out,
-                    step=step,
-                    summary=summary,
-                    records=records,
-                    histograms=self._histograms[summary["split"]],
-                    checkpoint=checkpoint,
-                    at_checkpoint=at_checkpoint,
-                    predict=self._predict,
-                )
-            )
-        epoch = at_checkpoint.get("epoch")
-        name = checkpoint.name + (f", of epoch {epoch:.0f}" if epoch else "")
-        with best_effort("the table of the scores", _INSTEAD):
-            self._print(out, name, by_class=dashboards is None)
-
-    def _print(self, out: Path, checkpoint: str, by_class: bool) -> None:
-        summary = self._shown[0]
-        if read_job(out) is None:
-            print_summary(summary, out, self.scores, by_class=by_class, checkpoint=checkpoint)
-        else:  # the sweep has a table of all its jobs
-            print_line(summary, out)
-
-    def _predict(self, target: str, places: Sequence[int]) -> list[Prediction]:
-        """Images of the reported split, by the numbers of their records of a target."""
-        records, numbers = self._shown[1], self.data.index.numbers()
-        keys = records.where(records.target == target).keys
-        rows = [numbers[keys[place]] for place in places]
-        return predictions(
-            self.module, self.data, rows, list(map(str, self.data.data.targets)).index(target)
+        thresholds = {
+            (part, target): of_target
+            for part, of in self._scored.items()
+            for target, of_target in of.over_thresholds(
+                self.scores, protocol.detection_min_pixels
+            ).items()
+        }
+        scored.records.write(run.per_image)
+        write_histogram(scored.histograms, run.histogram)
+        write_thresholds(thresholds, run.thresholds)
+        write_summary(summary, run.summary)
+        warnings = [*self._gaps(split, len(rows)), *leaks.warnings(data, split)]
+        return RunResult(
+            folder=run.path,
+            checkpoint=checkpoint,
+            summary=summary,
+            records=scored.records,
+            histograms=scored.histograms,
+            thresholds=thresholds,
+            selects=protocol.select,
+            warnings=warnings,
+            predict=lambda target, places: self._predict(scored, target, places),
         )
 
-    def _draw(self, records: Records, threshold: float, folder: Path) -> None:
-        """Draw the telling images of the first target."""
-        numbers = self.data.index.numbers()
-        records = records.where(records.target == self.data.data.targets[0])
-        keys = records.keys
-        for name, (place, caption) in telling_images(records).items():
-            row = numbers[keys[place]]
-            picture = draw_rows(self.module, self.data, [row], threshold, {row: caption})
-            save(picture, folder / f"{name}.png")
+    def _gaps(self, split: str, n_scored: int) -> list[str]:
+        """Sentences on the images of a split that are not there or not scored, which are logged."""
+        sentences = []
+        if absent := self.data.division.absent_classes(split):
+            sentences.append(f"{split} has no image of the class {' and '.join(absent)}")
+        if n_scored < (n_images := len(self.data.rows(split))):
+            sentences.append(f"only {n_scored} of the {n_images} images of {split} are scored")
+        for sentence in sentences:
+            log.warning(sentence)
+        return sentences
+
+    def _predict(self, of: ScoredSplit, target: str, places: Sequence[int]) -> list[Prediction]:
+        """Images of a split, by the numbers of their records of a target."""
+        keys = of.records.where(of.records.target == target).keys
+        rows = [of.numbers[keys[place]] for place in places]
+        return predictions(self.module, self.data, rows, of.targets.index(target))

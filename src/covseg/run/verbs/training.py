@@ -32,6 +32,7 @@ from covseg.run.verbs.init import load_init
 from covseg.run.verbs.labels import labels
 from covseg.run.verbs.plan import Plan, check_validated, log_plan
 from covseg.run.verbs.scoring import Scorer
+from covseg.run.verbs.showing import show
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ class Training:
             self._history.write(data=self.data.facts(), compiled=compiled)
             self._begin_dashboards()
             log_plan(config, self.network, plan, len(rows))
-            leaks.warn(self.data, self.data.report)
+            for sentence in leaks.warnings(self.data, self.data.report):
+                log.warning(sentence)
 
     def _begin_dashboards(self) -> None:
         start = Start(
@@ -195,8 +197,8 @@ class Training:
         scorer = Scorer(self.trainer, self.module, self.data, self._scores)
         objective = scorer.objective(protocol.select) if protocol.select else None
         statistics = baselines.BaselineStatistics.load(self.run.baselines)
-        scorer.score(self.data.report, protocol, statistics, self.run.path, objective)
-        if self.trainer.is_global_zero:
+        result = scorer.score(self.data.report, protocol, statistics, self.run, chosen, objective)
+        if result is not None:
             seconds = round(time.monotonic() - self._began, 1)
             tried = self.config.trainer.fast_dev_run
             done = {"finished": True, "interrupted": None} if self.complete and not tried else {}
@@ -205,7 +207,8 @@ class Training:
             self._history.write(checkpoint=chosen.name, seconds=seconds, **done)
             at = self._curves.at(stored["global_step"])
             step = self.trainer.global_step
-            scorer.show(self.run.path, chosen, self.dashboards, step, at)
+            result = dataclasses.replace(result, step=step, at_checkpoint=at)
+            show(result, self._scores, self.dashboards)
         return objective
 
     def _reported_checkpoint(self) -> Path:

@@ -1,7 +1,7 @@
-"""What a finished run shows on a dashboard."""
+"""The result of a run, as its page and its dashboards show it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from covseg.measure.histogram import Histogram
 from covseg.measure.records import Records
 from covseg.measure.scores import dice_of_each, rmse_of_each
 from covseg.measure.summary import Summary, by_target, flat_scores
+from covseg.measure.thresholds import OverThresholds
 from covseg.report.predictions import Prediction
 
 _N_WORST, _N_BEST = 50, 10
@@ -19,27 +20,33 @@ _OF_TRAINING = ("metrics.csv", "train.log")
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run.
+    """The result of a training run, or of an evaluation of one.
 
     Attributes:
         folder: of the run.
-        step: optimizer steps of the run.
+        checkpoint: that was scored, in the folder of its training run.
         summary: the content of ``summary.json``.
         records: of the reported images.
         histograms: of the reported images, by target.
-        checkpoint: that was scored.
-        at_checkpoint: epoch and scores on Val when it was saved, by their names in loggers.
+        thresholds: scores over the threshold, by split and target; also of the split that selects.
+        selects: the split that selects a checkpoint, None if none does.
+        warnings: what to know before believing a score, as sentences.
         predict: numbers of records of one target -> images with truth and prediction.
+        step: optimizer steps of a training run.
+        at_checkpoint: epoch and scores on Val when it was saved, by their names in loggers.
     """
 
     folder: Path
-    step: int
+    checkpoint: Path
     summary: Summary
     records: Records
     histograms: Mapping[str, Histogram]
-    checkpoint: Path
-    at_checkpoint: Mapping[str, float]
+    thresholds: Mapping[tuple[str, str], OverThresholds]
+    selects: str | None
+    warnings: Sequence[str]
     predict: Callable[[str, Sequence[int]], list[Prediction]]
+    step: int = 0
+    at_checkpoint: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def split(self) -> str:
@@ -50,6 +57,12 @@ class RunResult:
     def threshold(self) -> float:
         """Prediction = probability > threshold."""
         return float(self.summary["threshold"])
+
+    def choice(self, target: str) -> float | None:
+        """The threshold that the selecting split would choose; None if it is not known."""
+        of = self.thresholds.get((self.selects or "", target))
+        best = None if of is None else of.best
+        return None if best is None else best[0]
 
     @property
     def files(self) -> list[Path]:

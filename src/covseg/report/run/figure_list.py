@@ -1,0 +1,141 @@
+"""The figures of one target of a run, drawn and exported for the page."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from covseg.data.layout import PATIENT_CLASSES
+from covseg.measure.lesion_size import SizeGroup, infected_share
+from covseg.measure.records import Records
+from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each
+from covseg.report.html.figure_export import style, svg
+from covseg.report.result import RunResult
+from covseg.report.run import figures
+
+_CURVES = {  # title -> label -> column of metrics.csv
+    "Loss": {"fitted": "train/loss", "Val": "val/loss"},
+    "RMSE": {"fitted, all pixels": "train/rmse", "Val, per image": f"val/{OBJECTIVE}"},
+    "Dice of positive images": {"Val": "val/dice_positive"},
+}
+_OVER_THRESHOLDS = {
+    "Overlap": {"dice_positive": "Dice", "iou_positive": "IoU", "dice_pooled": "Dice, pooled"},
+    "Pixels": {"precision_pooled": "precision", "recall_pooled": "recall"},
+    "Images": {"false_alarm_rate": "false alarms", "miss_rate": "missed"},
+}
+Table = Mapping[str, Sequence[str]]  # column -> values
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure of the page."""
+
+    section: str  # thresholds, probability or groups
+    name: str  # unique for a target
+    figure: Figure
+    description: str  # for screen readers
+
+
+def svg_figures(drawn: Iterator[PageFigure], target: str) -> dict[str, list[str]]:
+    """Elements of figures, by section."""
+    sections: dict[str, list[str]] = {}
+    with style():
+        for one in drawn:
+            element = svg(one.figure, f"{target}-{one.name}", one.description)
+            sections.setdefault(one.section, []).append(element)
+    return sections
+
+
+def target_figures(
+    result: RunResult, target: str, records: Records, sizes: Sequence[SizeGroup]
+) -> Iterator[PageFigure]:
+    """All figures of a target except those that would be empty.
+
+    Args:
+        result: of the run.
+        target: that is shown.
+        records: of the target.
+        sizes: groups of its positive images.
+    """
+    yield from _over_thresholds(result, target)
+    histogram = result.histograms[target]
+    if histogram.positive.any():
+        figure = figures.precision_recall(histogram, result.threshold)
+        text = "Precision over recall at 100 thresholds; the numbers are in histogram.csv"
+        yield PageFigure("probability", "precision_recall", figure, text)
+    text = "Share of positive pixels over the probability; calibration error "
+    text += f"{histogram.calibration_error:.3f}"
+    yield PageFigure("probability", "reliability", figures.reliability(histogram), text)
+    yield from _of_images(records, sizes)
+
+
+def _over_thresholds(result: RunResult, target: str) -> Iterator[PageFigure]:
+    of = result.thresholds[result.split, target]
+    marks = {"reported": result.threshold}
+    if (choice := result.choice(target)) is not None and choice != result.threshold:
+        marks[f"best on {result.selects}"] = choice
+    for title, names in _OVER_THRESHOLDS.items():
+        known = {name: label for name, label in names.items() if None not in of.scores[name][:1]}
+        if known:
+            figure = figures.over_thresholds(title, of, known, marks)
+            text = f"{', '.join(known)} over the threshold; the numbers are in thresholds.csv"
+            yield PageFigure("thresholds", f"thresholds_{title}", figure, text)
+
+
+def _of_images(records: Records, sizes: Sequence[SizeGroup]) -> Iterator[PageFigure]:
+    counts = records.counts()
+    rmse, dice, positive = rmse_of_each(counts), dice_of_each(counts), counts.positive
+    if sizes:
+        figure = figures.by_size(sizes, infected_share(records)[positive], dice[positive])
+        text = "Dice of every positive image over its positive share, with means of groups"
+        yield PageFigure("groups", "by_size", figure, text)
+        of = {name: dice[positive & (records.patient_class == name)] for name in PATIENT_CLASSES}
+        of = {name: values for name, values in of.items() if len(values)}
+        figure = figures.histogram("Dice of positive images", "Dice", of, 1)
+        yield PageFigure("groups", "dice", figure, "Histogram of the Dice of positive images")
+    of = {name: rmse[records.patient_class == name] for name in PATIENT_CLASSES}
+    of = {name: values for name, values in of.items() if len(values)}
+    figure = figures.histogram("RMSE of all images", "RMSE", of, max(0.05, float(rmse.max())))
+    yield PageFigure("groups", "rmse", figure, "Histogram of the RMSE of the images by class")
+
+
+def curve_figures(metrics: Table, reported: int | None) -> Iterator[PageFigure]:
+    """The curves of a training run that have any point.
+
+    Args:
+        metrics: the columns of ``metrics.csv``.
+        reported: the epoch whose weights are scored, if it is known.
+    """
+    for title, columns in _CURVES.items():
+        curves = {}
+        for label, column in columns.items():
+            pairs = zip(metrics.get("epoch", ()), metrics.get(column, ()), strict=False)
+            known = [(int(epoch), float(value)) for epoch, value in pairs if value]
+            if known:
+                epochs, values = zip(*known, strict=True)
+                curves[label] = list(epochs), list(values)
+        if curves:
+            figure = figures.over_epochs(title, curves, reported)
+            text = f"{title} over the epochs; the numbers are in metrics.csv"
+            yield PageFigure("curves", f"curve_{title}", figure, text)
+
+
+def read_table(path: Path) -> dict[str, list[str]]:
+    """The columns of a CSV file; none where there is no file."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+
+
+def reported_epoch(metrics: Table, checkpoint: str) -> int | None:
+    """The epoch of the reported checkpoint: the best on Val, or the last one."""
+    epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
+    if checkpoint != "best.ckpt":
+        return epochs[-1] if epochs else None
+    pairs = zip(metrics.get(f"val/{OBJECTIVE}", ()), epochs, strict=False)
+    known = [(float(value), epoch) for value, epoch in pairs if value]
+    return min(known)[1] if known else None
