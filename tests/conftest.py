@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from playwright.sync_api import sync_playwright
 
+from chromium import EXECUTABLE, look
 from configurations import composed
 from covseg import build
 from covseg.config.train import Train
@@ -120,6 +123,23 @@ def disk(tmp_path: Path, mounts: None) -> Iterator[Callable[[str], Path]]:
     yield mount
     if folder.is_mount():
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; a test that asks for it is skipped where there is none."""
+    if EXECUTABLE is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Callable[[Path, int, str], tuple[Any, list[str]]]:
+    """Open a page, with a width in pixels and ``light`` or ``dark``; see ``chromium.look``."""
+    return partial(look, browser)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from conftest import run_command
-from covseg.measure.intervals import intervals
+from covseg.measure.comparison import ComparedRun, Comparison, Group
+from covseg.measure.intervals import central, intervals, resampled
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES, rmse_of_each
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.verbs.compared_images import differing_images
+from html_page import Page
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,60 @@ def test_two_runs_are_compared_image_by_image(verb, sweep, tmp_path):
     assert max(map(len, done.out.splitlines()[:-1])) <= 80
 
 
+def test_the_page_has_every_score_the_curves_and_the_images_that_differ_most(verb, sweep, tmp_path):
+    assert verb("compare", f"runs=[{sweep}]", "hydra.run.dir=made").code == 0
+    page = Page(tmp_path / "made" / "compare.html")
+    for tag, address in page.addresses:
+        assert tag == "a" or address.startswith(("data:", "#"))
+    for (run, score), row in rows(tmp_path / "made" / "compare.csv").items():
+        assert SCORES[score].meaning in page.text
+        if row["difference"]:
+            assert f"{float(row['difference']):+.4f}" in page.text, (run, score)
+        elif row["sd_over_seeds"]:
+            assert f"{float(row['value']):.4f} ± {float(row['sd_over_seeds']):.4f}" in page.text
+    assert "rmse_per_image on Val over the epochs" in page.html
+    assert sum(tag == "img" for tag, _ in page.addresses) > 1
+    assert "base_channels 4" in page.text
+    parameters = json.loads((sweep / "0" / "provenance.json").read_text())["parameters"]
+    assert f"{parameters:,}" in page.text
+
+
+def test_pictures_show_what_the_records_say(sweep, tmp_path):
+    """The probability that is drawn has the error of the row of ``per_image.csv``."""
+    folders = {job: RunFolder(sweep / job) for job in "02"}
+    records = [Records.read(folder.per_image) for folder in folders.values()]
+    runs = [
+        Group([ComparedRun(job, {"a": job}, of.counts(), {}, None, None)])
+        for job, of in zip(folders, records, strict=True)
+    ]
+    classes = records[0].patient_class
+    comparison = Comparison("infection", "Val", runs, records[0].keys, classes, None)
+    drawn = differing_images([comparison], folders)["infection"]
+    errors = [rmse_of_each(of.counts()) for of in records]
+    better, worse = (0, 1) if errors[0].mean() < errors[1].mean() else (1, 0)
+    gains = errors[worse] - errors[better]
+    names = [records[0].keys[place] for place in np.argsort(-gains, kind="stable")]
+    assert drawn.images[0].key == names[0]
+    for image in drawn.images:
+        place = records[0].keys.index(image.key)
+        assert f"RMSE {errors[better][place]:.3f}" in image.numbers[0]
+        assert f"RMSE {errors[worse][place]:.3f}" in image.numbers[1]
+
+
+def test_without_the_images_there_is_a_page_without_pictures(verb, sweep, tmp_path):
+    for job in "02":
+        shutil.copytree(sweep / job, tmp_path / job)
+        path = tmp_path / job / "config.yaml"
+        text = path.read_text().replace("name: phantom", "name: covid_qu_ex")
+        path.write_text(text.replace("root: null", "root: nowhere.zip"))
+    done = verb("compare", "runs=[0,2]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    assert "compare.html has no pictures: " in done.err
+    page = Page(tmp_path / "made" / "compare.html")
+    assert "No pictures: the images or the networks" in page.text
+    assert "<img" not in page.html
+
+
 def test_the_reference_is_the_one_that_is_named(verb, sweep, tmp_path):
     words = (f"runs=[{sweep}/0,{sweep}/2]", f"reference={sweep}/2", "hydra.run.dir=made")
     assert verb("compare", *words).code == 0
@@ -73,6 +131,10 @@ def test_seeds_of_a_sweep_are_one_row(verb, sweep, tmp_path):
     row = found["0 (2 seeds)", "mae"]
     assert float(row["value"]) == pytest.approx(np.mean(values))
     assert float(row["sd_over_seeds"]) == pytest.approx(np.std(values, ddof=1))
+    each = [Records.read(sweep / job / "per_image.csv") for job in "01"]
+    drawn = [resampled(SCORES, of.counts(), of.patient_class) for of in each]
+    low, high = central(np.mean(drawn, axis=0)[list(SCORES).index("mae")])
+    assert (float(row["low"]), float(row["high"])) == (low, high)
     assert "Over seeds: " in " ".join(done.out.split())
 
 

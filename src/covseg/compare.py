@@ -13,11 +13,11 @@ from covseg.run.command.main import run_verb
 from covseg.run.verb import Verb
 
 
-def work(config: Compare, out: Path, _command: str) -> None:
-    """Print and write the comparison."""
+def work(config: Compare, out: Path, command: str) -> None:
+    """Print the comparison and write its table and its page."""
     from covseg.run.verbs.comparison import compare  # imports torch
 
-    compare(config, out)
+    compare(config, out, command)
 
 
 VERB = Verb("compare", Compare, lambda config: config, lambda _: None, work)

@@ -2,11 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from covseg.errors import RunError
 from covseg.files import write_whole
+
+Columns = Mapping[str, Sequence[str]]  # name -> values
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -35,3 +37,12 @@ def read_csv(path: Path, columns: Sequence[str], remedy: str) -> list[list[str]]
     if rows[:1] != [list(columns)] or any(len(row) != len(columns) for row in rows):
         raise RunError(path, f"has other columns than {','.join(columns)}", remedy)
     return rows[1:]
+
+
+def read_columns(path: Path) -> Columns:
+    """The columns of a table by their names; none where there is no file."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}

@@ -14,6 +14,7 @@ from covseg.measure.counts import count
 from covseg.measure.intervals import intervals
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
+from covseg.measure.severity import Severity
 from covseg.measure.summary import by_target, summarise, write_summary
 
 CLASSES = ["COVID-19"] * 6 + ["Non-COVID"] * 3 + ["Normal"] * 3
@@ -52,12 +53,20 @@ def shape(value: Any) -> Any:
     return {key: shape(part) for key, part in value.items()} if isinstance(value, dict) else "..."
 
 
-FULL = {name: {"value": "...", "low": "...", "high": "..."} for name in SCORES}
+INTERVAL = {"value": "...", "low": "...", "high": "..."}
+FULL = dict.fromkeys(SCORES, INTERVAL)
 PLAIN = dict.fromkeys(SCORES, "...")
 CLASS_NAMES = ("COVID-19", "Non-COVID", "Normal")
 HEAD = {
     **dict.fromkeys(("threshold", "detection_min_pixels"), "..."),
     "objective": {"name": "...", "value": "..."},
+}
+
+
+SEVERITY = {
+    **dict.fromkeys(("n_images", "mean_share"), "..."),
+    **dict.fromkeys(("mean_absolute_error", "mean_error"), INTERVAL),
+    "predict_nothing": "...",
 }
 
 
@@ -86,7 +95,9 @@ def test_a_summary_of_several_targets_has_the_same_under_each(make: Callable) ->
     assert shape(summary) == {
         **HEAD,
         "targets": {"infection": body(BASELINES), "lung": body(BASELINES[:3])},
+        "severity": {"n_undefined": "...", "all": SEVERITY, "positive": SEVERITY},
     }
+    assert summary["severity"]["all"] == Severity.of(both[0]).summary()["all"]
     assert by_target(summary) == summary["targets"]
     for target in ("infection", "lung"):
         records, of = make(target)

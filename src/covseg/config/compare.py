@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from covseg.config.node import Node, Place
+from covseg.config.node import Node, RunPlace
 
 
 class Compare(Node):
     """``python -m covseg.compare``."""
 
-    runs: Annotated[list[Place], Field(min_length=1)]  # run folders, or sweep folders
-    reference: Place | None = None  # one of them; None: the first
+    runs: Annotated[list[RunPlace], Field(min_length=1)]  # run folders, or sweep folders
+    reference: RunPlace | None = None  # one of them; None: the first

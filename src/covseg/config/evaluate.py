@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from covseg.config.data import DatasetName
-from covseg.config.node import Node, Place, Positive, Share, Trust
+from covseg.config.node import Node, Place, Positive, RunPlace, Share, Trust
 
 
 class OtherData(Node):
@@ -23,7 +23,7 @@ class OtherData(Node):
 class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
-    run: Place  # the run folder
+    run: RunPlace  # the run folder
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name
     split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
     checkpoint: Literal["best", "last"] | None = None

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from covseg.config.node import Node, Place, Trust
+from covseg.config.node import Node, RunPlace, Trust
 
 
 class Export(Node):
     """``python -m covseg.export``."""
 
-    run: Place  # the run folder
+    run: RunPlace  # the run folder
     format: Literal["onnx", "torch_export"]
     checkpoint: Literal["best", "last"] | None = None  # None: the one that the run reported
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name

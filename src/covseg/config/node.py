@@ -16,10 +16,12 @@ def _absolute(path: str) -> str:
 
 Positive = Annotated[int, Field(ge=1)]
 # name=2024 is a name; 1e3 would become another one
-Name = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
+_number_as_name = BeforeValidator(lambda name: str(name) if type(name) is int else name)
+Name = Annotated[str, _number_as_name]
 # packages whose code a configuration may name
 Trust = list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]]
 Place = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]  # a folder or a file
+RunPlace = Annotated[Place, _number_as_name]  # of a run; in a sweep folder it is a number
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from covseg.config.node import Name, Node, Place, Positive, Share, Trust
+from covseg.config.node import Name, Node, Place, Positive, RunPlace, Share, Trust
 
 
 class Predict(Node):
     """``python -m covseg.predict``."""
 
-    run: Place  # the run folder, or a file of covseg.export
+    run: RunPlace  # the run folder, or a file of covseg.export
     input: Name  # a file, a folder or a glob pattern
     output: Place | None = None  # a folder; None: the folder of this command
     skip_existing: bool  # continue where an earlier command ended

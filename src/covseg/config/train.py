@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from covseg.config.callbacks import Callbacks
 from covseg.config.data import Data
 from covseg.config.model import Model, UNet
-from covseg.config.node import Buildable, Name, Node, Place, Trust
+from covseg.config.node import Buildable, Name, Node, RunPlace, Trust
 from covseg.config.optimizer import Optimizer
 from covseg.config.protocol import Protocol
 from covseg.config.trainer import Trainer
@@ -32,9 +32,9 @@ class Train(Node):
     name: Name | None = None  # of the run, for loggers
     tags: list[Name] = Field(default_factory=list)
     trust: Trust = Field(default_factory=list)  # packages that _target_ may name
-    init: Place | None = None  # a run folder whose weights are the start
+    init: RunPlace | None = None  # a run folder whose weights are the start
     # a run folder to continue, or auto: the newest unfinished one
-    resume: Annotated[Literal["auto"] | Place | None, Field(union_mode="left_to_right")] = None
+    resume: Annotated[Literal["auto"] | RunPlace | None, Field(union_mode="left_to_right")] = None
 
     @field_validator("scheduler", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from covseg.config.node import Node, Place, Positive
+from covseg.config.node import Node, Positive, RunPlace
 
 Printed = Annotated[float | int, Field(gt=0, le=100)]  # a share, or per cent
 
@@ -12,7 +12,7 @@ Printed = Annotated[float | int, Field(gt=0, le=100)]  # a share, or per cent
 class Translate(Node):
     """``python -m covseg.translate``."""
 
-    run: Place | None = None  # a run folder
+    run: RunPlace | None = None  # a run folder
     dice: Printed | None = None  # a published pair
     iou: Printed | None = None
     n_images: Positive  # of the test set of the published pair

@@ -8,10 +8,12 @@ from statistics import fmean, stdev
 import numpy as np
 import numpy.typing as npt
 
+from covseg.csv_files import Columns
+from covseg.data.index import Key
 from covseg.measure.counts import Counts
-from covseg.measure.intervals import Interval, intervals
+from covseg.measure.intervals import Interval, central, intervals, resampled
 from covseg.measure.paired import Paired, paired
-from covseg.measure.scores import SCORES
+from covseg.measure.scores import SCORES, rmse_of_each
 
 SEED = "seed"
 
@@ -24,13 +26,17 @@ class ComparedRun:
         name: of its folder.
         settings: the values of its configuration by their dotted keys.
         counts: of its images.
+        metrics: the columns of its ``metrics.csv``, if it was trained there.
         seconds: that it took, if its folder says so.
+        parameters: of its network, likewise.
     """
 
     name: str
     settings: Mapping[str, str]
     counts: Counts
+    metrics: Columns
     seconds: float | None
+    parameters: int | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,12 @@ class Group:
         """Of the first run, and how many there are."""
         more = f" ({len(self.runs)} seeds)" if len(self.runs) > 1 else ""
         return self.runs[0].name + more
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all its runs; None where one is not known."""
+        known = [run.seconds for run in self.runs if run.seconds is not None]
+        return sum(known) if len(known) == len(self.runs) else None
 
     def values(self, score: str) -> list[float]:
         """The defined values of a score."""
@@ -69,6 +81,7 @@ class Comparison:
         target: that the scores are of.
         split: that was scored.
         groups: one for each configuration, the reference first.
+        keys: of the images, [n].
         strata: patient class of each image, [n].
         families: a number for each image, equal for copies, [n]; None if copies are not known.
     """
@@ -76,6 +89,7 @@ class Comparison:
     target: str
     split: str
     groups: Sequence[Group]
+    keys: Sequence[Key]
     strata: npt.NDArray[np.str_]
     families: Sequence[Hashable] | None
 
@@ -83,6 +97,11 @@ class Comparison:
     def reference(self) -> Group:
         """The configuration that the others are compared with."""
         return self.groups[0]
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether a configuration has several."""
+        return any(len(group.runs) > 1 for group in self.groups)
 
     @cached_property
     def differing(self) -> list[str]:
@@ -95,18 +114,54 @@ class Comparison:
             if key != SEED and len({settings.get(key) for settings in of_groups}) > 1
         ]
 
+    def label(self, group: Group) -> str:
+        """The name of a group; of the job of a sweep, whose name is a number, its settings."""
+        run = group.runs[0]
+        if not run.name.rpartition("/")[2].isdigit() or not self.differing:
+            return group.name
+        values = (f"{key.rpartition('.')[2]} {run.settings.get(key)}" for key in self.differing)
+        return ", ".join(values)
+
     @cached_property
     def bounds(self) -> list[dict[str, Interval]]:
-        """For each group the interval of every score over images, of its first run."""
-        return [
-            intervals(SCORES, group.runs[0].counts, self.strata, self.families)
-            for group in self.groups
-        ]
+        """For each group the interval of every score over images; of several seeds, of their mean.
+
+        Of a single run it is that of ``summary.json``.
+        """
+        return [self._bounds(group) for group in self.groups]
+
+    def _bounds(self, group: Group) -> dict[str, Interval]:
+        counts = [run.counts for run in group.runs]
+        if len(counts) == 1:
+            return intervals(SCORES, counts[0], self.strata, self.families)
+        columns = [resampled(SCORES, of, self.strata, self.families) for of in counts]
+        return {
+            name: central(column) if np.isfinite(column).any() else None
+            for name, column in zip(SCORES, np.mean(columns, axis=0), strict=True)
+        }
 
     def difference(self, score: str, group: Group, other: Group) -> Paired | None:
         """The score of a group minus that of another."""
         one, two = ([run.counts for run in g.runs] for g in (group, other))
         return paired(SCORES[score], one, two, self.strata, self.families)
+
+    def most_different(self, group: Group, other: Group, n: int) -> list[int]:
+        """The images on which one is better than the other by the most, and the other way round.
+
+        Args:
+            group: whose first run is compared by the RMSE of each image.
+            other: with the first run of this one.
+            n: images for each direction.
+
+        Returns:
+            numbers of images; those first on which ``group`` is better.
+        """
+        error, error_of_other = (rmse_of_each(g.runs[0].counts) for g in (group, other))
+        gains = error_of_other - error
+        order = np.argsort(-gains, kind="stable")
+        better = [int(place) for place in order[:n] if gains[place] > 0]
+        worse = [int(place) for place in order[::-1][:n] if gains[place] < 0]
+        return better + worse
 
     def ranked(self, score: str) -> list[Group]:
         """The groups, the best first; without those whose score is undefined."""

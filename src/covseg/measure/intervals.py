@@ -57,16 +57,36 @@ def resampled(
     """
     above = np.stack([score.numerator(counts) for score in scores.values()], axis=1)
     below = np.stack([score.denominator(counts) for score in scores.values()], axis=1)
+    columns = _resampled_ratios(above, below, strata, families)
+    roots = [score.root for score in scores.values()]
+    columns[roots] = np.sqrt(columns[roots])
+    return columns
+
+
+def mean_interval(
+    values: Numbers,
+    strata: npt.NDArray[np.str_],
+    families: Sequence[Hashable] | None = None,
+) -> tuple[float, float]:
+    """The interval of the mean of a number of each image, [n]; see :func:`intervals`."""
+    above = np.asarray(values, np.float64)[:, None]
+    return central(_resampled_ratios(above, np.ones_like(above), strata, families)[0])
+
+
+def _resampled_ratios(
+    above: Numbers,
+    below: Numbers,
+    strata: npt.NDArray[np.str_],
+    families: Sequence[Hashable] | None,
+) -> Numbers:
+    """Ratios of sums [n, k] over the images of each resample, [k, N_RESAMPLES]."""
     if families is not None:
         numbers = _family_numbers(strata, families)
         _, firsts = np.unique(numbers, return_index=True)
         strata, above, below = strata[firsts], _sums(above, numbers), _sums(below, numbers)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = [(weights @ above) / (weights @ below) for weights in _resamples(strata)]
-    columns = np.concatenate(ratios).T
-    roots = [score.root for score in scores.values()]
-    columns[roots] = np.sqrt(columns[roots])
-    return np.asarray(columns, np.float64)
+    return np.asarray(np.concatenate(ratios).T, np.float64)
 
 
 def central(values: Numbers) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from covseg.files import write_whole
 from covseg.measure.intervals import intervals
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
+from covseg.measure.severity import Severity
 
 Summary = dict[str, Any]
 
@@ -58,7 +59,9 @@ def summarise(
         "detection_min_pixels": detection_min_pixels,
         "objective": None if objective is None else {"name": OBJECTIVE, "value": objective},
     }
-    return {**head, **parts[targets[0]]} if len(targets) == 1 else {**head, "targets": parts}
+    if len(targets) == 1:
+        return {**head, **parts[targets[0]]}
+    return {**head, "targets": parts, "severity": Severity.of(records).summary(families)}
 
 
 def _summary(

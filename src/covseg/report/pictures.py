@@ -1,5 +1,6 @@
 """Pictures of predictions: image | truth | probability | error, the same everywhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,29 @@ def row(image: Plane, truth: Plane, probability: Plane, threshold: float) -> Pix
         _tint(error, region, colour)
     probable = outlined(tinted(grey[..., 0], certain), predicted, PREDICTION)
     parts = [grey, outlined(grey, true, TRUTH), probable, error]
-    gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
-    return np.concatenate([part for panel in parts for part in (panel, gap)][:-1], axis=1)
+    return _joined(parts)
+
+
+def side_by_side_runs(
+    image: Pixels, truth: Plane | Pixels, predictions: Sequence[tuple[Plane, float]]
+) -> Pixels:
+    """Draw an image with the outline of the truth, then the probability of each run.
+
+    Args:
+        image: uint8 [height, width].
+        truth: {0, 1} [height, width].
+        predictions: the probability of a run, [any height, any width], and its threshold.
+
+    Returns:
+        RGB uint8 [height, width, 3].
+    """
+    grey = (_square(np.asarray(image, np.float32))).astype(np.uint8)
+    plain = np.repeat(grey[..., None], 3, axis=2)
+    parts = [outlined(plain, _square(np.asarray(truth, np.float32)) > 0.5, TRUTH)]
+    for probability, threshold in predictions:
+        certain = _square(probability)
+        parts.append(outlined(tinted(grey, certain), certain > threshold, PREDICTION))
+    return _joined(parts)
 
 
 def tinted(image: Pixels, probability: Plane) -> Pixels:
@@ -127,6 +149,12 @@ def log_picture(logger: Logger, picture: Pixels, step: int) -> None:
             logger.log_image("pictures", [picture], step=step)
         elif hasattr(experiment, "add_image"):
             experiment.add_image("pictures", picture, step, dataformats="HWC")
+
+
+def _joined(parts: Sequence[Pixels]) -> Pixels:
+    """Panels in a row, with gaps between them."""
+    gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
+    return np.concatenate([part for panel in parts for part in (panel, gap)][:-1], axis=1)
 
 
 def _square(plane: Plane) -> Plane:

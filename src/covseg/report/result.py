@@ -90,6 +90,9 @@ class RunResult:
                     numbers[f"{above}/baselines/{baseline}/{name}"] = value
         if self.summary["objective"] is not None:
             numbers["objective"] = self.summary["objective"]["value"]
+        if (severity := self.summary.get("severity")) and severity["all"]:
+            error = severity["all"]["mean_absolute_error"]["value"]
+            numbers[f"{self.split}/severity/mean_absolute_error"] = error
         for target, histogram in self.histograms.items():
             numbers[f"{self.above(target)}/calibration_error"] = histogram.calibration_error
         return {name: value for name, value in numbers.items() if value is not None}

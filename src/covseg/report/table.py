@@ -79,10 +79,29 @@ def summary_tables(
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
             parts += [_title_without_leaks(summary, rest, part), _scores(rest, scores), Text()]
+    if severity := summary.get("severity"):
+        parts += [_severity(severity), Text()]
     if excluded := summary.get("excluded"):
         images = " and ".join(f"{n:,} images of {split}" for split, n in excluded.items())
         parts.append(Text(f"excluded because of a copy in a later split: {images}\n"))
     return Group(*parts)
+
+
+def _severity(severity: Mapping[str, Any]) -> Table:
+    """Mean absolute error and mean error of the infected share of the lungs, in per cent."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("infected share of the lungs, in %", no_wrap=True)
+    for name in ("images", "share", "error", "interval", "bias", "nothing"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for key, title in (("all", "all images"), ("positive", "positive images")):
+        if (errors := severity[key]) is None:
+            continue
+        absolute, signed = errors["mean_absolute_error"], errors["mean_error"]
+        shares = (errors["mean_share"], absolute["value"], absolute["low"], absolute["high"])
+        mean, error, low, high = (f"{100 * share:.1f}" for share in shares)
+        bias, nothing = f"{100 * signed['value']:+.1f}", f"{100 * errors['predict_nothing']:.1f}"
+        table.add_row(title, str(errors["n_images"]), mean, error, f"{low}–{high}", bias, nothing)
+    return table
 
 
 def _title(summary: Summary, target: str, part: Summary) -> Text:

@@ -1,17 +1,18 @@
 """The figures of one target of a run, drawn and exported for the page."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from covseg.csv_files import Columns
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.measure.lesion_size import SizeGroup, infected_share
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each
+from covseg.measure.severity import TARGETS, Severity
 from covseg.report.html.figure_export import style, svg
+from covseg.report.html.panel import over_epochs
 from covseg.report.result import RunResult
 from covseg.report.run import figures
 
@@ -25,7 +26,6 @@ _OVER_THRESHOLDS = {
     "Pixels": {"precision_pooled": "precision", "recall_pooled": "recall"},
     "Images": {"false_alarm_rate": "false alarms", "miss_rate": "missed"},
 }
-Table = Mapping[str, Sequence[str]]  # column -> values
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _of_images(records: Records, sizes: Sequence[SizeGroup]) -> Iterator[PageFig
     yield PageFigure("groups", "rmse", figure, "Histogram of the RMSE of the images by class")
 
 
-def curve_figures(metrics: Table, reported: int | None) -> Iterator[PageFigure]:
+def curve_figures(metrics: Columns, reported: int | None) -> Iterator[PageFigure]:
     """The curves of a training run that have any point.
 
     Args:
@@ -117,21 +117,19 @@ def curve_figures(metrics: Table, reported: int | None) -> Iterator[PageFigure]:
                 epochs, values = zip(*known, strict=True)
                 curves[label] = list(epochs), list(values)
         if curves:
-            figure = figures.over_epochs(title, curves, reported)
+            figure = over_epochs(title, curves, reported)
             text = f"{title} over the epochs; the numbers are in metrics.csv"
             yield PageFigure("curves", f"curve_{title}", figure, text)
 
 
-def read_table(path: Path) -> dict[str, list[str]]:
-    """The columns of a CSV file; none where there is no file."""
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+def severity_figures(records: Records) -> Iterator[PageFigure]:
+    """The infected share of the lungs of each image, predicted over true; none of one target."""
+    if set(TARGETS) <= set(records.target.tolist()):
+        text = "Infected share of the lungs of every image, predicted over true"
+        yield PageFigure("severity", "severity", figures.severity(Severity.of(records)), text)
 
 
-def reported_epoch(metrics: Table, checkpoint: str) -> int | None:
+def reported_epoch(metrics: Columns, checkpoint: str) -> int | None:
     """The epoch of the reported checkpoint: the best on Val, or the last one."""
     epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
     if checkpoint != "best.ckpt":

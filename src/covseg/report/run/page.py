@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from covseg.csv_files import read_columns
 from covseg.data.layout import PATIENT_CLASSES
 from covseg.files import write_whole
 from covseg.measure.conventions import CONVENTIONS
@@ -17,8 +18,8 @@ from covseg.report.html.environment import environment
 from covseg.report.result import RunResult
 from covseg.report.run.figure_list import (
     curve_figures,
-    read_table,
     reported_epoch,
+    severity_figures,
     svg_figures,
     target_figures,
 )
@@ -59,7 +60,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
     """The page as HTML, from the result and the files of its folder."""
     provenance = _json(result.folder / "provenance.json")
     trained = result.checkpoint.parents[1]
-    metrics = read_table(trained / "metrics.csv")
+    metrics = read_columns(trained / "metrics.csv")
     reported = reported_epoch(metrics, result.checkpoint.name)
     data = provenance.get("data", {})
     jinja = environment("covseg.report.run")
@@ -73,6 +74,10 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
         ],
         scores=scores,
         best_baseline=best_baseline,
+        severity=result.summary.get("severity"),
+        severity_figures=svg_figures(severity_figures(result.records), "severity").get(
+            "severity", []
+        ),
         curves=svg_figures(curve_figures(metrics, reported), "run").get("curves", []),
         published=RESULTS if is_official_test(result.summary, data.get("fingerprint")) else [],
         classes=PATIENT_CLASSES,

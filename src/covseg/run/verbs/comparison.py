@@ -1,32 +1,37 @@
 """Compare runs on the same images, from their folders alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from covseg.config.compare import Compare
-from covseg.csv_files import write_csv
+from covseg.csv_files import read_columns, write_csv
 from covseg.data import findings
 from covseg.data.copies import families
 from covseg.data.findings import COPIES
 from covseg.data.index import Key
 from covseg.errors import ConfigError, RunError, setting
+from covseg.files import write_whole
 from covseg.measure.comparison import SEED, ComparedRun, Comparison, Group
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
-from covseg.report.comparison_table import comparison_tables
+from covseg.report.best_effort import best_effort
+from covseg.report.comparison.page import page
+from covseg.report.comparison.table import comparison_tables
 from covseg.report.table import show
 from covseg.run.folder.json_file import json_value
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder
+from covseg.run.verbs.compared_images import differing_images
 
 _ELSEWHERE = ("resume", "tags", "logger", "callbacks", "run", "data.cache_dir", "data.num_workers")
 
 
-def compare(config: Compare, out: Path) -> None:
-    """Print the comparison of each target, and write ``compare.csv``.
+def compare(config: Compare, out: Path, command: str) -> None:
+    """Print the comparison of each target, and write ``compare.csv`` and ``compare.html``.
 
     Raises:
         RunError: a run has no scores, or the runs are not of the same images.
@@ -38,15 +43,19 @@ def compare(config: Compare, out: Path) -> None:
     records = [Records.read(folder.per_image) for folder in folders]
     for folder, of_run in zip(folders[1:], records[1:], strict=True):
         _check_same(folders[0], records[0], folder, of_run)
-    rows = []
-    for target in dict.fromkeys(records[0].target.tolist()):
-        comparison = _comparison(folders, records, target)
-        rows += list(_rows(comparison))
+    targets = dict.fromkeys(records[0].target.tolist())
+    comparisons = [_comparison(folders, records, target) for target in targets]
+    for comparison in comparisons:
         show(comparison_tables(comparison))
     columns = ["target", "run", "score", "value", "low", "high", "sd_over_seeds"]
     columns += ["difference", "difference_low", "difference_high", "share_of_resamples_better"]
-    write_csv(out / "compare.csv", columns, rows)
-    show(None, f"all scores: {out / 'compare.csv'}")
+    write_csv(out / "compare.csv", columns, [row for of in comparisons for row in _rows(of)])
+    by_name = {_name(folder, folders): folder for folder in folders}
+    with best_effort(f"{out / 'compare.html'}", "all scores are in compare.csv"):
+        differing = differing_images(comparisons, by_name)
+        html = page(comparisons, differing, command, version("covseg"))
+        write_whole(out / "compare.html", html)
+    show(None, f"all scores and the page: {out}")
 
 
 def _folders(config: Compare) -> Iterator[RunFolder]:
@@ -102,15 +111,25 @@ def _comparison(
         min_pixels = json_value(folder.summary, "detection_min_pixels")
         counts = of_run.counts(min_pixels if isinstance(min_pixels, int) else 1)
         settings = dict(_settings(folder))
-        runs.append(ComparedRun(_name(folder, folders), settings, counts, folder.seconds))
+        parameters = json_value(folder.provenance, "parameters")
+        runs.append(
+            ComparedRun(
+                name=_name(folder, folders),
+                settings=settings,
+                counts=counts,
+                metrics=read_columns(folder.metrics),
+                seconds=folder.seconds,
+                parameters=parameters if isinstance(parameters, int) else None,
+            )
+        )
     groups: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
         same = tuple(sorted((k, v) for k, v in run.settings.items() if k != SEED))
         groups.setdefault(same, []).append(run)
     split = " and ".join(sorted(set(of_target[0].split.tolist())))
-    labels = _families(folders, of_target[0].keys)
-    grouped = [Group(of) for of in groups.values()]
-    return Comparison(target, split, grouped, of_target[0].patient_class, labels)
+    first, grouped = of_target[0], [Group(of) for of in groups.values()]
+    labels = _families(folders, first.keys)
+    return Comparison(target, split, grouped, first.keys, first.patient_class, labels)
 
 
 def _name(folder: RunFolder, folders: Sequence[RunFolder]) -> str:

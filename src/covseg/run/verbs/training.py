@@ -119,7 +119,8 @@ class Training:
             baselines.fit(self.data.store, rows, config.data.targets).save(self.run.baselines)
             TypicalImages.of(self.data.store, rows).save(self.run.typical)
             leaks.write(self.data, self.run)
-            self._history.write(data=self.data.facts(), compiled=compiled)
+            n_parameters = sum(p.numel() for p in self.network.parameters())
+            self._history.write(data=self.data.facts(), compiled=compiled, parameters=n_parameters)
             self._begin_dashboards()
             log_plan(config, self.network, plan, len(rows))
             for sentence in leaks.warnings(self.data, self.data.report):

@@ -33,13 +33,13 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
 
 
 def _settings(comparison: Comparison) -> Table:
-    table = _table("run", *comparison.differing, "minutes")
+    table = _table("run", *comparison.differing, "parameters", "minutes")
     for group in comparison.groups:
-        settings = group.runs[0].settings
-        seconds = [run.seconds for run in group.runs if run.seconds is not None]
-        minutes = f"{sum(seconds) / 60:.1f}" if seconds else "–"
-        values = (settings.get(key, "–") for key in comparison.differing)
-        table.add_row(group.name, *values, minutes)
+        run = group.runs[0]
+        minutes = "–" if group.seconds is None else f"{group.seconds / 60:.1f}"
+        parameters = "–" if run.parameters is None else f"{run.parameters:,}"
+        values = (run.settings.get(key, "–") for key in comparison.differing)
+        table.add_row(group.name, *values, parameters, minutes)
     return table
 
 
@@ -67,7 +67,7 @@ def claim(comparison: Comparison, score: str) -> str:
     best, following = ranked[:2]
     difference = comparison.difference(score, best, following)
     if difference is None or difference.difference == 0:
-        return f"{score}: {best.name} and {following.name} are equal."
+        return f"{score}: {comparison.label(best)} and {comparison.label(following)} are equal."
     return " ".join(
         [
             _of_images(comparison, score, (best, following), difference),
@@ -86,7 +86,7 @@ def _of_images(
     low, high = difference.interval
     said = (
         (
-            f"{score}: {best.name} is better than {following.name} by "
+            f"{score}: {comparison.label(best)} is better than {comparison.label(following)} by "
             f"{abs(difference.difference):.4f} "
             f"(95 % interval of the difference {low:+.4f} to {high:+.4f}; better in "
             f"{difference.share_of_resamples_better:.1%} of 2,000 resamples; paired percentile "
