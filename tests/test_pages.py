@@ -34,6 +34,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, phantom_cache: Path) -> Path:
     return folder
 
 
+def test_the_page_of_a_sweep_leads_to_those_of_its_jobs(home, opened):
+    page, _ = opened(home / "sweep" / "sweep.html", 1200, "light")
+    links = page.evaluate("[...document.querySelectorAll('tbody a')].map(a => a.href)")
+    page.context.close()
+    reports = {(home / "sweep" / str(job) / "report.html").as_uri() for job in range(4)}
+    assert set(links) == reports
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opens_without_error_or_request(page, home, opened):

@@ -33,6 +33,9 @@ def test_the_run_folder_holds_what_it_should(finished_run: Path) -> None:
     assert {p.name for p in (finished_run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     pictures = {path.name for path in (finished_run / "pictures").iterdir()}
     assert {"epoch_001.png", "epoch_002.png", "best.png", "median.png", "worst.png"} <= pictures
+    # nothing is predicted in either, but the probability is another one
+    first, second = (finished_run / "pictures" / f"epoch_00{n}.png" for n in (1, 2))
+    assert first.read_bytes() != second.read_bytes()
 
 
 def test_the_configuration_in_it_is_resolved_and_checked(finished_run: Path) -> None:

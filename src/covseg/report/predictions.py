@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from covseg.data.dataset import to_network
+from covseg.data.image import Pixels
 from covseg.learn.module import SegmentationModule
 
 Plane = npt.NDArray[np.float32]
@@ -32,13 +33,14 @@ class Prediction:
     truth: Plane
     probability: Plane
 
-    def at_truth_size(self, threshold: float) -> tuple[npt.NDArray[np.uint8], Mask, Mask]:
-        """Image, truth and prediction, [height, width] each."""
+    def at_truth_size(self) -> tuple[Pixels, Mask, Plane]:
+        """Image as uint8, truth, and probability, [height, width] each."""
         height, width = self.truth.shape
         image, probability = (
-            cv2.resize(p, (width, height)) for p in (self.image, self.probability)
+            np.asarray(cv2.resize(p, (width, height)), np.float32)
+            for p in (self.image, self.probability)
         )
-        return (image * 255).astype(np.uint8), self.truth > 0.5, np.asarray(probability) > threshold
+        return (image * 255).astype(np.uint8), self.truth > 0.5, probability
 
 
 def predictions(

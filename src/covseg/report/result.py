@@ -15,7 +15,7 @@ from covseg.report.predictions import Prediction
 
 _N_WORST, _N_BEST = 50, 10
 _FILES = ("config.yaml", "provenance.json", "summary.json", "per_image.csv", "histogram.csv")
-_OF_TRAINING = ("metrics.csv", "train.log")
+_OTHERS = ("thresholds.csv", "metrics.csv", "train.log", "report.html")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class RunResult:
     @property
     def files(self) -> list[Path]:
         """The files of the run folder that say what the run was and what came of it."""
-        names = (self.folder / name for name in (*_FILES, *_OF_TRAINING, "report.html"))
+        names = (self.folder / name for name in (*_FILES, *_OTHERS))
         return [path for path in names if path.exists()]
 
     def above(self, target: str) -> str:

@@ -90,7 +90,7 @@ def summary_tables(
 def _severity(severity: Mapping[str, Any]) -> Table:
     """Mean absolute error and mean error of the infected share of the lungs, in per cent."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("infected share of the lungs, in %", no_wrap=True)
+    table.add_column("share of the lungs, in %", no_wrap=True)
     for name in ("images", "share", "error", "interval", "bias", "nothing"):
         table.add_column(name, justify="right", no_wrap=True)
     for key, title in (("all", "all images"), ("positive", "positive images")):

@@ -19,7 +19,7 @@ LINES: tuple[dict[str, Any], ...] = (
 PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _MANY = 30  # points of a curve from which they are not marked
 _LETTERS = 55  # of a line in a figure, with the lines beside labels
-_AXES = (0.16, 0.17, 0.8, 0.67)  # left, bottom, width, height: the axes of all figures are in line
+_AXES = (0.19, 0.17, 0.77, 0.67)  # left, bottom, width, height: the axes of all figures are in line
 
 
 def panel(title: str) -> tuple[Figure, Axes]:

@@ -5,6 +5,7 @@ from typing import Any
 import wandb
 
 from covseg.measure.histogram import Histogram
+from covseg.report.pictures import tinted
 from covseg.report.result import RunResult
 
 
@@ -32,21 +33,22 @@ def plots(above: str, histogram: Histogram) -> dict[str, Any]:
 
 
 def image_table(result: RunResult, target: str) -> wandb.Table:
-    """One row per image, with an overlay for the telling ones."""
+    """One row per image; the telling ones with masks over the image, and with the probability."""
     columns, rows = result.of_each_image(target)
     telling = result.telling(target)
-    overlays: dict[int, wandb.Image] = {}
+    drawn: dict[int, tuple[wandb.Image, wandb.Image]] = {}
     for number, shown in zip(telling, result.predict(target, telling), strict=True):
-        image, truth, prediction = shown.at_truth_size(result.threshold)
-        masks = {"truth": truth, "prediction": prediction}
-        overlays[number] = wandb.Image(
+        image, truth, probability = shown.at_truth_size()
+        masks = {"truth": truth, "prediction": probability > result.threshold}
+        overlay = wandb.Image(
             image,
             masks={
                 name: {"mask_data": mask.astype("uint8"), "class_labels": {1: target}}
                 for name, mask in masks.items()
             },
         )
-    table = wandb.Table([*columns, "overlay"])
+        drawn[number] = overlay, wandb.Image(tinted(image, probability))
+    table = wandb.Table([*columns, "overlay", "probability"])
     for number, row in enumerate(rows):
-        table.add_data(*row, overlays.get(number))
+        table.add_data(*row, *drawn.get(number, (None, None)))
     return table
