@@ -53,7 +53,7 @@ def test_two_runs_are_compared_image_by_image(verb, sweep, tmp_path):
     assert float(row["difference_low"]) <= by_hand <= float(row["difference_high"])
     assert "model.base_channels" in done.out
     assert "trainer.max_epochs" not in done.out
-    assert "Whether another seed would turn it round is not known" in " ".join(done.out.split())
+    assert "Whether other seeds would reverse it is not known" in " ".join(done.out.split())
     assert max(map(len, done.out.splitlines()[:-1])) <= 80
 
 

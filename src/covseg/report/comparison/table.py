@@ -14,6 +14,7 @@ from covseg.measure.paired import Paired
 from covseg.measure.scores import SCORES
 
 _WIDTH = 80
+_WHOLE = ("value", "interval", "sd", "difference", "better")  # columns that are never broken
 SHOWN = ("rmse_per_image", "dice_positive", "iou_positive", "false_alarm_rate", "miss_rate")
 CLAIMED = ("rmse_per_image", "dice_positive")
 
@@ -110,7 +111,7 @@ def _of_images(
 def _of_seeds(score: str, pair: tuple[Group, Group]) -> str:
     spreads = [group.spread(score) for group in pair]
     if None in spreads:
-        return "Whether another seed would turn it round is not known: train several seeds of each."
+        return "Whether other seeds would reverse it is not known: train several seeds of each."
     best, following = (group.values(score) for group in pair)
     apart = max(best) < min(following) or min(best) > max(following)
     shown = " and ".join(
@@ -131,12 +132,12 @@ def _range(bounds: tuple[float, float] | None, sign: str = "") -> str:
     if bounds is None:
         return ""
     low, high = bounds
-    return f"{low:{sign}.3f} to {high:{sign}.3f}"
+    return f"{low:{sign}.3f} to {high:{sign}.3f}" if sign else f"{low:.3f}–{high:.3f}"
 
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=name in _WHOLE, overflow="fold")
     return table

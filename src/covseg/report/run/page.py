@@ -63,15 +63,16 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
     metrics = read_columns(trained / "metrics.csv")
     reported = reported_epoch(metrics, result.checkpoint.name)
     data = provenance.get("data", {})
+    parts = [_part(result, target, of, scores) for target, of in by_target(result.summary).items()]
+    infection = next((part.summary for part in parts if part.name == "infection"), None)
+    official = is_official_test(result.split, infection, data.get("fingerprint"))
     jinja = environment("covseg.report.run")
     jinja.filters |= {"score": _score, "interval": _interval, "defined": _defined}
     return jinja.get_template("run.html").render(
         result=result,
         name=_name(trained),
         evaluated=trained.resolve() != result.folder.resolve(),
-        parts=[
-            _part(result, target, of, scores) for target, of in by_target(result.summary).items()
-        ],
+        parts=parts,
         scores=scores,
         best_baseline=best_baseline,
         severity=result.summary.get("severity"),
@@ -79,7 +80,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
             "severity", []
         ),
         curves=svg_figures(curve_figures(metrics, reported), "run").get("curves", []),
-        published=RESULTS if is_official_test(result.summary, data.get("fingerprint")) else [],
+        published=RESULTS if official else [],
         classes=PATIENT_CLASSES,
         provenance=provenance,
         data_root=Path(str(data.get("root"))).name,

@@ -59,12 +59,17 @@ RESULTS = [
 ]
 
 
-def is_official_test(summary: Summary, fingerprint: str | None) -> bool:
-    """Whether scores are of every image of the official Test split, and of nothing else."""
-    n_images = sum(PUBLISHED["Test"].values())
-    parts = summary.get("targets", {"infection": summary})
+def is_official_test(split: str, infection: Summary | None, fingerprint: str | None) -> bool:
+    """Whether scores are of the infection on every image of the official Test split.
+
+    Args:
+        split: that was scored.
+        infection: the summary of this target, None of a run without it.
+        fingerprint: of the data.
+    """
     return (
         fingerprint == OFFICIAL_FINGERPRINT
-        and summary["split"] == "Test"
-        and all(part["n_images"] == n_images for part in parts.values())
+        and split == "Test"
+        and infection is not None
+        and infection["n_images"] == sum(PUBLISHED["Test"].values())
     )
