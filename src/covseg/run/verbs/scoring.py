@@ -17,11 +17,13 @@ from covseg.measure.histogram import write_histogram
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import summarise, write_summary
 from covseg.measure.thresholds import write_thresholds
+from covseg.report.best_effort import best_effort
 from covseg.report.predictions import Prediction, predictions
 from covseg.report.progress_bar import RunProgress
 from covseg.report.result import RunResult
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs import leaks
+from covseg.run.verbs.audit_notes import audit_notes
 from covseg.run.verbs.scored import ScoredSplit
 
 log = logging.getLogger(__name__)
@@ -124,6 +126,8 @@ class Scorer:
         write_thresholds(thresholds, run.thresholds)
         write_summary(summary, run.summary)
         warnings = [*self._gaps(split, len(rows)), *leaks.warnings(data, split)]
+        with best_effort("what the audit says to the page", "explore.html has it"):
+            warnings += audit_notes(data, split)
         return RunResult(
             folder=run.path,
             checkpoint=checkpoint,
