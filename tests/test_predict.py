@@ -16,6 +16,8 @@ from PIL import Image
 
 import covseg
 from covseg.data.phantom.drawing import draw
+from covseg.errors import RunError
+from covseg.run.verbs import prediction
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,32 @@ def test_an_exported_file_predicts_what_its_run_predicts(verb, finished_run, xra
         assert np.abs(one - two).max() <= 1
     model = covseg.load(tmp_path / "made" / "model.onnx")
     assert model.predict(xrays / "a.png").shape == (64, 64)
+
+
+def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warning(
+    verb, finished_run, xrays, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxruntime")
+    words = ("predict", f"run={finished_run}", "input=xrays")
+    monkeypatch.setattr(prediction, "_MANY", 5)
+    said = "ONNX Runtime executes the network"
+    assert said not in verb(*words, "output=torch", "runtime=torch").err
+    assert said in verb(*words, "output=onnx").err
+    assert said not in verb(*words, "output=fewer", "input=xrays/*.png").err
+    for path in (tmp_path / "torch").rglob("*_probability.png"):
+        same = tmp_path / "onnx" / path.relative_to(tmp_path / "torch")
+        one, other = (cv2.imread(str(p), cv2.IMREAD_UNCHANGED).astype(int) for p in (path, same))
+        assert np.abs(one - other).max() <= 1  # of 65535
+
+    def fail(*_: object) -> None:
+        raise RunError(finished_run, "has a network that torch cannot export", "change it")
+
+    monkeypatch.setattr(prediction, "on_onnx_runtime", fail)
+    done = verb(*words, "output=again")
+    assert done.code == 0
+    assert "torch executes the network: " in done.err
+    assert len(table(tmp_path / "again")) == 5
+    assert verb(*words, "output=wanted", "runtime=onnx").code == 1
 
 
 def test_dicom_gets_a_segmentation_and_others_are_named(verb, finished_run, tmp_path):

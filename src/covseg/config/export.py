@@ -6,11 +6,13 @@ from pydantic import Field
 
 from covseg.config.node import Node, RunPlace, Trust
 
+Format = Literal["onnx", "torch_export"]
+
 
 class Export(Node):
     """``python -m covseg.export``."""
 
     run: RunPlace  # the run folder
-    format: Literal["onnx", "torch_export"]
+    format: Format
     checkpoint: Literal["best", "last"] | None = None  # None: the one that the run reported
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name

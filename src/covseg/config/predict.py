@@ -18,4 +18,5 @@ class Predict(Node):
     checkpoint: Literal["best", "last"] | None = None  # None: the one that the run reported
     batch_size: Positive  # images at a time
     accelerator: Literal["auto", "cpu", "gpu"]
+    runtime: Literal["auto", "torch", "onnx"]  # what executes the network
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from covseg.config.predict import Predict
 from covseg.data.grey import to_grey
 from covseg.data.image import Pixels
 from covseg.data.threads import progress_bar
-from covseg.errors import ConfigError, DataError, RunError
+from covseg.errors import ConfigError, CovsegError, DataError, RunError
+from covseg.learn.probability import ProbabilityNetwork
 from covseg.report.table import show
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.json_file import json_value
 from covseg.run.folder.provenance import provenance
+from covseg.run.verbs.export import on_onnx_runtime
 from covseg.run.verbs.image_results import write_results
 from covseg.run.verbs.input_files import InputFile, InputFiles
 from covseg.run.verbs.prediction_table import PredictionTable
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _THREADS = 2  # that decode and encode
 _FEW = 10  # failures that are printed
+# images from which the export, which takes as long as up to 250 of them, costs next to nothing
+_MANY = 1000
 
 
 def predict(config: Predict, out: Path, command: str) -> None:
@@ -41,6 +46,7 @@ def predict(config: Predict, out: Path, command: str) -> None:
     inputs = InputFiles.of(config.input, output)
     table = _table(output, config, predictor, command)
     left = [file for file in inputs.images if file.name not in table.done]
+    predictor = _on_runtime(config, predictor, len(left))
     failures: dict[str, str] = {}
     with ThreadPoolExecutor(_THREADS) as pool, progress_bar("predicting", len(left)) as advance:
         for start in range(0, len(left), config.batch_size):
@@ -68,6 +74,32 @@ def _predictor(config: Predict) -> Predictor:
     if config.threshold is None:
         return predictor
     return dataclasses.replace(predictor, threshold=config.threshold)
+
+
+def _on_runtime(config: Predict, predictor: Predictor, n_images: int) -> Predictor:
+    """The predictor with its network on ONNX Runtime, where that is wanted or pays.
+
+    Raises:
+        CovsegError: it is wanted, and a package is missing or the network cannot be exported.
+    """
+    wanted = config.runtime == "onnx"
+    if wanted and predictor.device != "cpu":
+        raise ConfigError("runtime=onnx", "runs on the CPU", "set accelerator=cpu as well")
+    installed = all(map(find_spec, ("onnx", "onnxscript", "onnxruntime")))
+    pays = predictor.device == "cpu" and n_images >= _MANY and installed
+    if not isinstance(predictor.network, ProbabilityNetwork):
+        return predictor  # a file of covseg.export
+    if not wanted and (config.runtime == "torch" or not pays):
+        return predictor
+    try:
+        faster = on_onnx_runtime(predictor, config.run)
+    except CovsegError as error:
+        if wanted:
+            raise
+        log.warning("torch executes the network: %s", error)
+        return predictor
+    log.info("ONNX Runtime executes the network")
+    return faster
 
 
 def _table(output: Path, config: Predict, predictor: Predictor, command: str) -> PredictionTable:
