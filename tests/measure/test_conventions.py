@@ -52,7 +52,7 @@ def test_the_others_are_what_scikit_learn_gives(seed, n):
     truth, predicted = images(seed, n)
     counts = counts_of(truth, predicted)
     both = {"y_true": truth.ravel(), "y_pred": predicted.ravel()}
-    way = CONVENTIONS["with background"]
+    way = CONVENTIONS["with background, pooled"]
     either, neither = truth | predicted, ~truth | ~predicted
     if either.any() and neither.any():  # else scikit-learn takes 0 for an undefined score
         classes = {"labels": [False, True], "average": "macro"}

@@ -15,5 +15,6 @@ class Translate(Node):
     run: RunPlace | None = None  # a run folder
     dice: Printed | None = None  # a published pair
     iou: Printed | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = None  # that both were printed with
     n_images: Positive  # of the test set of the published pair
     n_positive: Positive  # with infection

@@ -27,7 +27,7 @@ class ComparedRun:
         settings: the values of its configuration by their dotted keys.
         counts: of its images.
         metrics: the columns of its ``metrics.csv``, if it was trained there.
-        seconds: that it took, if its folder says so.
+        seconds: that its training took, if its folder says so.
         parameters: of its network, likewise.
     """
 
@@ -53,9 +53,9 @@ class Group:
 
     @property
     def seconds(self) -> float | None:
-        """Of all its runs; None where one is not known."""
+        """The mean over its runs; None where one is not known."""
         known = [run.seconds for run in self.runs if run.seconds is not None]
-        return sum(known) if len(known) == len(self.runs) else None
+        return fmean(known) if len(known) == len(self.runs) else None
 
     def values(self, score: str) -> list[float]:
         """The defined values of a score."""

@@ -92,7 +92,7 @@ CONVENTIONS: dict[str, Convention] = {
         )
         for size in (8, 16, 32)
     },
-    "with background": Convention(
+    "with background, pooled": Convention(
         "mean of infection and background, each of all pixels together", _two_classes
     ),
 }

@@ -25,7 +25,11 @@ def run_table(counts: Counts, title: str) -> Table:
 
 def pair_table(pair: PublishedPair, readings: Sequence[Reading]) -> Table:
     """What a published pair means by each convention."""
-    title = f"Dice {pair.dice:.4f} and IoU {pair.iou:.4f}, as published, read as"
+    dice, iou = (
+        f"{value:.4f} (±{rounding:.1g} by rounding)"
+        for value, rounding in ((pair.dice, pair.dice_rounding), (pair.iou, pair.iou_rounding))
+    )
+    title = f"Dice {dice} and IoU {iou}, as published, read as"
     table = _table(title)
     table.add_column("possible")
     table.add_column("dice_positive", justify="right")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.measure.comparison import Comparison, Group
-from covseg.measure.paired import Paired
+from covseg.measure.paired import ENOUGH, Paired
 from covseg.measure.scores import SCORES
 
 _WIDTH = 80
@@ -96,6 +96,11 @@ def _of_images(
         .replace("%", " %")
         .replace("  %", " %")
     )
+    if not difference.enough:
+        return (
+            f"{said} No claim: the score is of {difference.n_carrying} images, and with fewer than "
+            f"{ENOUGH} such an interval is too narrow."
+        )
     if difference.distinct:
         return (
             f"{said} The interval excludes 0: for other images of this kind the claim holds at the "
@@ -109,19 +114,20 @@ def _of_images(
 
 
 def _of_seeds(score: str, pair: tuple[Group, Group]) -> str:
-    spreads = [group.spread(score) for group in pair]
-    if None in spreads:
-        return "Whether other seeds would reverse it is not known: train several seeds of each."
     best, following = (group.values(score) for group in pair)
-    apart = max(best) < min(following) or min(best) > max(following)
+    if len(best) == len(following) == 1:
+        return "Whether other seeds would reverse it is not known: train several seeds of each."
     shown = " and ".join(
-        f"{group.mean(score):.4f} ± {spread:.4f} ({len(group.runs)})"
-        for group, spread in zip(pair, spreads, strict=True)
-    )
+        f"{group.mean(score):.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+        + f" ({len(group.runs)})"
+        for group in pair
+        for spread in [group.spread(score)]
+    )  # fmt: skip
+    apart = max(best) < min(following) or min(best) > max(following)
     chance = 2 / math.comb(len(best) + len(following), len(best))
     told = (
         f"every seed of one is better than every seed of the other, which seeds alone do in "
-        f"{chance:.1%} of cases"
+        f"{chance:.0%} of cases"
         if apart
         else "their seeds overlap, so that seeds alone could explain it"
     ).replace("%", " %")

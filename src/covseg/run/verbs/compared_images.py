@@ -6,6 +6,7 @@ is better than none.
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from covseg.data.index import read_index
 from covseg.data.source.locate import source_of
@@ -16,8 +17,9 @@ from covseg.measure.scores import OBJECTIVE
 from covseg.report.comparison.page import DifferingImages
 from covseg.report.comparison.pictures import ComparedImage, Prediction, compared_image
 from covseg.run.folder.json_file import json_value
-from covseg.run.folder.run_folder import RunFolder
+from covseg.run.folder.run_folder import WHOLE, RunFolder
 from covseg.run.verbs.predictor import Predictor, load_predictor
+from covseg.validation import trusted_packages
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +27,18 @@ _N = 4  # images on which one is better, and on which the other is
 
 
 def differing_images(
-    comparisons: Sequence[Comparison], folders: Mapping[str, RunFolder]
+    comparisons: Sequence[Comparison], folders: Mapping[str, RunFolder], trust: Sequence[str] = ()
 ) -> dict[str, DifferingImages]:
     """The images of each target; none where they or the networks cannot be read here.
 
     Args:
         comparisons: of each target.
         folders: of the runs, by their names in a comparison.
+        trust: packages whose code the runs may name.
     """
     try:
         return {
-            comparison.target: _differing(comparison, folders)
+            comparison.target: _differing(comparison, folders, trust)
             for comparison in comparisons
             if len(comparison.ranked(OBJECTIVE)) > 1
         }
@@ -44,12 +47,14 @@ def differing_images(
         return {}
 
 
-def _differing(comparison: Comparison, folders: Mapping[str, RunFolder]) -> DifferingImages:
+def _differing(
+    comparison: Comparison, folders: Mapping[str, RunFolder], trust: Sequence[str]
+) -> DifferingImages:
     best, following = comparison.ranked(OBJECTIVE)[:2]
     pair = [folders[group.runs[0].name] for group in (best, following)]
-    store = _store(pair[0])
-    networks = [_predictor(folder) for folder in pair]
-    thresholds = [json_value(folder.summary, "threshold") for folder in pair]
+    store = _store(pair[0], trust)
+    networks = [_predictor(folder, trust) for folder in pair]
+    thresholds = [_threshold(folder) for folder in pair]
     rows = store.index.numbers()
 
     def drawn(place: int) -> ComparedImage:
@@ -69,26 +74,33 @@ def _differing(comparison: Comparison, folders: Mapping[str, RunFolder]) -> Diff
     return DifferingImages(comparison.label(best), comparison.label(following), images)
 
 
-def _trained(folder: RunFolder) -> tuple[RunFolder, str | None]:
-    """The training run of a folder, and the checkpoint that an evaluation has asked for."""
+def trained_in(folder: RunFolder) -> tuple[Path, str | None]:
+    """The folder of the training run, and the checkpoint that an evaluation has asked for."""
     values = folder.read_config()
-    if "protocol" in values:
-        return folder, None
-    return RunFolder(values["run"]), values.get("checkpoint")
+    if "protocol" in values or "run" not in values:
+        return folder.path, None
+    return Path(values["run"]), values.get("checkpoint")
 
 
-def _predictor(folder: RunFolder) -> Predictor:
-    run, checkpoint = _trained(folder)
-    return load_predictor(run.path, checkpoint)
+def _threshold(folder: RunFolder) -> float:
+    value = json_value(folder.summary, "threshold")
+    if not isinstance(value, int | float):
+        raise RunError(folder.summary, "is missing or damaged", WHOLE)
+    return float(value)
 
 
-def _store(folder: RunFolder) -> Store:
+def _predictor(folder: RunFolder, trust: Sequence[str]) -> Predictor:
+    run, checkpoint = trained_in(folder)
+    return load_predictor(run, checkpoint, trust)
+
+
+def _store(folder: RunFolder, trust: Sequence[str]) -> Store:
     """The images that a folder's scores are of.
 
     Raises:
         CovsegError: they are not where the run has read them, or are others now.
     """
-    data = _trained(folder)[0].config.data
+    data = RunFolder(trained_in(folder)[0], trusted_packages(trust)).config.data
     source = source_of(data)
     index = read_index(source.names(), data.targets, str(source.path))
     store = open_store(source, index, data.cache_dir)

@@ -1,5 +1,6 @@
 """Compare runs on the same images, from their folders alone."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,9 @@ from covseg.report.table import show
 from covseg.run.folder.json_file import json_value
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.folder.sweep_folder import SweepFolder
-from covseg.run.verbs.compared_images import differing_images
+from covseg.run.verbs.compared_images import differing_images, trained_in
+
+log = logging.getLogger(__name__)
 
 _ELSEWHERE = ("resume", "tags", "logger", "callbacks", "run", "data.cache_dir", "data.num_workers")
 
@@ -52,28 +55,40 @@ def compare(config: Compare, out: Path, command: str) -> None:
     write_csv(out / "compare.csv", columns, [row for of in comparisons for row in _rows(of)])
     by_name = {_name(folder, folders): folder for folder in folders}
     with best_effort(f"{out / 'compare.html'}", "all scores are in compare.csv"):
-        differing = differing_images(comparisons, by_name)
+        differing = differing_images(comparisons, by_name, config.trust)
         html = page(comparisons, differing, command, version("covseg"))
         write_whole(out / "compare.html", html)
     show(None, f"all scores and the page: {out}")
 
 
 def _folders(config: Compare) -> Iterator[RunFolder]:
-    """The run folders, the reference first; a sweep folder stands for its finished jobs."""
+    """The run folders, the reference first; a sweep folder stands for its finished jobs.
+
+    Raises:
+        RunError: a folder has no scores, or a sweep no finished job.
+        ConfigError: a folder is named twice, or the reference is none of them.
+    """
     found: list[RunFolder] = []
     for path in config.runs:
         jobs = SweepFolder(path).jobs()
-        found += (
-            [job.run for job in jobs if job.status == "finished"] if jobs else [RunFolder(path)]
-        )
+        finished = [job.run for job in jobs if job.status == "finished"]
+        if jobs and not finished:
+            raise RunError(path, "has no finished job", "name a sweep or run folders with scores")
+        if len(finished) < len(jobs):
+            log.warning("%d job(s) of %s are not finished", len(jobs) - len(finished), path)
+        found += finished or [RunFolder(path)]
+    names = [str(folder) for folder in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(setting("runs", config.runs), f"names {twice[0]} twice", "name it once")
     if config.reference is not None:
-        names = [str(folder) for folder in found]
         if config.reference not in names:
             raise ConfigError(
                 f"reference={config.reference}", "is none of the runs", "name one of runs="
             )
         found.insert(0, found.pop(names.index(config.reference)))
     for folder in found:
+        if not folder.path.is_dir():
+            raise RunError(folder, "does not exist", "name run folders with scores")
         if not folder.per_image.exists():
             raise RunError(folder, "has no per_image.csv", "name run folders with scores")
     yield from found
@@ -85,15 +100,23 @@ def _check_same(one: RunFolder, first: Records, other: RunFolder, second: Record
     Raises:
         RunError: names the images that differ.
     """
-    ours, theirs = ({_key(r, n): r.values[n, :2].tolist() for n in range(len(r.name))}
-                    for r in (first, second))  # fmt: skip
+    targets, others = (sorted(set(r.target.tolist())) for r in (first, second))
+    if targets != others:
+        raise RunError(
+            other,
+            f"has the targets {', '.join(others)}, and {one} has {', '.join(targets)}",
+            "compare runs with the same targets",
+        )
+    ours, theirs = (
+        {_key(r, n): r.values[n, :2].tolist() for n in range(len(r.name))} for r in (first, second)
+    )
     apart = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     if apart:
-        few = ", ".join("/".join(key) for key in apart[:3])
+        few = ", ".join("/".join(key[:3]) for key in apart[:3])
         raise RunError(
             other,
             f"was scored on other images or masks than {one}: {len(apart):,} differ, such as {few}",
-            "score both on the same data with covseg.evaluate",
+            "compare runs that report the same split or fold of the same data",
         )
 
 
@@ -111,20 +134,23 @@ def _comparison(
         min_pixels = json_value(folder.summary, "detection_min_pixels")
         counts = of_run.counts(min_pixels if isinstance(min_pixels, int) else 1)
         settings = dict(_settings(folder))
-        parameters = json_value(folder.provenance, "parameters")
+        trained = RunFolder(trained_in(folder)[0])
+        parameters = json_value(trained.provenance, "parameters")
         runs.append(
             ComparedRun(
                 name=_name(folder, folders),
                 settings=settings,
                 counts=counts,
-                metrics=read_columns(folder.metrics),
-                seconds=folder.seconds,
+                metrics=read_columns(trained.metrics),
+                seconds=trained.seconds,
                 parameters=parameters if isinstance(parameters, int) else None,
             )
         )
     groups: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
         same = tuple(sorted((k, v) for k, v in run.settings.items() if k != SEED))
+        while run.settings[SEED] in {other.settings[SEED] for other in groups.get(same, [])}:
+            same = (*same, (SEED, run.settings[SEED]))  # the same once more is no other seed
         groups.setdefault(same, []).append(run)
     split = " and ".join(sorted(set(of_target[0].split.tolist())))
     first, grouped = of_target[0], [Group(of) for of in groups.values()]
@@ -150,8 +176,14 @@ def _settings(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
     values = folder.read_config()
     if "protocol" not in values and "run" in values:  # of an evaluation: as its run, but for these
-        asked = {key: values[key] for key in ("checkpoint", "threshold") if values.get(key)}
-        values = {**RunFolder(values["run"]).read_config(), "evaluate": asked}
+        own = RunFolder(values["run"]).read_config()
+        protocol = own["protocol"]
+        asked = {
+            key: values[key]
+            for key in ("checkpoint", "threshold", "detection_min_pixels")
+            if values.get(key) is not None and values[key] != protocol.get(key)
+        }
+        values = {**own, "evaluate": asked}
     for key, value in flat(values, ""):
         if not any(key == other or key.startswith(f"{other}.") for other in _ELSEWHERE):
             yield key, value

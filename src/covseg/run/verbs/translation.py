@@ -63,7 +63,14 @@ def _of_pair(config: Translate, dice: float, iou: float, out: Path) -> list[Rend
             f"is more than n_images={config.n_images}",
             "give the number of images with infection among all images",
         )
-    pair = PublishedPair.of(dice, iou)
+    try:
+        pair = PublishedPair.of(dice, iou, config.decimals)
+    except ValueError as error:
+        raise ConfigError(
+            f"dice={dice} iou={iou}",
+            f"is no pair, because {error}",
+            "give both as shares or in per cent",
+        ) from error
     readings = pair.readings(config.n_images, config.n_positive)
     columns = ["average", "possible", "dice_positive", "iou_positive", "reason"]
     rows = [
