@@ -66,6 +66,35 @@ def test_rescale_and_window_are_applied_in_this_order(tmp_path):
     assert to_grey(path).tolist() == by_hand(VALUES * 2 - 1000, low, high)
 
 
+def test_black_and_white_are_those_of_the_window_and_not_of_the_image(tmp_path):
+    """A viewer shows an image that fills a part of its window in a part of its shades."""
+    values = np.array([[100, 150, 200], [1000, 1500, 2000]])
+    path = written(tmp_path / "a.dcm", values, WindowCenter=2048, WindowWidth=4096)
+    assert to_grey(path).tolist() == by_hand(values, 0, 4095)
+    inverted = {"PhotometricInterpretation": "MONOCHROME1"}
+    path = written(tmp_path / "b.dcm", values, WindowCenter=2048, WindowWidth=4096, **inverted)
+    assert to_grey(path).tolist() == (255 - np.array(by_hand(values, 0, 4095))).tolist()
+
+
+def test_a_lookup_table_has_its_own_black_and_white(tmp_path):
+    table = pydicom.Dataset()
+    table.LUTDescriptor = [4, 1000, 16]  # values up to 1000 are the first entry, from 1003 the last
+    table.LUTData = [0, 100, 200, 400]
+    table["LUTDescriptor"].VR, table["LUTData"].VR = "US", "US"
+    values = np.array([[0, 1001], [1002, 1002]])
+    path = written(tmp_path / "a.dcm", values, VOILUTSequence=[table])
+    assert to_grey(path).tolist() == [[0, 64], [128, 128]]
+
+
+def test_too_large_an_image_is_refused_before_it_is_decoded(tmp_path):
+    path = written(tmp_path / "a.dcm", VALUES)
+    dataset = pydicom.dcmread(path)
+    dataset.Rows = 20000
+    dataset.save_as(path)
+    with pytest.raises(DataError, match="has 3 x 20000 pixels, and 16384 per side are read"):
+        to_grey(path)
+
+
 def test_an_image_of_one_value_is_black(tmp_path):
     assert not to_grey(written(tmp_path / "a.dcm", np.full((4, 4), 700))).any()
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from covseg.errors import DataError, reason_of
 
 DICOM_ENDINGS = frozenset({".dcm", ".dicom"})
+LARGEST = 16384  # pixels per side, of any kind of image
 _MAGIC, _MAGIC_AT = b"DICM", 128
 _OTHER = "name a DICOM file with one image"
 
@@ -26,8 +27,9 @@ def is_dicom(path: Path) -> bool:
 def read_dicom(path: Path) -> npt.NDArray[np.uint8]:
     """The image with its modality LUT or rescale and its first VOI LUT or window applied.
 
-    The lowest of the resulting values becomes 0 and the highest 255, the other way round for
-    MONOCHROME1. Colours become grey by their luma (ITU-R BT.601).
+    The lowest value of the window becomes 0 and the highest 255; without a window, those of the
+    image. It is the other way round for MONOCHROME1. Colours become grey by their luma (ITU-R
+    BT.601).
 
     Returns:
         uint8 [height, width].
@@ -52,14 +54,26 @@ def read_dicom(path: Path) -> npt.NDArray[np.uint8]:
         if values.ndim == 3:
             grey = values[..., :3] @ np.array([0.299, 0.587, 0.114])
             return _scaled(grey, 0, np.iinfo(values.dtype).max)
-        values = pixels.apply_voi_lut(pixels.apply_modality_lut(values, dataset), dataset)
+        values = pixels.apply_modality_lut(values, dataset)
+        low, high = values.min(), values.max()
+        if "WindowCenter" in dataset or "VOILUTSequence" in dataset:
+            # what is below and above any window becomes its lowest and highest value
+            ends = _extremes(values.dtype)
+            low, high = np.sort(pixels.apply_voi_lut(ends, dataset)).tolist()
+            values = pixels.apply_voi_lut(values, dataset)
     except DataError:
         raise
     except Exception as error:  # a damaged file can make pydicom and its decoders raise anything
         reason = reason_of(error)
         raise DataError(path, f"is no DICOM image that can be read ({reason})", _OTHER) from error
-    grey = _scaled(values, values.min(), values.max())
+    grey = _scaled(values, low, high)
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def _extremes(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if np.issubdtype(dtype, np.integer):
+        return np.array([np.iinfo(dtype).min, np.iinfo(dtype).max], dtype)
+    return np.array([-1e9, 1e9], dtype)
 
 
 def _check(dataset: Any, path: Path) -> None:
@@ -67,6 +81,9 @@ def _check(dataset: Any, path: Path) -> None:
     if "PhotometricInterpretation" not in dataset or "Rows" not in dataset:
         kind = getattr(getattr(dataset, "SOPClassUID", None), "name", "")
         raise DataError(path, f"has no image in it{f' ({kind})' if kind else ''}", _OTHER)
+    if max(int(dataset.Rows), int(dataset.Columns)) > LARGEST:
+        size = f"{dataset.Columns} x {dataset.Rows} pixels"
+        raise DataError(path, f"has {size}, and {LARGEST} per side are read", _OTHER)
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     if n_frames > 1:
         raise DataError(path, f"has {n_frames} images in it", _OTHER)

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from covseg.data.dicom import is_dicom, read_dicom
+from covseg.data.dicom import LARGEST, is_dicom, read_dicom
 from covseg.data.image import Pixels
 from covseg.errors import DataError, reason_of
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _LUMA = np.array([0.299, 0.587, 0.114])
 _DEPTHS = (8, 10, 12, 14, 16)  # bits
-_LARGEST = 16384  # pixels per side
 _REMEDY = (
     "give uint8, uint16, or floats in [0, 1], [height, width] or [height, width, 3 or 4 channels]"
 )
@@ -68,9 +67,9 @@ def _of_pil(picture: Image.Image, where: str) -> Pixels:
     """Grey values of a PIL image, turned as its EXIF orientation says."""
     if getattr(picture, "n_frames", 1) > 1:
         raise DataError(where, f"has {picture.n_frames} images in it", "give one image")  # type: ignore[attr-defined]
-    if max(picture.size) > _LARGEST:
+    if max(picture.size) > LARGEST:
         width, height = picture.size
-        cause = f"has {width}x{height} pixels, and covseg reads up to {_LARGEST} per side"
+        cause = f"has {width}x{height} pixels, and covseg reads up to {LARGEST} per side"
         raise DataError(where, cause, "make it smaller")
     try:
         picture = ImageOps.exif_transpose(picture)
