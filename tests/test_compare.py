@@ -148,15 +148,50 @@ def test_an_evaluation_is_compared_by_the_settings_of_its_run(verb, sweep, tmp_p
     assert float(found["again", "rmse_per_image"]["difference"]) == pytest.approx(0, abs=1e-7)
 
 
+def test_what_an_evaluation_changes_tells_it_apart_and_a_repeat_is_no_other_seed(
+    verb, sweep, tmp_path
+):
+    for name, word in (("zero", "threshold=0"), ("large", "detection_min_pixels=50"), ("same", "")):
+        words = (f"run={sweep}/0", "split=Val", f"hydra.run.dir={name}", *filter(None, [word]))
+        assert verb("evaluate", *words).code == 0
+    done = verb("compare", f"runs=[{sweep}/0,zero,large,same]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    found = rows(tmp_path / "made" / "compare.csv")
+    assert {run for run, _ in found} == {"0", "zero", "large", "same"}
+    assert not any(row["sd_over_seeds"] for row in found.values())
+    assert float(found["same", "rmse_per_image"]["difference"]) == pytest.approx(0, abs=1e-7)
+    page = Page(tmp_path / "made" / "compare.html")
+    parameters = json.loads((sweep / "0" / "provenance.json").read_text())["parameters"]
+    assert page.text.count(f"{parameters:,}") == 4  # of the run that was evaluated
+
+
+def test_few_images_are_no_claim(verb, sweep):
+    done = verb("compare", f"runs=[{sweep}/0,{sweep}/2]")
+    said = " ".join(done.out.split())
+    assert "No claim: the score is of 8 images, and with fewer than 100" in said
+
+
+def test_seeds_that_overlap_may_explain_a_difference(verb, sweep):
+    done = verb("compare", f"runs=[{sweep}/0,{sweep}/1,{sweep}/2]")
+    said = " ".join(done.out.split())
+    assert "Over seeds: " in said
+    assert "Whether other seeds" not in said
+
+
 def test_what_cannot_be_compared_is_one_sentence(verb, sweep, tmp_path):
     shutil.copytree(sweep / "0", tmp_path / "other")
     path = tmp_path / "other" / "per_image.csv"
     first = Records.read(path)
     path.write_text(path.read_text().replace(str(first.name[0]), "covid_999.png"))
+    shutil.copytree(sweep / "2", tmp_path / "cut")
+    with (tmp_path / "cut" / "metrics.csv").open("a") as file:
+        file.write("\n3,1\n")
     said = {
         (f"runs=[{sweep}/0,other]",): "was scored on other images or masks than",
         (f"runs=[{sweep}/0]",): "is one run: name two or more",
-        (f"runs=[{sweep}/0,nowhere]",): "nowhere has no per_image.csv",
+        (f"runs=[{sweep}/0,nowhere]",): "nowhere does not exist",
+        (f"runs=[{sweep}/0,{sweep}/0]",): "twice: name it once",
+        (f"runs=[{sweep}/0,cut]",): "metrics.csv has rows of different lengths",
         (f"runs=[{sweep}/0,{sweep}/2]", "reference=other"): "is none of the runs",
     }
     for words, sentence in said.items():

@@ -1,7 +1,9 @@
 """``covseg.predict``: what it writes for every image, however it is interrupted."""
 
 import csv
+import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -87,6 +89,9 @@ def test_an_exported_file_predicts_what_its_run_predicts(verb, finished_run, xra
         assert np.abs(one - two).max() <= 1
     model = covseg.load(tmp_path / "made" / "model.onnx")
     assert model.predict(xrays / "a.png").shape == (64, 64)
+    assert covseg.load(tmp_path / "made" / "model.onnx").typical is not None
+    warnings = [[row["warning"] for row in table(tmp_path / output)] for output in ("one", "two")]
+    assert warnings[0] == warnings[1]
 
 
 def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warning(
@@ -113,6 +118,63 @@ def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warn
     assert "torch executes the network: " in done.err
     assert len(table(tmp_path / "again")) == 5
     assert verb(*words, "output=wanted", "runtime=onnx").code == 1
+
+
+def test_more_images_get_results_of_their_own_and_other_folders_are_refused(
+    verb, finished_run, xrays, drawn, tmp_path
+):
+    words = ("predict", f"run={finished_run}", "output=out", "skip_existing=true")
+    (xrays / "a.tif").rename(tmp_path / "a.tif")
+    assert verb(*words, "input=xrays").code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+    (tmp_path / "a.tif").rename(xrays / "a.tif")  # has the name of a.png but for the ending
+    assert verb(*words, "input=xrays").out.startswith("predicted: 1\npredicted before: 4\n")
+    results = [row["result"] for row in table(tmp_path / "out")]
+    assert len({result.lower() for result in results}) == len(results) == 5
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    (tmp_path / "others").mkdir()
+    Image.fromarray(drawn[1]).save(tmp_path / "others" / "a.png")
+    refused = verb(*words, "input=others")
+    assert refused.code == 1
+    assert "or of another folder of images: name another folder" in refused.err
+
+
+def test_a_pattern_takes_no_results_for_images(verb, finished_run, xrays):
+    words = ("predict", f"run={finished_run}", "input=xrays/**/*.png", "output=xrays/out")
+    assert verb(*words).out.startswith("predicted: 3\n")
+    again = verb(*words, "skip_existing=true")
+    assert again.out.startswith("predicted: 0\npredicted before: 3\n")
+
+
+def test_a_name_that_is_no_text_is_shown_in_hexadecimal(verb, finished_run, drawn, tmp_path):
+    (tmp_path / "odd").mkdir()
+    with open(os.fsencode(tmp_path / "odd") + b"/\xff.png", "wb") as file:  # noqa: PTH123
+        Image.fromarray(drawn[0]).save(file, format="png")
+    with open(os.fsencode(tmp_path / "odd") + b"/\xfe.png", "wb") as file:  # noqa: PTH123
+        file.write(b"no image")
+    done = verb("predict", f"run={finished_run}", "input=odd", "output=out")
+    assert done.code == 1
+    rows = table(tmp_path / "out")
+    assert {row["input"] for row in rows} == {r"\xfe.png", r"\xff.png"}
+    assert [row["input"] for row in rows if row["error"]] == [r"\xfe.png"]
+
+
+def test_infected_means_as_many_pixels_of_an_image_of_any_size(finished_run):
+    """``detection_min_pixels`` is of the masks that were scored, here 256 x 256."""
+    model = dataclasses.replace(covseg.load(finished_run), detection_min_pixels=100)
+    scored = int(model.typical.shape.prod())
+    assert model.infected_from(scored) == 100
+    assert model.infected_from(4 * scored) == 400
+    assert dataclasses.replace(model, detection_min_pixels=1).infected_from(4 * scored) == 1
+
+
+@pytest.mark.parametrize("word", ["checkpoint=last", "runtime=torch"])
+def test_what_does_not_apply_to_an_exported_file_is_refused(word, verb, xrays, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"")
+    done = verb("predict", "run=model.onnx", "input=xrays", word)
+    assert done.code == 1
+    assert f"{word} does not apply to an exported file" in done.err
 
 
 def test_dicom_gets_a_segmentation_and_others_are_named(verb, finished_run, tmp_path):

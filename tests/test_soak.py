@@ -56,6 +56,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     train.main()
 
 
+@pytest.mark.nightly  # a minute, and hours with its 200 jobs
 @pytest.mark.timeout(7200)
 def test_nothing_piles_up(tmp_path, phantom_cache, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

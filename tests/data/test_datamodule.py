@@ -290,7 +290,7 @@ def test_a_class_that_a_split_lacks_is_said_once(make, copy, trainer, caplog):
         make(root=str(copy), batch_size=1, attached=trainer(rank, 2)).check()
     assert caplog.messages == [
         "Train has no image of the class COVID-19",
-        "Val has no image of the class Non-COVID and Normal",
+        "Val has no image of the class Non-COVID or Normal",
     ]
 
 

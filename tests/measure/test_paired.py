@@ -76,20 +76,39 @@ def test_an_undefined_score_has_no_difference():
     assert paired(nothing, [errors], [errors], np.full(5, "Normal")) is None
 
 
-def test_without_a_true_difference_the_claim_is_rare():
-    """Images like those of a test set: skewed errors, two networks that share most of them."""
+@pytest.mark.parametrize(("n", "n_cases", "most"), [(8, 50, 0), (60, 50, 0), (200, 200, 20)])
+def test_without_a_true_difference_the_claim_is_rare(n, n_cases, most):
+    """Images like those of a test set: skewed errors, two networks that share most of them.
+
+    5 % of 200 is 10; a count above 20 has a probability below 0.2 %. Few images claim nothing,
+    though their intervals exclude 0 too often.
+    """
     generator = np.random.default_rng(0)
-    n, n_cases = 200, 200
     strata = np.repeat(["COVID-19", "Normal"], n // 2)
-    claims = 0
+    claims = excluded = 0
     for _ in range(n_cases):
         shared = generator.exponential(1, n)
         a, b = (of_errors(shared + generator.exponential(0.5, n)) for _ in range(2))
         found = paired(MEAN, [a], [b], strata)
         assert found is not None
         claims += found.distinct
-    # 5 % of 200 is 10; a count outside of 2 to 20 has a probability below 0.5 %
-    assert 2 <= claims <= 20
+        excluded += found.excludes_zero
+    assert claims <= most
+    assert excluded >= 2
+
+
+def test_a_score_of_few_images_makes_no_claim_however_many_there_are():
+    """Of copies one counts, and of a score of positive images those that are positive."""
+    strata, errors = np.full(300, "Normal"), np.linspace(0, 1, 300)
+    pair = [of_errors(errors)], [of_errors(errors + 1)]
+    of_few = replace(MEAN, denominator=lambda c: (np.arange(300) < 99).astype(float))
+    copies = np.minimum(np.arange(300), 98).tolist()
+    for score, families in ((of_few, None), (MEAN, copies)):
+        found = paired(score, *pair, strata, families)
+        assert found is not None
+        assert found.n_carrying == 99
+        assert not found.distinct
+    assert paired(MEAN, *pair, strata).distinct  # type: ignore[union-attr]
 
 
 def test_so_many_images_settle_it_in_four_of_five_cases():

@@ -161,7 +161,7 @@ class XrayDataModule(L.LightningDataModule):
         first = self.trainer is None or self.trainer.is_global_zero
         for part in self._parts[:-1] if first else ():  # the last is scored, with a warning
             if absent := self.division.absent_classes(part):
-                log.warning("%s has no image of the class %s", part, " and ".join(absent))
+                log.warning("%s has no image of the class %s", part, " or ".join(absent))
         self.train_dataloader()
         _ = self.n_train_batches  # refuses a limit below one batch
         n_batches_used(len(self.test_dataloader()), "limit_test_batches", self.report, self.trainer)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from covseg.data.index import Key
 from covseg.measure.histogram import Histogram
 from covseg.measure.records import Records
 from covseg.measure.scores import dice_of_each, rmse_of_each
@@ -30,6 +31,7 @@ class RunResult:
         histograms: of the reported images, by target.
         thresholds: scores over the threshold, by split and target; also of the split that selects.
         selects: the split that selects a checkpoint, None if none does.
+        families: a number for each image, equal for copies; None if copies are not known.
         warnings: what to know before believing a score, as sentences.
         predict: numbers of records of one target -> images with truth and prediction.
         step: optimizer steps of a training run.
@@ -43,6 +45,7 @@ class RunResult:
     histograms: Mapping[str, Histogram]
     thresholds: Mapping[tuple[str, str], OverThresholds]
     selects: str | None
+    families: Mapping[Key, int] | None
     warnings: Sequence[str]
     predict: Callable[[str, Sequence[int]], list[Prediction]]
     step: int = 0

@@ -181,7 +181,7 @@ def said(home: Path, line: str) -> bool:
     return log.exists() and line in log.read_text()
 
 
-@pytest.mark.long  # four runs
+@pytest.mark.nightly  # a minute: four runs
 def test_a_run_that_was_killed_twice_is_one_history_without_gap_or_double(
     server, home, command, environment
 ):

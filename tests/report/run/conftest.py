@@ -1,14 +1,14 @@
 """Results of runs that were never trained: of any number of images, with any names."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from covseg.data.index import Row
+from covseg.data.index import Key, Row
 from covseg.measure.counts import count
 from covseg.measure.image_histograms import ImageHistograms, ProbabilityHistograms
 from covseg.measure.records import Records
@@ -57,6 +57,7 @@ def make_result(tmp_path: Path) -> Callable[..., RunResult]:
         warnings: Sequence[str] = (),
         split: str = "Test",
         leaks: Sequence[int] = (),
+        families: Mapping[Key, int] | None = None,
     ) -> RunResult:
         probability, truth = (np.repeat(of, len(targets), axis=1) for of in drawn(n, 0))
         rows = [Row(split, CLASSES[k % 4], name(k), f"i{k}", f"m{k}", None) for k in range(n)]
@@ -121,6 +122,7 @@ def make_result(tmp_path: Path) -> Callable[..., RunResult]:
             histograms={target: histograms.pooled(k) for k, target in enumerate(targets)},
             thresholds=thresholds,
             selects=selects,
+            families=families,
             warnings=warnings,
             predict=predict,
         )

@@ -113,7 +113,24 @@ def test_both_targets_have_all_their_parts(written):
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_images_has_a_page(written, n):
-    assert f"{n} images of Test" in written(n=n).text
+    page = written(n=n)
+    assert f"Scored {'1 image' if n == 1 else f'{n} images'} of Test" in page.text
+    for verdict in ("better than", "worse than", "not distinguishable"):
+        assert verdict not in page.text  # from three images
+
+
+def test_the_intervals_by_size_keep_copies_together(make_result):
+    def intervals(families):
+        result = make_result(n=64, families=families)
+        write_page(result, SCORES)
+        page = Page(result.folder / "report.html")
+        start = page.text.index("Positive images in groups")
+        return re.findall(r"0\.\d{4} (0\.\d{3}–0\.\d{3})", page.text[start : start + 600])
+
+    alone = {key: n for n, key in enumerate(make_result(n=64).records.keys)}
+    of_four = {key: n // 8 for key, n in alone.items()}
+    assert intervals(None) == intervals(alone)
+    assert intervals(of_four) != intervals(alone)
 
 
 def test_the_licence_is_that_of_the_real_data_alone(written):

@@ -176,7 +176,7 @@ def test_a_trial_that_still_runs_elsewhere_is_waited_for(verb, tmp_path, monkeyp
     assert [trial.state for trial in trials(sweep)] == 2 * [TrialState.COMPLETE]
 
 
-@pytest.mark.long
+@pytest.mark.nightly  # half a minute; test_kills.py kills a sweep for every change
 def test_a_killed_search_runs_its_trial_again_and_no_other(tmp_path, environment, command):
     """``kill -9`` in the second trial."""
     sweep, words = tmp_path / "sweep", (*SEARCH, RATE, "hydra.sweep.dir=sweep")

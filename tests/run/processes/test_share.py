@@ -121,7 +121,7 @@ def test_a_killed_process_frees_its_gpu_for_one_that_waits(tmp_path, environment
             second.kill()
 
 
-@pytest.mark.long
+@pytest.mark.nightly  # half a minute
 @pytest.mark.skipif(sys.platform != "linux", reason="a job's own processes need Linux")
 def test_two_jobs_at_a_time_have_a_gpu_each(command, tmp_path):
     """A joblib process does several jobs, which would share CUDA if they worked in it."""

@@ -133,7 +133,7 @@ def test_a_sweep_of_explorations_succeeds(verb):
     assert done.code == 0, done.err
 
 
-@pytest.mark.long
+@pytest.mark.nightly  # half a minute
 def test_with_several_jobs_at_a_time_the_table_is_the_same(sweep, command, tmp_path):
     """Each job is in a process of its own, whose memory nobody else sees."""
     several = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=several")

@@ -89,11 +89,15 @@ class TypicalImages:
         found += [GREYS] * bool(_squared(standard, self.precision) > self.largest_distance)
         return "; ".join(found)
 
-    def save(self, path: Path) -> None:
-        """Write to a ``.npz`` file."""
+    def to_bytes(self) -> bytes:
+        """As the content of a ``.npz`` file."""
         file = io.BytesIO()
         np.savez_compressed(file, **vars(self))
-        write_whole(path, file.getvalue())
+        return file.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write to a ``.npz`` file."""
+        write_whole(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> "TypicalImages":
@@ -102,8 +106,21 @@ class TypicalImages:
         Raises:
             RunError: it is damaged.
         """
+        return cls.of_bytes(path.read_bytes(), path)
+
+    @classmethod
+    def of_bytes(cls, content: bytes, path: Path) -> "TypicalImages":
+        """Read the result of ``to_bytes``.
+
+        Args:
+            content: of a ``.npz`` file.
+            path: of the file that it comes from, for errors.
+
+        Raises:
+            RunError: it is damaged.
+        """
         try:
-            with np.load(path, allow_pickle=False) as parts:
+            with np.load(io.BytesIO(content), allow_pickle=False) as parts:
                 read = cls(**{name: parts[name].astype(np.float64) for name in parts.files})
             read.difference(np.zeros((_SIDE, _SIDE), np.uint8))  # raises where shapes do not fit
         except Exception as error:  # a damaged file can make numpy and zlib raise almost anything

@@ -15,8 +15,13 @@ def environment(page: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"count": lambda number: f"{number:,}", "percent": percent}
+    jinja.filters |= {"count": lambda number: f"{number:,}", "percent": percent, "images": images}
     return jinja
+
+
+def images(number: int) -> str:
+    """A number of images, in words."""
+    return f"{number:,} image" + "s" * (number != 1)
 
 
 def percent(share: float) -> str:

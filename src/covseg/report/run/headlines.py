@@ -8,6 +8,7 @@ from covseg.report.html.environment import percent
 from covseg.report.result import RunResult
 from covseg.report.run.score_rows import best_baseline
 
+_FEW = 20  # images, of which an interval says too little
 _COMPARED = {"dice_positive": "Dice of positive images", "rmse_per_image": "RMSE per image"}
 
 
@@ -17,15 +18,15 @@ def headlines(result: RunResult, target: str, part: Summary) -> list[str]:
         *(_against_baselines(part)),
         *(_images(part)),
         *(_threshold(result, target)),
-        f"The calibration error is {result.histograms[target].calibration_error:.3f}: so far are "
-        "probabilities from the share of positive pixels, on average over all pixels.",
+        "On average over all pixels, the probability is off by "
+        f"{result.histograms[target].calibration_error:.3f} (calibration error).",
     ]
 
 
 def _against_baselines(part: Summary) -> Iterator[str]:
     for score, name in _COMPARED.items():
         entry, baseline = part["scores"][score], best_baseline(part, score, SCORES[score])
-        if entry["value"] is None or baseline is None:
+        if entry["value"] is None or baseline is None or part["n_images"] < _FEW:
             continue
         low_is_good = SCORES[score].low_is_good
         better = entry["high"] < baseline[1] if low_is_good else entry["low"] > baseline[1]
@@ -33,7 +34,7 @@ def _against_baselines(part: Summary) -> Iterator[str]:
         told = "better than" if better else "worse than" if worse else "not distinguishable from"
         yield (
             f"{name}: {entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f}), {told} the "
-            f"best trivial prediction ({baseline[0]}: {baseline[1]:.3f})."
+            f"best baseline ({baseline[0]}: {baseline[1]:.3f})."
         )
 
 
@@ -46,8 +47,10 @@ def _images(part: Summary) -> Iterator[str]:
             "predicted."
         )
     if missed is not None:
-        n = part["n_positive"]
-        yield f"Of the {n:,} positive images {percent(missed)} are missed entirely."
+        yield (
+            f"In {percent(missed)} of the {part['n_positive']:,} positive images no pixel is "
+            "predicted."
+        )
 
 
 def _threshold(result: RunResult, target: str) -> Iterator[str]:

@@ -60,7 +60,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
     """The page as HTML, from the result and the files of its folder."""
     provenance = _json(result.folder / "provenance.json")
     trained = result.checkpoint.parents[1]
-    metrics = read_columns(trained / "metrics.csv")
+    metrics = read_columns(trained / "metrics.csv", "remove it")
     reported = reported_epoch(metrics, result.checkpoint.name)
     data = provenance.get("data", {})
     parts = [_part(result, target, of, scores) for target, of in by_target(result.summary).items()]
@@ -79,6 +79,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
         severity_figures=svg_figures(severity_figures(result.records), "severity").get(
             "severity", []
         ),
+        validated=any(any(metrics[name]) for name in metrics if name.startswith("val/")),
         curves=svg_figures(curve_figures(metrics, reported), "run").get("curves", []),
         published=RESULTS if official else [],
         classes=PATIENT_CLASSES,
@@ -94,7 +95,7 @@ def _part(
 ) -> TargetPart:
     name = target or next(iter(result.histograms))
     records = result.records.where(result.records.target == name)
-    sizes = size_groups(records, result.summary["detection_min_pixels"])
+    sizes = size_groups(records, result.summary["detection_min_pixels"], result.families)
     counts, choice = records.counts(), result.choice(name)
     rest = summary.get("without_leaks") or summary
     n_leaks = summary["n_images"] - rest["n_images"]

@@ -141,7 +141,7 @@ def _comparison(
                 name=_name(folder, folders),
                 settings=settings,
                 counts=counts,
-                metrics=read_columns(trained.metrics),
+                metrics=read_columns(trained.metrics, "copy the file again, or remove it"),
                 seconds=trained.seconds,
                 parameters=parameters if isinstance(parameters, int) else None,
             )

@@ -6,6 +6,7 @@ import io
 import logging
 import tempfile
 import warnings
+from base64 import b64encode
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -69,7 +70,7 @@ def _write(
     Raises:
         CovsegError: see ``export_run``.
     """
-    network = predictor.network
+    network, typical = predictor.network, predictor.typical
     assert isinstance(network, ProbabilityNetwork)
     facts = Facts(
         covseg=version("covseg"),
@@ -79,6 +80,7 @@ def _write(
         detection_min_pixels=predictor.detection_min_pixels,
         run=Path(run).name,
         checkpoint=predictor.checkpoint,
+        typical=None if typical is None else b64encode(typical.to_bytes()).decode(),
     )
     # torch's exporters warn of themselves, and print what they cannot trace
     with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):

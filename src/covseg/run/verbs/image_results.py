@@ -55,11 +55,11 @@ def write_results(
         row = {"input": file.name, "target": target, "result": name}
         row |= {"width": image.shape[1], "height": image.shape[0]}
         row["warning"] = "; ".join(filter(None, warnings))
-        rows.append(row | _numbers(target, extents, predictor.detection_min_pixels))
+        rows.append(row | _numbers(target, extents, predictor.infected_from(image.size)))
     return rows
 
 
-def _numbers(target: str, extents: Mapping[str, Extent], min_pixels: int) -> dict[str, Any]:
+def _numbers(target: str, extents: Mapping[str, Extent], min_pixels: float) -> dict[str, Any]:
     """The columns of numbers; what cannot be said of a target is missing."""
     numbers = dataclasses.asdict(extents[target])
     if target == "infection":

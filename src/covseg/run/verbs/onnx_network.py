@@ -24,6 +24,8 @@ class Facts:
         detection_min_pixels: minimum of predicted pixels for an image to be called infected.
         run: name of the run folder.
         checkpoint: name of the checkpoint.
+        typical: the fitting images as a whole, the content of ``typical.npz`` in base64; None of a
+            run of an older covseg.
     """
 
     covseg: str
@@ -33,6 +35,7 @@ class Facts:
     detection_min_pixels: int
     run: str
     checkpoint: str
+    typical: str | None = None
 
     def as_json(self) -> str:
         """As text, for the file."""

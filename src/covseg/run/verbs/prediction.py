@@ -2,10 +2,13 @@
 
 import dataclasses
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +25,8 @@ from covseg.run.folder.json_file import json_value
 from covseg.run.folder.provenance import provenance
 from covseg.run.verbs.export import on_onnx_runtime
 from covseg.run.verbs.image_results import write_results
-from covseg.run.verbs.input_files import InputFile, InputFiles
-from covseg.run.verbs.prediction_table import PredictionTable
+from covseg.run.verbs.input_files import InputFile, InputFiles, printable
+from covseg.run.verbs.prediction_table import PredictionTable, results_in
 from covseg.run.verbs.predictor import Predictor, load_predictor
 
 log = logging.getLogger(__name__)
@@ -43,26 +46,44 @@ def predict(config: Predict, out: Path, command: str) -> None:
     """
     predictor = _predictor(config)
     output = Path(config.output or out)
-    inputs = InputFiles.of(config.input, output)
-    table = _table(output, config, predictor, command)
-    left = [file for file in inputs.images if file.name not in table.done]
+    done = _done(output, config)
+    inputs = InputFiles.of(config.input, output, done)
+    left = [file for file in inputs.images if file.name not in done]
     predictor = _on_runtime(config, predictor, len(left))
-    failures: dict[str, str] = {}
+    table = _table(output, config, predictor, inputs.root, command)
+    failures = dict(inputs.closed)
+    table.add([{"input": printable(name), "error": error} for name, error in failures.items()])
     with ThreadPoolExecutor(_THREADS) as pool, progress_bar("predicting", len(left)) as advance:
         for start in range(0, len(left), config.batch_size):
             batch = left[start : start + config.batch_size]
             read = dict(zip(batch, pool.map(_read, batch), strict=True))
             images = {file: image for file, image in read.items() if isinstance(image, np.ndarray)}
-            failed = {file: str(error) for file, error in read.items() if file not in images}
-            write = partial(write_results, output, predictor)
-            probabilities = predictor.probabilities(list(images.values())) if images else ()
-            rows = pool.map(write, images, images.values(), probabilities)
-            table.add([row for of_image in rows for row in of_image])
-            table.add([{"input": file.name, "error": error} for file, error in failed.items()])
-            failures |= {file.name: error for file, error in failed.items()}
+            failed = {file.name: printable(str(read[file])) for file in batch if file not in images}
+            table.add(_predicted(images, predictor, output, pool))
+            table.add([{"input": name, "error": error} for name, error in failed.items()])
+            failures |= failed
             for _ in batch:
                 advance()
     _report(inputs, len(left), failures, output)
+
+
+def _predicted(
+    images: Mapping[InputFile, Pixels], predictor: Predictor, output: Path, pool: Executor
+) -> list[dict[str, Any]]:
+    """Write the results of a batch.
+
+    Few probabilities wait at a time: those of large images have a gigabyte each.
+
+    Returns:
+        the rows of the table.
+    """
+    write, waiting, rows = partial(write_results, output, predictor), deque[Any](), []
+    probabilities = predictor.probabilities(list(images.values())) if images else iter(())
+    for (file, image), probability in zip(images.items(), probabilities, strict=True):
+        waiting.append(pool.submit(write, file, image, probability))
+        if len(waiting) == _THREADS:
+            rows += waiting.popleft().result()
+    return [*rows, *(row for future in waiting for row in future.result())]
 
 
 def _predictor(config: Predict) -> Predictor:
@@ -70,6 +91,11 @@ def _predictor(config: Predict) -> Predictor:
     if config.accelerator == "gpu" and not gpu:
         raise ConfigError("accelerator=gpu", "needs a GPU, and torch sees none", "set it to cpu")
     device = "cuda" if gpu and config.accelerator != "cpu" else "cpu"
+    if Path(config.run).suffix == ".onnx":
+        for key, value in (("accelerator", "gpu"), ("runtime", "torch")):
+            if getattr(config, key) == value:
+                cause = "does not apply to an exported file, which ONNX Runtime runs on the CPU"
+                raise ConfigError(f"{key}={value}", cause, "leave it out, or name the run folder")
     predictor = load_predictor(config.run, config.checkpoint, config.trust, device)
     if config.threshold is None:
         return predictor
@@ -102,27 +128,40 @@ def _on_runtime(config: Predict, predictor: Predictor, n_images: int) -> Predict
     return faster
 
 
-def _table(output: Path, config: Predict, predictor: Predictor, command: str) -> PredictionTable:
-    """Begin the table, or go on in it; all results of a folder come from one network.
+def _done(output: Path, config: Predict) -> dict[str, str]:
+    """The inputs that ``output`` has results of already, with what these begin with.
 
     Raises:
         ConfigError: there is nothing to go on with.
+    """
+    if not config.skip_existing:
+        return {}
+    if config.output is None:
+        raise ConfigError("skip_existing=true", "needs a folder", "set output=<that folder>")
+    return results_in(output / "predictions.csv")
+
+
+def _table(
+    output: Path, config: Predict, predictor: Predictor, root: Path, command: str
+) -> PredictionTable:
+    """Begin the table, or go on in it; all results of a folder come from one network.
+
+    Raises:
         RunError: the folder has other results.
     """
-    if config.skip_existing and config.output is None:
-        raise ConfigError("skip_existing=true", "needs a folder", "set output=<that folder>")
     path = output / "predictions.json"
     now = {
         "run": config.run,
         "checkpoint": predictor.checkpoint,
         "threshold": predictor.threshold,
         "targets": list(predictor.targets),
+        "images": printable(str(root)),
     }
     goes_on = config.skip_existing and (output / "predictions.csv").exists()
     if goes_on and json_value(path, "predictor") != now:
         raise RunError(
             f"output={output}",
-            "has results of another run, checkpoint or threshold",
+            "has results of another run, checkpoint or threshold, or of another folder of images",
             "name another folder",
         )
     table = PredictionTable(output / "predictions.csv", goes_on)

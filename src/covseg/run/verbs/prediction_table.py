@@ -21,9 +21,6 @@ class PredictionTable:
         path: of the file.
         goes_on: whether it may exist; only its whole rows without an error stay.
 
-    Attributes:
-        done: the inputs in it.
-
     Raises:
         RunError: it exists and must not, or cannot be written.
     """
@@ -35,7 +32,6 @@ class PredictionTable:
                 path, "exists already", "set skip_existing=true to go on, or another output="
             )
         rows = _whole_rows(path) if path.exists() else []
-        self.done = {row[0] for row in rows}
         write_csv(path, COLUMNS, rows)
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -50,6 +46,17 @@ class PredictionTable:
         except OSError as error:
             cause = f"cannot be written ({error.strerror})"
             raise RunError(self.path, cause, "make room there") from error
+
+
+def results_in(path: Path) -> dict[str, str]:
+    """The inputs in a table, with what their results begin with; none where there is no file."""
+    rows = _whole_rows(path) if path.exists() else []
+    place, target = (COLUMNS.index(name) for name in ("result", "target"))
+    several = len({row[target] for row in rows}) > 1
+    return {
+        row[0]: row[place].removesuffix(f"_{row[target]}") if several else row[place]
+        for row in rows
+    }
 
 
 def _whole_rows(path: Path) -> list[list[str]]:

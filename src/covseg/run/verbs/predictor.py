@@ -1,5 +1,6 @@
 """A trained network as a function from an X-ray image to a probability."""
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Predictor:
         detection_min_pixels: minimum of predicted pixels for an image to be called infected.
         checkpoint: name of the checkpoint.
         device: that the network is on.
-        typical: the fitting images as a whole; None for a file, or a run of an older covseg.
+        typical: the fitting images as a whole; None for a run of an older covseg.
     """
 
     network: Callable[[torch.Tensor], torch.Tensor]
@@ -48,6 +49,15 @@ class Predictor:
     checkpoint: str
     device: str = "cpu"
     typical: TypicalImages | None = None
+
+    def infected_from(self, n_pixels: int) -> float:
+        """Number of predicted pixels from which an image of so many pixels is called infected.
+
+        ``detection_min_pixels`` is of an image of the size that was scored.
+        """
+        if self.detection_min_pixels == 1 or self.typical is None:
+            return self.detection_min_pixels
+        return self.detection_min_pixels * n_pixels / float(self.typical.shape.prod())
 
     def predict(self, image: AnyImage) -> Probability:
         """Probability of every pixel, at the image's own size.
@@ -97,6 +107,9 @@ def load_predictor(
         CovsegError: the folder or its checkpoint, or the file, cannot be used.
     """
     if Path(run).suffix == ".onnx":
+        if checkpoint is not None:
+            cause = "does not apply to an exported file, which holds one network"
+            raise ConfigError(f"checkpoint={checkpoint}", cause, "leave it out")
         return _of_file(Path(run))
     folder = RunFolder(run, trusted_packages(trust))
     config = folder.config
@@ -120,7 +133,9 @@ def load_predictor(
 
 def _of_file(path: Path) -> Predictor:
     network = OnnxNetwork(path)
-    facts = network.facts
+    facts, typical = network.facts, None
+    if facts.typical is not None:
+        typical = TypicalImages.of_bytes(b64decode(facts.typical), path)
     return Predictor(
         network=network,
         targets=facts.targets,
@@ -128,4 +143,5 @@ def _of_file(path: Path) -> Predictor:
         threshold=facts.threshold,
         detection_min_pixels=facts.detection_min_pixels,
         checkpoint=facts.checkpoint,
+        typical=typical,
     )

@@ -100,7 +100,7 @@ class Scorer:
         scored, data = self.scored(split), self.data
         if not self.trainer.is_global_zero:
             return None
-        rows, targets = scored.rows, data.data.targets
+        rows, targets, families = scored.rows, data.data.targets, leaks.families(data)
         summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
         summary |= summarise(
             scored.records,
@@ -108,7 +108,7 @@ class Scorer:
             threshold=protocol.threshold,
             detection_min_pixels=protocol.detection_min_pixels,
             objective=objective,
-            families=leaks.families(data),
+            families=families,
             leaks=leaks.leaking(data, split),
             scores=self.scores,
         )
@@ -136,6 +136,7 @@ class Scorer:
             histograms=scored.histograms,
             thresholds=thresholds,
             selects=protocol.select,
+            families=families,
             warnings=warnings,
             predict=lambda target, places: self._predict(scored, target, places),
         )
@@ -144,7 +145,7 @@ class Scorer:
         """Sentences on the images of a split that are not there or not scored, which are logged."""
         sentences = []
         if absent := self.data.division.absent_classes(split):
-            sentences.append(f"{split} has no image of the class {' and '.join(absent)}")
+            sentences.append(f"{split} has no image of the class {' or '.join(absent)}")
         if n_scored < (n_images := len(self.data.rows(split))):
             sentences.append(f"only {n_scored} of the {n_images} images of {split} are scored")
         for sentence in sentences:
