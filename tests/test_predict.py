@@ -100,6 +100,7 @@ def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warn
     pytest.importorskip("onnxruntime")
     words = ("predict", f"run={finished_run}", "input=xrays")
     monkeypatch.setattr(prediction, "_MANY", 5)
+    monkeypatch.setattr(prediction, "_LARGE", 32)
     said = "ONNX Runtime executes the network"
     assert said not in verb(*words, "output=torch", "runtime=torch").err
     assert said in verb(*words, "output=onnx").err
