@@ -469,7 +469,9 @@ def test_no_picture_but_phantoms() -> None:
     )
     if tracked.returncode:
         pytest.skip("not a git checkout")
-    assert set(tracked.stdout.split()) <= {"docs/phantom.png", "docs/tensorboard.png"}  # phantoms
+    assert set(tracked.stdout.split()) <= {
+        f"docs/{name}.png" for name in ("phantom", "report", "tensorboard")
+    }
 
 
 def test_the_configuration_travels_in_the_wheel(tmp_path: Path) -> None:
