@@ -57,6 +57,8 @@ MISTAKES = {
         "model.depth=8 model.base_channels=1024 data.image_size=256"
     ),
     "a batch larger than the data": "data.batch_size=64",
+    "pretrained weights where no file is": "model=lite_unet model.pretrained=nowhere.pth",
+    "an image no multiple of 32 for lite_unet": "model=lite_unet data.image_size=48",
     "weights of a run that does not exist": "init=nowhere",
     "a run folder where a file is": "hydra.run.dir=file/run",
     "a cache where a file is": "data.cache_dir=file/cache",

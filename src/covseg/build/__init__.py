@@ -4,6 +4,7 @@ from covseg.build.inputs import augment, datamodule
 from covseg.build.modules import MONITOR, module, scores
 from covseg.build.networks import network
 from covseg.build.observers import callbacks, loggers
+from covseg.build.pretrained import load_pretrained
 from covseg.build.trainers import trainer
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "augment",
     "callbacks",
     "datamodule",
+    "load_pretrained",
     "loggers",
     "module",
     "network",

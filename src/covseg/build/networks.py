@@ -7,7 +7,7 @@ from torch import nn
 
 from covseg import devices
 from covseg.build.instantiate import accepted, arguments_of, make
-from covseg.config.model import OtherNetwork
+from covseg.config.model import LiteUNet, OtherNetwork
 from covseg.config.train import Train
 from covseg.errors import ConfigError, reason_of, setting
 
@@ -21,6 +21,10 @@ def network(config: Train) -> nn.Module:
     if isinstance(config.model, OtherNetwork):
         return _other_network(config, config.model)
     arguments, n_targets = arguments_of(config.model), len(config.data.targets)
+    if isinstance(config.model, LiteUNet):
+        del arguments["pretrained"]  # see ``load_pretrained``
+        lite: nn.Module = make("model", arguments, out_channels=n_targets)
+        return lite
     with torch.device("meta"):  # shapes without memory
         sketch: nn.Module = make("model", arguments, out_channels=n_targets)
     devices.check_memory(

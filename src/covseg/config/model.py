@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from covseg.config.node import Buildable, Node, Positive
+from covseg.config.node import Buildable, Node, Place, Positive
 
 _UNET = "covseg.learn.networks.unet.UNet"
+_LITE = "covseg.learn.networks.lite_unet.LiteUNet"
 
 
 class UNet(Node):
@@ -23,6 +24,20 @@ class UNet(Node):
         return 1 << self.depth
 
 
+class LiteUNet(Node):
+    """covseg's U-Net with an EfficientNet-lite encoder."""
+
+    target: Literal["covseg.learn.networks.lite_unet.LiteUNet"] = Field(alias="_target_")
+    encoder: Literal["lite0", "lite2"]
+    # whether the encoder begins with the weights of ImageNet, or a file of such weights
+    pretrained: bool | Place
+
+    @property
+    def size_multiple(self) -> int:
+        """What ``data.image_size`` must be a multiple of."""
+        return 32
+
+
 class OtherNetwork(Buildable):
     """Any ``nn.Module`` from [batch, 1, size, size] to [batch, targets, size, size].
 
@@ -36,9 +51,12 @@ class OtherNetwork(Buildable):
 
 def _kind(model: Any) -> str:
     target = model.get("_target_") if isinstance(model, dict) else getattr(model, "target", _UNET)
-    return "unet" if target == _UNET else "other"
+    return {_UNET: "unet", _LITE: "lite"}.get(str(target), "other")
 
 
 Model = Annotated[
-    Annotated[UNet, Tag("unet")] | Annotated[OtherNetwork, Tag("other")], Discriminator(_kind)
+    Annotated[UNet, Tag("unet")]
+    | Annotated[LiteUNet, Tag("lite")]
+    | Annotated[OtherNetwork, Tag("other")],
+    Discriminator(_kind),
 ]

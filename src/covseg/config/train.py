@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from covseg.config.callbacks import Callbacks
 from covseg.config.data import Data
-from covseg.config.model import Model, UNet
+from covseg.config.model import Model, OtherNetwork, UNet
 from covseg.config.node import Buildable, Name, Node, RunPlace, Trust
 from covseg.config.optimizer import Optimizer
 from covseg.config.protocol import Protocol
@@ -50,7 +50,7 @@ class Train(Node):
                 f"data.image_size={size}",
                 f"cannot be halved {self.model.depth} times (model.depth)"
                 if isinstance(self.model, UNet)
-                else f"is not a multiple of {multiple} (model.size_multiple)",
+                else f"is not a multiple of {multiple}, which this network needs",
                 f"use {f'{smaller} or {larger}' if smaller else larger}",
             )
         return self
@@ -58,14 +58,18 @@ class Train(Node):
     @model_validator(mode="after")
     def _check_batch_norm(self) -> "Train":
         model, data = self.model, self.data
-        if not isinstance(model, UNet) or model.norm != "batch":
+        if isinstance(model, OtherNetwork) or (isinstance(model, UNet) and model.norm != "batch"):
             return self
         if data.batch_size * (data.image_size // model.size_multiple) ** 2 == 1:
+            depth, remedy = "", "set data.batch_size=2, or a larger data.image_size"
+            if isinstance(model, UNet):
+                depth = f" and model.depth={model.depth}"
+                remedy = "set data.batch_size=2, model.norm=group, or a smaller model.depth"
             raise ConfigError(
                 f"data.batch_size={data.batch_size}",
-                f"with data.image_size={data.image_size} and model.depth={model.depth} leaves one "
-                "value per channel at the lowest level, which batch norm cannot use",
-                "set data.batch_size=2, model.norm=group, or a smaller model.depth",
+                f"with data.image_size={data.image_size}{depth} leaves one value per channel at "
+                "the lowest level, which batch norm cannot use",
+                remedy,
             )
         return self
 

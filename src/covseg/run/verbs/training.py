@@ -80,6 +80,8 @@ class Training:
         elif config.init is not None:
             load_init(self.network, config.init, config)
         now = provenance(command, config.seed, self.trainer.world_size, config.trust)
+        if stored is None and config.init is None:
+            now |= build.load_pretrained(self.network, config.model)
         self._history.begin(now, self.progress)
         self.data = self._datamodule(transforms)
         if stored:
