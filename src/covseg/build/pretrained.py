@@ -39,7 +39,7 @@ def load_pretrained(network: nn.Module, model: Model) -> dict[str, Any]:
     try:
         weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         network.encoder.load_published(weights)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
         raise ConfigError(
             key,
             f"cannot be used for model.encoder={model.encoder} ({reason_of(error)})",
