@@ -66,6 +66,28 @@ def test_the_objective_is_the_rmse_on_val_of_the_chosen_checkpoint(
     assert best == pytest.approx(objective["value"], abs=1e-7)
 
 
+@pytest.mark.parametrize(("monitor", "best_of"), [("recall_pooled", max), ("mae", min)])
+def test_any_score_on_val_chooses_the_checkpoint(monitor, best_of, verb, tmp_path):
+    """Recall falls while all else is learned: its best epoch is the first."""
+    words = ("experiment=debug", "callbacks=none", "trainer.max_epochs=6", "optimizer.lr=0.02")
+    words += ("protocol.threshold=0.2",)
+    assert verb("train", *words, f"protocol.monitor={monitor}", "hydra.run.dir=run").code == 0
+    epochs = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    values = [float(row[f"val/{monitor}"]) for row in epochs]
+    assert len(set(values)) > 1
+    best = best_of(values)
+    chosen = values.index(best) + 1  # the first of equal ones
+    assert verb("evaluate", "run=run", "split=Val", "hydra.run.dir=val").code == 0
+    on_val = summary(tmp_path / "val")["scores"]
+    assert on_val[monitor]["value"] == pytest.approx(best, abs=1e-7)
+    objective = summary(tmp_path / "run")["objective"]["value"]
+    rmse = float(epochs[chosen - 1]["val/rmse_per_image"])
+    assert objective == pytest.approx(rmse, abs=1e-6)
+    assert f"epoch; {chosen} is reported" in (tmp_path / "run" / "report.html").read_text()
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert f"{monitor} {best:.4f} (best)" in log
+
+
 def test_checkpoints_hold_plain_values_alone(finished_run: Path) -> None:
     for path in (finished_run / "checkpoints").iterdir():
         loaded = torch.load(path, weights_only=True)

@@ -25,6 +25,7 @@ MISTAKES = {
     "a negative weight in a loss": "loss.positive_weight=-5",
     "a share above 1 in a schedule": "scheduler=one_cycle scheduler.warmup=2",
     "half a picture": "callbacks.pictures.n_images=1.5",
+    "a score that does not exist as the one that chooses": "protocol.monitor=dice",
     "a score that is not logged": (
         "callbacks=early_stopping callbacks.early_stopping.monitor=val/rmse"
     ),

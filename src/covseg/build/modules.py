@@ -17,8 +17,6 @@ from covseg.measure.image_histograms import ProbabilityHistograms
 from covseg.measure.metrics import ImageRecords, all_scores
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 
-MONITOR = f"val/{OBJECTIVE}"
-
 
 def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> SegmentationModule:
     """The LightningModule around a network; every argument of its parts is tried out here."""
@@ -39,7 +37,7 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
         threshold,
         make_optimizer=make_optimizer,
         make_scheduler=make_scheduler,
-        monitor=MONITOR,
+        monitor=f"val/{OBJECTIVE}",
         channels_last=devices.channels_last(config.trainer),
         hparams=arguments_of(config),
     )
@@ -65,6 +63,22 @@ def scores(protocol: Protocol) -> dict[str, Score]:
             )
         made[name] = score
     return made
+
+
+def monitor(protocol: Protocol) -> tuple[str, bool]:
+    """Logged name of the score that chooses the checkpoint, and whether a lower one is better.
+
+    Raises:
+        ConfigError: there is no such score.
+    """
+    made = scores(protocol)
+    if protocol.monitor not in made:
+        raise ConfigError(
+            f"protocol.monitor={protocol.monitor}",
+            "is no score",
+            f"choose from {', '.join(sorted(made))}",
+        )
+    return f"val/{protocol.monitor}", made[protocol.monitor].low_is_good
 
 
 def _try_out(optimizer: Optimizer) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from covseg.config.node import Buildable, Node, Positive, Share
+from covseg.config.node import Buildable, Name, Node, Positive, Share
 from covseg.errors import ConfigError
 
 
@@ -17,6 +17,7 @@ class Protocol(Node):
     checkpoint: Literal["best", "last"]  # which one is reported
     # auto: Test, and Val for a job of a multirun
     report: Literal["auto", "Val", "Test", "fold"]
+    monitor: Name = "rmse_per_image"  # score on ``select`` that chooses the checkpoint
     threshold: Share  # prediction = probability > threshold
     detection_min_pixels: Positive  # predicted pixels that call an image infected
     scores: dict[str, Buildable] = Field(default_factory=dict)  # the user's own, by name

@@ -50,6 +50,8 @@ class Train(Node):
                 f"data.image_size={size}",
                 f"cannot be halved {self.model.depth} times (model.depth)"
                 if isinstance(self.model, UNet)
+                else f"is not a multiple of {multiple} (model.size_multiple)"
+                if isinstance(self.model, OtherNetwork)
                 else f"is not a multiple of {multiple}, which this network needs",
                 f"use {f'{smaller} or {larger}' if smaller else larger}",
             )

@@ -138,13 +138,20 @@ class SaveProgress(Checkpoint):
 
 
 class SaveBest(ModelCheckpoint):
-    """Saves ``best.ckpt`` after every validation with a lower ``monitor`` than all before."""
+    """Saves ``best.ckpt`` after every validation with a better ``monitor`` than all before.
 
-    def __init__(self, folder: Path, monitor: str) -> None:
+    Args:
+        folder: of the checkpoints.
+        monitor: logged name of a score.
+        low_is_good: whether a lower one is better.
+    """
+
+    def __init__(self, folder: Path, monitor: str, low_is_good: bool = True) -> None:
         super().__init__(
             folder,
             filename="best",
             monitor=monitor,
+            mode="min" if low_is_good else "max",
             save_on_train_epoch_end=False,
             auto_insert_metric_name=False,  # the metric's slash would become a folder
             enable_version_counter=False,

@@ -19,14 +19,22 @@ from covseg.report.predictions import predictions
 log = logging.getLogger(__name__)
 
 
-_SELECTING = f"val/{OBJECTIVE}"  # the score that a checkpoint is chosen by
+_SHOWN = {f"val/{OBJECTIVE}": "RMSE", "val/dice_positive": "Dice"}  # of Val, in the log
 
 
 class EpochTable(L.Callback):
-    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch."""
+    """Writes ``metrics.csv``, one row per epoch, and one log line per epoch.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: of the file.
+        monitor: logged name of the score by which a checkpoint is chosen.
+        low_is_good: whether a lower one is better.
+    """
+
+    def __init__(
+        self, path: Path, monitor: str = f"val/{OBJECTIVE}", low_is_good: bool = True
+    ) -> None:
+        self._path, self._monitor, self._low_is_good = path, monitor, low_is_good
         self._rows: list[dict[str, Any]] = []
         self._val: dict[str, float] = {}
         self._started = time.monotonic()
@@ -68,14 +76,25 @@ class EpochTable(L.Callback):
     def _line(self, values: Mapping[str, float]) -> str:
         """Loss, RMSE and Val of an epoch, whose row is the last; 80 columns with what is around."""
 
-        def part(name: str, key: str, note: str = "") -> list[str]:
-            return [f"{name} {values[key]:.4f}{note}"] if key in values else []
+        def parts(shown: Mapping[str, str], best: str = "") -> str:
+            return ", ".join(
+                f"{name} {values[key]:.4f}{best if key == self._monitor else ''}"
+                for key, name in shown.items()
+                if key in values
+            )
 
-        rmse = [float(row[_SELECTING]) for row in self._rows if _SELECTING in row]
-        best = " (best)" if _SELECTING in values and rmse[-1] < min(rmse[:-1], default=2) else ""
-        fitted = [*part("loss", "train/loss"), *part("RMSE", "train/rmse")]
-        scored = [*part("RMSE", _SELECTING, best), *part("Dice", "val/dice_positive")]
-        return ", ".join(fitted) + (f"; Val: {', '.join(scored)}" if scored else "")
+        fitted = parts({"train/loss": "loss", "train/rmse": "RMSE"})
+        monitored = {self._monitor: self._monitor.removeprefix("val/")}
+        scored = parts({**monitored, **_SHOWN}, " (best)" if self._is_best(values) else "")
+        return fitted + (f"; Val: {scored}" if scored else "")
+
+    def _is_best(self, values: Mapping[str, float]) -> bool:
+        """Whether the last row has a better monitored score than all before."""
+        if self._monitor not in values:
+            return False
+        sign = 1 if self._low_is_good else -1
+        *before, now = (sign * float(r[self._monitor]) for r in self._rows if self._monitor in r)
+        return now < min(before, default=2)
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))

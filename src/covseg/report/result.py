@@ -31,6 +31,7 @@ class RunResult:
         histograms: of the reported images, by target.
         thresholds: scores over the threshold, by split and target; also of the split that selects.
         selects: the split that selects a checkpoint, None if none does.
+        monitor: the score that it is selected by.
         families: a number for each image, equal for copies; None if copies are not known.
         warnings: what to know before believing a score, as sentences.
         predict: numbers of records of one target -> images with truth and prediction.
@@ -45,6 +46,7 @@ class RunResult:
     histograms: Mapping[str, Histogram]
     thresholds: Mapping[tuple[str, str], OverThresholds]
     selects: str | None
+    monitor: str
     families: Mapping[Key, int] | None
     warnings: Sequence[str]
     predict: Callable[[str, Sequence[int]], list[Prediction]]

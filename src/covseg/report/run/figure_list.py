@@ -129,11 +129,14 @@ def severity_figures(records: Records) -> Iterator[PageFigure]:
         yield PageFigure("severity", "severity", figures.severity(Severity.of(records)), text)
 
 
-def reported_epoch(metrics: Columns, checkpoint: str) -> int | None:
-    """The epoch of the reported checkpoint: the best on Val, or the last one."""
+def reported_epoch(
+    metrics: Columns, checkpoint: str, monitor: str, low_is_good: bool
+) -> int | None:
+    """The epoch of the reported checkpoint: the best on Val by a score, or the last one."""
     epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
     if checkpoint != "best.ckpt":
         return epochs[-1] if epochs else None
-    pairs = zip(metrics.get(f"val/{OBJECTIVE}", ()), epochs, strict=False)
-    known = [(float(value), epoch) for value, epoch in pairs if value]
+    sign = 1 if low_is_good else -1
+    pairs = zip(metrics.get(f"val/{monitor}", ()), epochs, strict=False)
+    known = [(sign * float(value), epoch) for value, epoch in pairs if value]
     return min(known)[1] if known else None

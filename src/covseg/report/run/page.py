@@ -61,7 +61,9 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
     provenance = _json(result.folder / "provenance.json")
     trained = result.checkpoint.parents[1]
     metrics = read_columns(trained / "metrics.csv", "remove it")
-    reported = reported_epoch(metrics, result.checkpoint.name)
+    reported = reported_epoch(
+        metrics, result.checkpoint.name, result.monitor, scores[result.monitor].low_is_good
+    )
     data = provenance.get("data", {})
     parts = [_part(result, target, of, scores) for target, of in by_target(result.summary).items()]
     infection = next((part.summary for part in parts if part.name == "infection"), None)

@@ -29,7 +29,9 @@ def always(
         curves: of the run.
         interruption: whether this process was asked to end.
     """
-    callbacks: list[L.Callback] = [SignalCallback(interruption), EpochTable(run.metrics), curves]
+    monitored = build.monitor(config.protocol)
+    table = EpochTable(run.metrics, *monitored)
+    callbacks: list[L.Callback] = [SignalCallback(interruption), table, curves]
     if config.trainer.num_nodes > 1:
         callbacks.append(KeepAlive())
     job = read_job(run.path)
@@ -40,7 +42,7 @@ def always(
     if not config.trainer.keeps_checkpoints:
         return callbacks
     if config.protocol.select:
-        callbacks.append(SaveBest(run.checkpoints, build.MONITOR))
+        callbacks.append(SaveBest(run.checkpoints, *monitored))
     limit = config.trainer.time_limit
     saving = SaveProgress(
         run.last,

@@ -136,6 +136,7 @@ class Scorer:
             histograms=scored.histograms,
             thresholds=thresholds,
             selects=protocol.select,
+            monitor=protocol.monitor,
             families=families,
             warnings=warnings,
             predict=lambda target, places: self._predict(scored, target, places),
