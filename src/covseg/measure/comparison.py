@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from covseg.csv_files import Columns
 from covseg.data.index import Key
-from covseg.measure.counts import Counts
-from covseg.measure.intervals import Interval, central, intervals, resampled
-from covseg.measure.paired import Paired, paired
+from covseg.measure.counts import Counts, Numbers
+from covseg.measure.intervals import Interval, central, intervals_of, resampled
+from covseg.measure.paired import Paired, paired_of
 from covseg.measure.scores import SCORES, rmse_of_each
 
 SEED = "seed"
@@ -128,13 +128,20 @@ class Comparison:
 
         Of a single run it is that of ``summary.json``.
         """
-        return [self._bounds(group) for group in self.groups]
+        return [*map(self._bounds, self.groups, self._resampled)]
 
-    def _bounds(self, group: Group) -> dict[str, Interval]:
-        counts = [run.counts for run in group.runs]
-        if len(counts) == 1:
-            return intervals(SCORES, counts[0], self.strata, self.families)
-        columns = [resampled(SCORES, of, self.strata, self.families) for of in counts]
+    @cached_property
+    def _resampled(self) -> list[list[Numbers]]:
+        """For each group and run the scores of each resample, the same resamples for all."""
+        return [
+            [resampled(SCORES, run.counts, self.strata, self.families) for run in group.runs]
+            for group in self.groups
+        ]
+
+    @staticmethod
+    def _bounds(group: Group, columns: Sequence[Numbers]) -> dict[str, Interval]:
+        if len(group.runs) == 1:
+            return intervals_of(SCORES, group.runs[0].counts, columns[0])
         return {
             name: central(column) if np.isfinite(column).any() else None
             for name, column in zip(SCORES, np.mean(columns, axis=0), strict=True)
@@ -142,8 +149,11 @@ class Comparison:
 
     def difference(self, score: str, group: Group, other: Group) -> Paired | None:
         """The score of a group minus that of another."""
-        one, two = ([run.counts for run in g.runs] for g in (group, other))
-        return paired(SCORES[score], one, two, self.strata, self.families)
+        number = list(SCORES).index(score)
+        places = [next(n for n, g in enumerate(self.groups) if g is one) for one in (group, other)]
+        one, two = ([run.counts for run in self.groups[n].runs] for n in places)
+        of_one, of_two = ([of[number] for of in self._resampled[n]] for n in places)
+        return paired_of(SCORES[score], one, two, of_one, of_two, self.families)
 
     def most_different(self, group: Group, other: Group, n: int) -> list[int]:
         """The images on which one is better than the other by the most, and the other way round.

@@ -37,7 +37,13 @@ def intervals(
         families: [n], images with equal values are drawn together; None: every image is drawn
             separately.
     """
-    columns = resampled(scores, counts, strata, families)
+    return intervals_of(scores, counts, resampled(scores, counts, strata, families))
+
+
+def intervals_of(
+    scores: Mapping[str, Score], counts: Counts, columns: Numbers
+) -> dict[str, Interval]:
+    """The interval of each score from the result of ``resampled``; see :func:`intervals`."""
     return {
         name: _interval(score, counts, column)
         for (name, score), column in zip(scores.items(), columns, strict=True)

@@ -83,20 +83,44 @@ def paired(
     Returns:
         None where the score is undefined.
     """
+    own, other = (
+        [resampled({"": score}, counts, strata, families)[0] for counts in of]
+        for of in (runs, references)
+    )
+    return paired_of(score, runs, references, own, other, families)
+
+
+def paired_of(
+    score: Score,
+    runs: Sequence[Counts],
+    references: Sequence[Counts],
+    columns: Sequence[Numbers],
+    reference_columns: Sequence[Numbers],
+    families: Sequence[Hashable] | None = None,
+) -> Paired | None:
+    """Compare two configurations whose runs are resampled already.
+
+    Args:
+        score: to compare.
+        runs: see :func:`paired`.
+        references: likewise.
+        columns: the score of each resample, for each of the runs; see ``resampled``.
+        reference_columns: likewise, for the references.
+        families: see :func:`paired`.
+
+    Returns:
+        None where the score is undefined.
+    """
     values = [[score(counts) for counts in of] for of in (runs, references)]
     if any(value is None for of in values for value in of):
         return None
-
-    def columns(of: Sequence[Counts]) -> Numbers:
-        each = [resampled({"": score}, counts, strata, families)[0] for counts in of]
-        return np.asarray(np.mean(each, axis=0), np.float64)
-
-    gains = columns(runs) - columns(references)
+    gains = np.mean(columns, axis=0) - np.mean(reference_columns, axis=0)
     gains = gains[np.isfinite(gains)]
     better = gains < 0 if score.low_is_good else gains > 0
     share = float(np.mean(better) + np.mean(gains == 0) / 2)
     own, other = (np.mean(np.array(of, np.float64)) for of in values)
     carrying = score.denominator(runs[0]) + score.denominator(references[0]) > 0
-    labels = range(len(strata)) if families is None else families
+    n_images = len(carrying)
+    labels = range(n_images) if families is None else families
     n_carrying = len({label for label, carries in zip(labels, carrying, strict=True) if carries})
-    return Paired(float(own - other), central(gains), share, len(strata), n_carrying)
+    return Paired(float(own - other), central(gains), share, n_images, n_carrying)

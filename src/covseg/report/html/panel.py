@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -24,8 +25,8 @@ _AXES = (0.19, 0.17, 0.77, 0.67)  # left, bottom, width, height: the axes of all
 
 def panel(title: str) -> tuple[Figure, Axes]:
     """An empty figure with a title."""
-    figure = Figure(figsize=(3.6, 2.7))
-    figure.set_layout_engine("none")
+    with mpl.rc_context({"figure.constrained_layout.use": False}):  # would draw a figure twice
+        figure = Figure(figsize=(3.6, 2.7))
     figure.suptitle(title, x=0.02, y=0.98, ha="left")
     axes = figure.add_axes(_AXES)
     axes.grid(axis="y")
