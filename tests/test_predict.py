@@ -19,7 +19,7 @@ from PIL import Image
 import covseg
 from covseg.data.phantom.drawing import draw
 from covseg.errors import RunError
-from covseg.run.verbs import prediction
+from covseg.run.verbs import runtime
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warn
 ):
     pytest.importorskip("onnxruntime")
     words = ("predict", f"run={finished_run}", "input=xrays")
-    monkeypatch.setattr(prediction, "_MANY", 5)
-    monkeypatch.setattr(prediction, "_LARGE", 32)
+    monkeypatch.setattr(runtime, "_MANY", 5)
+    monkeypatch.setattr(runtime, "_LARGE", 32)
     said = "ONNX Runtime executes the network"
     assert said not in verb(*words, "output=torch", "runtime=torch").err
     assert said in verb(*words, "output=onnx").err
@@ -113,7 +113,7 @@ def test_many_images_are_predicted_on_onnx_runtime_and_a_failure_of_it_is_a_warn
     def fail(*_: object) -> None:
         raise RunError(finished_run, "has a network that torch cannot export", "change it")
 
-    monkeypatch.setattr(prediction, "on_onnx_runtime", fail)
+    monkeypatch.setattr(runtime, "on_onnx_runtime", fail)
     done = verb(*words, "output=again")
     assert done.code == 0
     assert "torch executes the network: " in done.err

@@ -145,7 +145,7 @@ def test_pictures_of_the_positive_images_of_val_are_written_after_every_epoch(fi
 def test_a_picture_shows_the_image_of_the_named_row(fit):
     _, module, data = fit("data.image_size=256", "trainer.max_epochs=1")
     row = data.rows("Val")[1]
-    picture = draw_rows(module, data, [row], 0.5, {row: "a caption"})
+    picture = draw_rows(module, data, [row], 0.5)
     expected = data.store.images[row]
     assert np.abs(picture[22:, :256, 0].astype(int) - expected).max() <= 1
 
@@ -166,7 +166,7 @@ def test_drawing_leaves_the_mode_and_the_statistics_of_the_network(fit, training
     _, module, data = fit("trainer.max_epochs=1")
     module.train(training)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    draw_rows(module, data, data.rows("Val")[:2], 0.5, {})
+    draw_rows(module, data, data.rows("Val")[:2], 0.5)
     assert {part.training for part in module.modules()} == {training}
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 

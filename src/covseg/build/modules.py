@@ -65,20 +65,19 @@ def scores(protocol: Protocol) -> dict[str, Score]:
     return made
 
 
-def monitor(protocol: Protocol) -> tuple[str, bool]:
+def monitor(protocol: Protocol, scores: Mapping[str, Score]) -> tuple[str, bool]:
     """Logged name of the score that chooses the checkpoint, and whether a lower one is better.
 
     Raises:
         ConfigError: there is no such score.
     """
-    made = scores(protocol)
-    if protocol.monitor not in made:
+    if protocol.monitor not in scores:
         raise ConfigError(
             f"protocol.monitor={protocol.monitor}",
             "is no score",
-            f"choose from {', '.join(sorted(made))}",
+            f"choose from {', '.join(sorted(scores))}",
         )
-    return f"val/{protocol.monitor}", made[protocol.monitor].low_is_good
+    return f"val/{protocol.monitor}", scores[protocol.monitor].low_is_good
 
 
 def _try_out(optimizer: Optimizer) -> None:

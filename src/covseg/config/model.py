@@ -23,6 +23,11 @@ class UNet(Node):
         """What ``data.image_size`` must be a multiple of."""
         return 1 << self.depth
 
+    @property
+    def misfit(self) -> str:
+        """What is wrong with a ``data.image_size`` that is none."""
+        return f"cannot be halved {self.depth} times (model.depth)"
+
 
 class LiteUNet(Node):
     """covseg's U-Net with an EfficientNet-lite encoder."""
@@ -37,6 +42,11 @@ class LiteUNet(Node):
         """What ``data.image_size`` must be a multiple of."""
         return 32
 
+    @property
+    def misfit(self) -> str:
+        """What is wrong with a ``data.image_size`` that is none."""
+        return f"is not a multiple of {self.size_multiple}, which this network needs"
+
 
 class OtherNetwork(Buildable):
     """Any ``nn.Module`` from [batch, 1, size, size] to [batch, targets, size, size].
@@ -47,6 +57,11 @@ class OtherNetwork(Buildable):
 
     # what data.image_size must be a multiple of; null: the network's own attribute, or anything
     size_multiple: Positive | None = None
+
+    @property
+    def misfit(self) -> str:
+        """What is wrong with a ``data.image_size`` that is none."""
+        return f"is not a multiple of {self.size_multiple} (model.size_multiple)"
 
 
 def _kind(model: Any) -> str:

@@ -48,11 +48,7 @@ class Train(Node):
             smaller, larger = size // multiple * multiple, (size // multiple + 1) * multiple
             raise ConfigError(
                 f"data.image_size={size}",
-                f"cannot be halved {self.model.depth} times (model.depth)"
-                if isinstance(self.model, UNet)
-                else f"is not a multiple of {multiple} (model.size_multiple)"
-                if isinstance(self.model, OtherNetwork)
-                else f"is not a multiple of {multiple}, which this network needs",
+                self.model.misfit,
                 f"use {f'{smaller} or {larger}' if smaller else larger}",
             )
         return self

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from covseg.measure.counts import Counts, Numbers
+from covseg.measure.counts import Counts, Numbers, ratio
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,11 @@ Overlap = Callable[[Numbers, Numbers, Numbers], Numbers]  # tp, fp, fn -> NaN wh
 
 
 def _dice(tp: Numbers, fp: Numbers, fn: Numbers) -> Numbers:
-    return _ratio(2 * tp, 2 * tp + fp + fn)
+    return ratio(2 * tp, 2 * tp + fp + fn)
 
 
 def _iou(tp: Numbers, fp: Numbers, fn: Numbers) -> Numbers:
-    return _ratio(tp, tp + fp + fn)
-
-
-def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    out = np.full(np.shape(below), np.nan)
-    return np.asarray(np.divide(above, below, out=out, where=below > 0), np.float64)
+    return ratio(tp, tp + fp + fn)
 
 
 def _positive(counts: Counts, overlap: Overlap) -> float:

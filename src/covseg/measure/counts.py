@@ -17,6 +17,12 @@ Numbers = npt.NDArray[np.float64]
 FIELDS = ("n_pixels", "truth_pixels", "tp", "fp", "fn", "absolute_error", "squared_error")
 
 
+def ratio(above: Numbers, below: Numbers) -> Numbers:
+    """Ratio of each pair of numbers, NaN where ``below`` is 0."""
+    out = np.full(np.shape(below), np.nan)
+    return np.asarray(np.divide(above, below, out=out, where=below > 0), np.float64)
+
+
 def to_truth_size(probability: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Resize a probability bilinearly to the size of the truth, which is never resized itself.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from covseg.data.index import Key
-from covseg.measure.counts import Numbers
+from covseg.measure.counts import Numbers, ratio
 from covseg.measure.intervals import mean_interval
 from covseg.measure.records import Records
 
@@ -38,8 +38,8 @@ class Severity:
         """From the records of both targets."""
         of_targets = [records.where(records.target == target) for target in TARGETS]
         infection, lung = (of.counts() for of in of_targets)
-        true = _ratio(infection.truth_pixels, lung.truth_pixels)
-        return cls(of_targets[0], true, _ratio(infection.predicted_pixels, lung.predicted_pixels))
+        true = ratio(infection.truth_pixels, lung.truth_pixels)
+        return cls(of_targets[0], true, ratio(infection.predicted_pixels, lung.predicted_pixels))
 
     def summary(self, families: Mapping[Key, int] | None = None) -> dict[str, Any]:
         """Errors over all images, and over positive ones, as ``summary.json`` has them.
@@ -74,8 +74,3 @@ class Severity:
             # of predicting nothing, whose error is the share itself
             "predict_nothing": float(self.true[chosen].mean()),
         }
-
-
-def _ratio(above: Numbers, below: Numbers) -> Numbers:
-    out = np.full(np.shape(below), np.nan)
-    return np.asarray(np.divide(above, below, out=out, where=below > 0), np.float64)

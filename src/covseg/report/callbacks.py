@@ -126,7 +126,7 @@ class Pictures(L.Callback):
         chosen = rows[:: max(1, len(rows) // self._n_images)][: self._n_images]
         if not chosen:
             return
-        picture = draw_rows(pl_module, data, chosen, pl_module.threshold, captions={})
+        picture = draw_rows(pl_module, data, chosen, pl_module.threshold)
         save(picture, picture_of_epoch(Path(trainer.default_root_dir), epoch))
         for logger in trainer.loggers:
             log_picture(logger, picture, trainer.global_step)
@@ -137,16 +137,14 @@ def draw_rows(
     data: Any,
     rows: list[int],
     threshold: float,
-    captions: dict[int, str],
 ) -> Any:
-    """Draw the panels of the first target of some images, RGB uint8 [height, width, 3].
+    """Draw the panels of the first target of some images, named, RGB uint8 [height, width, 3].
 
     Args:
         module: its Trainer's device and precision are used, as for the scores.
         data: the DataModule.
         rows: of the index, one row of panels each.
         threshold: prediction = probability > threshold.
-        captions: by row; the default is the name of the image.
     """
     return stack(
         [
@@ -155,7 +153,7 @@ def draw_rows(
                 shown.truth,
                 shown.probability,
                 threshold,
-                captions.get(shown.row, data.index.rows[shown.row].name),
+                data.index.rows[shown.row].name,
             )
             for shown in predictions(module, data, rows)
         ]

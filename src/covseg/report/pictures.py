@@ -63,9 +63,8 @@ def row(image: Plane, truth: Plane, probability: Plane, threshold: float) -> Pix
         (true & ~predicted, _MISSED),
     ):
         _tint(error, region, colour)
-    probable = outlined(tinted(grey[..., 0], certain), predicted, PREDICTION)
-    parts = [grey, outlined(grey, true, TRUTH), probable, error]
-    return _joined(parts)
+    probable = _probable(grey[..., 0], certain, threshold)
+    return _joined([grey, outlined(grey, true, TRUTH), probable, error])
 
 
 def side_by_side_runs(
@@ -84,9 +83,7 @@ def side_by_side_runs(
     grey = (_square(np.asarray(image, np.float32))).astype(np.uint8)
     plain = np.repeat(grey[..., None], 3, axis=2)
     parts = [outlined(plain, _square(np.asarray(truth, np.float32)) > 0.5, TRUTH)]
-    for probability, threshold in predictions:
-        certain = _square(probability)
-        parts.append(outlined(tinted(grey, certain), certain > threshold, PREDICTION))
+    parts += [_probable(grey, _square(of), threshold) for of, threshold in predictions]
     return _joined(parts)
 
 
@@ -149,6 +146,11 @@ def log_picture(logger: Logger, picture: Pixels, step: int) -> None:
             logger.log_image("pictures", [picture], step=step)
         elif hasattr(experiment, "add_image"):
             experiment.add_image("pictures", picture, step, dataformats="HWC")
+
+
+def _probable(grey: Pixels, probability: Plane, threshold: float) -> Pixels:
+    """A probability in colour over an image of its size, with the outline of the prediction."""
+    return outlined(tinted(grey, probability), probability > threshold, PREDICTION)
 
 
 def _joined(parts: Sequence[Pixels]) -> Pixels:

@@ -9,7 +9,7 @@ from covseg.data.layout import PATIENT_CLASSES
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each, rmse_of_each
 from covseg.report.colours import CLASSES, INK, QUIET
-from covseg.report.html.panel import LINES, over_epochs, panel
+from covseg.report.html.panel import LINES, of_epochs, over_epochs, panel
 
 _OF_EACH = {"dice_positive": "Dice of positive images", "rmse_per_image": "RMSE of all images"}
 _MAX_NAME = 24  # letters of a name beside an axis
@@ -72,11 +72,9 @@ def curves(comparison: Comparison, score: str = OBJECTIVE) -> Figure | None:
     """A score on Val over the epochs, of the first run of the best groups; None without any."""
     lines = {}
     for group in comparison.ranked(OBJECTIVE)[: len(LINES)]:
-        metrics = group.runs[0].metrics
-        pairs = zip(metrics.get("epoch", ()), metrics.get(f"val/{score}", ()), strict=False)
-        if known := [(int(epoch), float(value)) for epoch, value in pairs if value]:
-            epochs, values = zip(*known, strict=True)
-            lines[short(comparison.label(group))] = list(epochs), list(values)
+        epochs, values = of_epochs(group.runs[0].metrics, f"val/{score}")
+        if values:
+            lines[short(comparison.label(group))] = epochs, values
     return over_epochs(f"{score} on Val", lines, None) if lines else None
 
 

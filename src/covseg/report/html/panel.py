@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from covseg.csv_files import Columns
 from covseg.report.colours import CLASSES, INK, QUIET
 
 _COVID, _OTHER, _NORMAL = CLASSES.values()
@@ -44,6 +45,13 @@ def legend(axes: Axes, n: int) -> None:
     elif n > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.03, 0.985), ncols=n, borderaxespad=0,
                     columnspacing=1.2, handlelength=1.8)  # fmt: skip
+
+
+def of_epochs(metrics: Columns, column: str) -> tuple[list[int], list[float]]:
+    """The epochs that have a value in a column of ``metrics.csv``, and the values."""
+    pairs = zip(metrics.get("epoch", ()), metrics.get(column, ()), strict=False)
+    known = [(int(epoch), float(value)) for epoch, value in pairs if value]
+    return [epoch for epoch, _ in known], [value for _, value in known]
 
 
 def over_epochs(

@@ -12,7 +12,7 @@ from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each
 from covseg.measure.severity import TARGETS, Severity
 from covseg.report.html.figure_export import style, svg
-from covseg.report.html.panel import over_epochs
+from covseg.report.html.panel import of_epochs, over_epochs
 from covseg.report.result import RunResult
 from covseg.report.run import figures
 
@@ -109,14 +109,8 @@ def curve_figures(metrics: Columns, reported: int | None) -> Iterator[PageFigure
         reported: the epoch whose weights are scored, if it is known.
     """
     for title, columns in _CURVES.items():
-        curves = {}
-        for label, column in columns.items():
-            pairs = zip(metrics.get("epoch", ()), metrics.get(column, ()), strict=False)
-            known = [(int(epoch), float(value)) for epoch, value in pairs if value]
-            if known:
-                epochs, values = zip(*known, strict=True)
-                curves[label] = list(epochs), list(values)
-        if curves:
+        curves = {label: of_epochs(metrics, column) for label, column in columns.items()}
+        if curves := {label: points for label, points in curves.items() if points[1]}:
             figure = over_epochs(title, curves, reported)
             text = f"{title} over the epochs; the numbers are in metrics.csv"
             yield PageFigure("curves", f"curve_{title}", figure, text)
@@ -133,10 +127,9 @@ def reported_epoch(
     metrics: Columns, checkpoint: str, monitor: str, low_is_good: bool
 ) -> int | None:
     """The epoch of the reported checkpoint: the best on Val by a score, or the last one."""
-    epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
     if checkpoint != "best.ckpt":
+        epochs, _ = of_epochs(metrics, "epoch")
         return epochs[-1] if epochs else None
-    sign = 1 if low_is_good else -1
-    pairs = zip(metrics.get(f"val/{monitor}", ()), epochs, strict=False)
-    known = [(sign * float(value), epoch) for value, epoch in pairs if value]
-    return min(known)[1] if known else None
+    epochs, values = of_epochs(metrics, f"val/{monitor}")
+    choose = min if low_is_good else max
+    return epochs[values.index(choose(values))] if values else None

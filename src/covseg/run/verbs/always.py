@@ -1,6 +1,7 @@
 """The callbacks of every training run: checkpoints, ``metrics.csv``, signals, connections."""
 
 import math
+from collections.abc import Mapping
 
 import lightning as L
 
@@ -8,6 +9,7 @@ from covseg import build
 from covseg.config.train import Train
 from covseg.learn.progress import Progress
 from covseg.learn.save import SaveBest, SaveProgress
+from covseg.measure.scores import Score
 from covseg.report.callbacks import EpochTable
 from covseg.report.curves import Curves
 from covseg.run.folder.run_folder import RunFolder
@@ -18,18 +20,24 @@ from covseg.run.processes.signals import Interruption
 
 
 def always(
-    config: Train, run: RunFolder, start: Progress, curves: Curves, interruption: Interruption
+    config: Train,
+    scores: Mapping[str, Score],
+    run: RunFolder,
+    start: Progress,
+    curves: Curves,
+    interruption: Interruption,
 ) -> list[L.Callback]:
     """The callbacks that no configuration names.
 
     Args:
         config: of the run.
+        scores: by name.
         run: its folder.
         start: where training begins.
         curves: of the run.
         interruption: whether this process was asked to end.
     """
-    monitored = build.monitor(config.protocol)
+    monitored = build.monitor(config.protocol, scores)
     table = EpochTable(run.metrics, *monitored)
     callbacks: list[L.Callback] = [SignalCallback(interruption), table, curves]
     if config.trainer.num_nodes > 1:

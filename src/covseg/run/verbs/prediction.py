@@ -1,12 +1,10 @@
 """Predict image files: masks, probabilities and overlays at their own size, and one table."""
 
 import dataclasses
-import logging
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,19 @@ from covseg.config.predict import Predict
 from covseg.data.grey import to_grey
 from covseg.data.image import Pixels
 from covseg.data.threads import progress_bar
-from covseg.errors import ConfigError, CovsegError, DataError, RunError
-from covseg.learn.probability import ProbabilityNetwork
+from covseg.errors import ConfigError, DataError, RunError
 from covseg.report.table import show
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.json_file import json_value
 from covseg.run.folder.provenance import provenance
-from covseg.run.verbs.export import on_onnx_runtime
 from covseg.run.verbs.image_results import write_results
 from covseg.run.verbs.input_files import InputFile, InputFiles, printable
 from covseg.run.verbs.prediction_table import PredictionTable, results_in
 from covseg.run.verbs.predictor import Predictor, load_predictor
-
-log = logging.getLogger(__name__)
+from covseg.run.verbs.runtime import on_runtime
 
 _THREADS = 2  # that decode and encode
 _FEW = 10  # failures that are printed
-# from which ONNX Runtime pays: its export takes as long as 250 images, and at 128 pixels it is not
-# faster than torch, at 256 pixels 1.5 times as fast (2 CPU cores, U-Net with 16 channels)
-_MANY, _LARGE = 1000, 256
 
 
 def predict(config: Predict, out: Path, command: str) -> None:
@@ -50,7 +42,7 @@ def predict(config: Predict, out: Path, command: str) -> None:
     done = _done(output, config)
     inputs = InputFiles.of(config.input, output, done)
     left = [file for file in inputs.images if file.name not in done]
-    predictor = _on_runtime(config, predictor, len(left))
+    predictor = on_runtime(config, predictor, len(left))
     table = _table(output, config, predictor, inputs.root, command)
     failures = dict(inputs.closed)
     table.add([{"input": printable(name), "error": error} for name, error in failures.items()])
@@ -101,33 +93,6 @@ def _predictor(config: Predict) -> Predictor:
     if config.threshold is None:
         return predictor
     return dataclasses.replace(predictor, threshold=config.threshold)
-
-
-def _on_runtime(config: Predict, predictor: Predictor, n_images: int) -> Predictor:
-    """The predictor with its network on ONNX Runtime, where that is wanted or pays.
-
-    Raises:
-        CovsegError: it is wanted, and a package is missing or the network cannot be exported.
-    """
-    wanted = config.runtime == "onnx"
-    if wanted and predictor.device != "cpu":
-        raise ConfigError("runtime=onnx", "runs on the CPU", "set accelerator=cpu as well")
-    installed = all(map(find_spec, ("onnx", "onnxscript", "onnxruntime")))
-    large = n_images >= _MANY and predictor.image_size >= _LARGE
-    pays = predictor.device == "cpu" and large and installed
-    if not isinstance(predictor.network, ProbabilityNetwork):
-        return predictor  # a file of covseg.export
-    if not wanted and (config.runtime == "torch" or not pays):
-        return predictor
-    try:
-        faster = on_onnx_runtime(predictor, config.run)
-    except CovsegError as error:
-        if wanted:
-            raise
-        log.warning("torch executes the network: %s", error)
-        return predictor
-    log.info("ONNX Runtime executes the network")
-    return faster
 
 
 def _done(output: Path, config: Predict) -> dict[str, str]:

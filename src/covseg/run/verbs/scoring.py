@@ -15,8 +15,8 @@ from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.histogram import write_histogram
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
-from covseg.measure.summary import summarise, write_summary
-from covseg.measure.thresholds import write_thresholds
+from covseg.measure.summary import Summary, summarise, write_summary
+from covseg.measure.thresholds import OverThresholds, write_thresholds
 from covseg.report.best_effort import best_effort
 from covseg.report.predictions import Prediction, predictions
 from covseg.report.progress_bar import RunProgress
@@ -101,7 +101,11 @@ class Scorer:
         if not self.trainer.is_global_zero:
             return None
         rows, targets, families = scored.rows, data.data.targets, leaks.families(data)
-        summary = {"split": split, "fold": data.data.fold, "excluded": data.division.excluded()}
+        summary: Summary = {
+            "split": split,
+            "fold": data.data.fold,
+            "excluded": data.division.excluded(),
+        }
         summary |= summarise(
             scored.records,
             baselines.records(statistics, data.store, rows, targets),
@@ -114,20 +118,11 @@ class Scorer:
         )
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)
-        thresholds = {
-            (part, target): of_target
-            for part, of in self._scored.items()
-            for target, of_target in of.over_thresholds(
-                self.scores, protocol.detection_min_pixels
-            ).items()
-        }
+        thresholds = self._over_thresholds(protocol.detection_min_pixels)
         scored.records.write(run.per_image)
         write_histogram(scored.histograms, run.histogram)
         write_thresholds(thresholds, run.thresholds)
         write_summary(summary, run.summary)
-        warnings = [*self._gaps(split, len(rows)), *leaks.warnings(data, split)]
-        with best_effort("what the audit says to the page", "explore.html has it"):
-            warnings += audit_notes(data, split)
         return RunResult(
             folder=run.path,
             checkpoint=checkpoint,
@@ -138,9 +133,26 @@ class Scorer:
             selects=protocol.select,
             monitor=protocol.monitor,
             families=families,
-            warnings=warnings,
+            warnings=self._warnings(split, len(rows)),
             predict=lambda target, places: self._predict(scored, target, places),
         )
+
+    def _over_thresholds(self, detection_min_pixels: int) -> dict[tuple[str, str], OverThresholds]:
+        """By split and target, of every split that was scored."""
+        return {
+            (split, target): of_target
+            for split, scored in self._scored.items()
+            for target, of_target in scored.over_thresholds(
+                self.scores, detection_min_pixels
+            ).items()
+        }
+
+    def _warnings(self, split: str, n_scored: int) -> list[str]:
+        """What to know before believing a score."""
+        warnings = [*self._gaps(split, n_scored), *leaks.warnings(self.data, split)]
+        with best_effort("what the audit says to the page", "explore.html has it"):
+            warnings += audit_notes(self.data, split)
+        return warnings
 
     def _gaps(self, split: str, n_scored: int) -> list[str]:
         """Sentences on the images of a split that are not there or not scored, which are logged."""

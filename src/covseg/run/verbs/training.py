@@ -67,7 +67,10 @@ class Training:
             config.trainer,
             out,
             [
-                *always(config, self.run, self.progress, self._curves, interruption),
+                *always(
+                    *(config, self._scores, self.run, self.progress),
+                    *(self._curves, interruption),
+                ),
                 *build.callbacks(config, self._scores),
             ],
             build.loggers(config, out, **labels(config, self.run, command, self._history.id)),
