@@ -36,7 +36,12 @@ TINY = (
     *("data=phantom", "data.phantom.seed=0", "data.phantom.n_images={Train:8,Val:4,Test:4}"),
     *("data.image_size=32", "data.batch_size=4", "augment=none", "callbacks=none"),
     *("model.depth=2", "model.base_channels=4", "compile=false", "protocol.report=Test"),
-    *("trainer=cpu", "trainer.max_epochs=2", "trainer.enable_progress_bar=false"),
+    *(
+        "trainer=cpu",
+        "trainer.precision=32",
+        "trainer.max_epochs=2",
+        "trainer.enable_progress_bar=false",
+    ),
     *("trainer.enable_checkpointing=false", "protocol.checkpoint=last"),
 )
 

@@ -87,6 +87,22 @@ def gpus(monkeypatch):
     return be
 
 
+@pytest.mark.parametrize("gains", [True, False])
+@pytest.mark.parametrize("accelerator", ["cpu", "gpu"])
+def test_auto_is_bf16_where_the_device_multiplies_it_faster(
+    gains, accelerator, settings, gpus, monkeypatch
+):
+    gpus(("one", 2**30))
+    of_gpu = gains if accelerator == "gpu" else not gains
+    of_cpu = gains if accelerator == "cpu" else not gains
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: of_gpu)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: of_cpu)
+    asked = settings(accelerator=accelerator, precision="auto")
+    assert devices.with_precision(asked).precision == ("bf16-mixed" if gains else "32-true")
+    kept = settings(accelerator=accelerator, precision="16-true")
+    assert devices.with_precision(kept) == kept
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "bf16"])
 def test_bf16_is_refused_on_a_gpu_that_only_emulates_it(precision, settings, gpus, monkeypatch):
     gpus(("old", 2**30))

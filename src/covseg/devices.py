@@ -79,6 +79,21 @@ def _wanted(settings: Trainer) -> int:
     )
 
 
+def with_precision(settings: Trainer) -> Trainer:
+    """The settings with ``precision=auto`` resolved: bf16-mixed where the device gains by it.
+
+    That is a CPU with matrix units for bf16 (AMX), and a GPU with such tensor cores. Steps are in
+    16 bits, weights and scores in 32.
+    """
+    if settings.precision != "auto":
+        return settings
+    if on_gpu(settings):
+        gains = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        gains = torch.cpu._is_amx_tile_supported()
+    return settings.model_copy(update={"precision": "bf16-mixed" if gains else "32-true"})
+
+
 def check_precision(settings: Trainer) -> None:
     """Refuse 16 bits where the device lacks them; Lightning would silently take others.
 

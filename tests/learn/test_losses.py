@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.learn.losses import BCE, BCEDice, Focal, Tversky
+from covseg.learn.losses import BCE, BCEDice, Focal, TargetWeights, Tversky
 
 EVERY = [BCE(), BCE(3.0), Focal(), Tversky(), Tversky(0.3, 0.7), BCEDice()]
 every_loss = pytest.mark.parametrize(
@@ -156,3 +156,12 @@ def test_a_better_probability_costs_less(loss):
     mask = mask_of(1, 1, 0, 0)
     worse, better = logits_of(0.6, 0.6, 0.4, 0.4), logits_of(0.9, 0.6, 0.4, 0.1)
     assert loss(better, mask) < loss(worse, mask)
+
+
+@every_loss
+def test_the_loss_of_weighted_targets_is_the_weighted_mean_of_theirs(loss):
+    logits, mask = random_batch(targets=2)
+    infection, lung = (loss(logits[:, n : n + 1], mask[:, n : n + 1]) for n in (0, 1))
+    weighted = TargetWeights(loss, [1.0, 0.3])(logits, mask)
+    torch.testing.assert_close(weighted, (infection + 0.3 * lung) / 1.3)
+    torch.testing.assert_close(TargetWeights(loss, [2.0, 2.0])(logits, mask), loss(logits, mask))

@@ -126,6 +126,22 @@ def test_two_targets_are_trained_and_recorded_side_by_side(fit):
         assert truth[:, place].tolist() == store.masks[target][rows].sum((1, 2)).tolist()
 
 
+def test_the_first_target_is_the_one_that_val_scores(fit):
+    """The second one may be there only to help."""
+    _, module, data = fit("data.targets=[infection,lung]", "data.target_weights=[1,0.3]")
+    squared = [np.square(p - t).mean() for _, p, t in by_hand(module, data, "Val")]
+    rmse = float(np.mean(np.sqrt(squared)))
+    assert module.val_values["val/rmse_per_image"] == pytest.approx(rmse, abs=1e-6)
+
+
+def test_scores_do_not_depend_on_the_precision_of_the_steps(fit, configured):
+    trainer, module, data = fit("trainer.precision=bf16-mixed")
+    trainer.test(module, data.score_loader("Test"), verbose=False)
+    squared = [np.square(p - t).sum() for _, p, t in by_hand(module, data, "Test")]  # in float32
+    collected = module.collected.numpy()[:, 1 + FIELDS.index("squared_error")]
+    np.testing.assert_allclose(collected, squared, rtol=1e-5)
+
+
 def test_a_broken_loss_names_epoch_batch_and_images_and_the_last_checkpoint_loads(
     fit, configured, tmp_path
 ):

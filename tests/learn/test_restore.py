@@ -7,14 +7,11 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import (
-    EarlyStopping,
-    EMAWeightAveraging,
-    StochasticWeightAveraging,
-)
+from lightning.pytorch.callbacks import EarlyStopping, StochasticWeightAveraging
 
 from covseg import build
 from covseg.errors import RunError
+from covseg.learn.averaging import EMA
 from covseg.learn.checkpoint import load_weights, read_checkpoint
 from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
@@ -153,7 +150,7 @@ def test_wherever_it_stops_it_ends_the_same(words, configured, tmp_path):
 def test_weights_that_a_callback_averages_are_resumed(configured, tmp_path):
     fits = [Fit(configured, tmp_path / name, ()) for name in ("whole", "parts")]
     for fit in fits:
-        fit.callbacks = lambda: [EMAWeightAveraging(decay=0.9)]
+        fit.callbacks = lambda: [EMA(decay=0.9)]
     assert_resumes(*fits)
 
 

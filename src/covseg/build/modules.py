@@ -12,6 +12,7 @@ from covseg.build.instantiate import arguments_of, make, unusable
 from covseg.config.protocol import Protocol
 from covseg.config.train import Train
 from covseg.errors import ConfigError, setting
+from covseg.learn.losses import TargetWeights
 from covseg.learn.module import SegmentationModule
 from covseg.measure.image_histograms import ProbabilityHistograms
 from covseg.measure.metrics import ImageRecords, all_scores
@@ -30,7 +31,7 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
     threshold, min_pixels = config.protocol.threshold, config.protocol.detection_min_pixels
     return SegmentationModule(
         net,
-        make("loss", arguments_of(config.loss)),
+        _loss(config),
         all_scores(threshold, min_pixels, scores),
         ImageRecords(threshold),
         ProbabilityHistograms(len(config.data.targets)),
@@ -41,6 +42,13 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
         channels_last=devices.channels_last(config.trainer),
         hparams=arguments_of(config),
     )
+
+
+def _loss(config: Train) -> nn.Module:
+    """The loss, with the weights of the targets where they differ."""
+    loss: nn.Module = make("loss", arguments_of(config.loss))
+    weights = config.data.target_weights
+    return loss if weights is None else TargetWeights(loss, weights)
 
 
 def scores(protocol: Protocol) -> dict[str, Score]:

@@ -40,11 +40,27 @@ class Data(Dataset):
     """Where images come from, and how they reach the network."""
 
     targets: Annotated[list[Target], Field(min_length=1)]
+    # of each target in the loss; null: equal
+    target_weights: list[Annotated[float, Field(gt=0, le=1e3)]] | None = None
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
     batch_size: Positive  # images per step and process
     num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes per process; 0: none
     exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
     fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
+
+    @field_validator("target_weights")
+    @classmethod
+    def _check_weights(
+        cls, weights: list[float] | None, info: ValidationInfo
+    ) -> list[float] | None:
+        n_targets = len(info.data.get("targets", ()))
+        if weights is not None and n_targets and len(weights) != n_targets:
+            raise ConfigError(
+                setting("data.target_weights", weights),
+                f"has {len(weights)} weights for {n_targets} targets (data.targets)",
+                "give one for each",
+            )
+        return weights
 
     @field_validator("targets")
     @classmethod

@@ -6,6 +6,7 @@ over the batches of two processes is the mean over the joint batch. A configurat
 against the annotations of the arguments.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -111,3 +112,25 @@ class BCEDice(nn.Module):
         """The loss, a scalar."""
         loss: torch.Tensor = self.bce(logits, mask) + self.dice_weight * self.dice(logits, mask)
         return loss
+
+
+class TargetWeights(nn.Module):
+    """A loss with a weight for each target: the weighted mean of its values for each of them.
+
+    Args:
+        loss: (logits, mask) -> scalar.
+        weights: one per target.
+    """
+
+    def __init__(self, loss: nn.Module, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.loss, self.weights = loss, list(weights)
+
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The loss, a scalar."""
+        of_targets = [
+            weight * self.loss(logits[:, n : n + 1], mask[:, n : n + 1])
+            for n, weight in enumerate(self.weights)
+        ]
+        total: torch.Tensor = torch.stack(of_targets).sum() / sum(self.weights)
+        return total

@@ -114,8 +114,16 @@ class SegmentationModule(L.LightningModule):
         self._check_losses()
 
     def on_validation_start(self) -> None:
-        """Use the buffers (batch norm's statistics) of the first process, as a checkpoint does."""
+        """Check the losses of the last steps, and use the buffers of the first process."""
         self._check_losses()
+        self._share_buffers()
+
+    def on_validation_epoch_start(self) -> None:
+        """Use the averaged buffers of the first process, where a callback averages them."""
+        self._share_buffers()
+
+    def _share_buffers(self) -> None:
+        """Use the buffers (batch norm's statistics) of the first process, as a checkpoint does."""
         if self.trainer.world_size > 1:
             for buffer in self.network.buffers():
                 distributed.broadcast(buffer, src=0)
@@ -164,12 +172,13 @@ class SegmentationModule(L.LightningModule):
         return self._plain_logits(image).sigmoid()
 
     def _plain_logits(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits in float32, from the network without ``torch.compile``.
+        """Logits in float32, from the network without ``torch.compile`` and in its own precision.
 
-        A compiled network rounds differently, and a score must not depend on how a run was trained.
-        Calling ``forward`` directly bypasses ``network.compile()``.
+        A compiled network rounds differently, as do steps in 16 bits, and a score must not depend
+        on how a run was trained. Calling ``forward`` directly bypasses ``network.compile()``.
         """
-        logits: torch.Tensor = self.network.forward(self._input(image))
+        with torch.autocast(image.device.type, enabled=False):
+            logits: torch.Tensor = self.network.forward(self._input(image))
         return logits.float()
 
     def _input(self, image: torch.Tensor) -> torch.Tensor:

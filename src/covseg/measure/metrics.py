@@ -50,7 +50,7 @@ class ImageRecords(Metric):
 class ImageScore(ImageRecords):
     """A score over all images, e.g. ``ImageScore(SCORES["rmse_per_image"])``.
 
-    With several targets, each target of an image counts as an image. An undefined score is NaN.
+    With several targets it is that of the first one. An undefined score is NaN.
 
     Args:
         score: computed from the counts.
@@ -71,7 +71,7 @@ class ImageScore(ImageRecords):
 
     def compute(self) -> torch.Tensor:
         """The score, a scalar."""
-        values = super().compute()[:, 1:].reshape(-1, len(FIELDS))
+        values = super().compute()[:, 1 : 1 + len(FIELDS)]
         value = self.score(Counts.of(values.cpu().numpy(), self.detection_min_pixels))
         return torch.tensor(float("nan") if value is None else value, dtype=torch.float64)
 

@@ -88,6 +88,25 @@ def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_pat
     assert RunFolder(run).config == RunFolder(tmp_path / "long").config
 
 
+def test_a_run_keeps_the_precision_that_auto_was_where_it_began(verb, tmp_path, monkeypatch):
+    words = ("experiment=debug", "trainer.precision=auto", "trainer.max_epochs=1")
+    for amx, precision in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        done = verb("train", *words, f"hydra.run.dir=runs/{amx}")
+        assert f"precision {precision}" in done.err
+        assert RunFolder(tmp_path / "runs" / str(amx)).config.trainer.precision == precision
+        unfinish(tmp_path / "runs" / str(amx))
+    # auto is no other precision, on a machine where it would be another today
+    done = verb("train", "resume=runs/True", "trainer.precision=auto")
+    assert done.code == 0, done.err
+    assert RunFolder(tmp_path / "runs/True").config.trainer.precision == "bf16-mixed"
+    done = verb("train", *words, "resume=auto", "hydra.run.dir=runs/new")
+    assert done.code == 0, done.err
+    assert not (tmp_path / "runs/new").exists()
+    done = verb("train", "resume=runs/True", "trainer.precision=32")
+    assert "trainer.precision=32 would change the result" in done.err
+
+
 def test_a_longer_run_that_is_stopped_is_not_finished(run, verb, monkeypatch):
     def stopped(training: Training) -> None:
         raise Stopped(signal.SIGTERM)

@@ -22,6 +22,7 @@ from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
+from covseg.validation import check
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Job:
                 request = config = self._settled(config)
                 if config.resume is not None:
                     return self._resume(config, RunFolder(config.resume, config.trust))
+                request = config = _with_precision(config)
             run = RunFolder(self.fresh)
             if self.sweeper:
                 return self._again(request, config, run)
@@ -195,3 +197,16 @@ class Job:
     def _publish(self, folder: Path | None) -> None:
         if self.process:
             self.process.publish(folder)
+
+
+def _with_precision(config: Train) -> Train:
+    """The configuration with the precision of this machine; a resumed run keeps its own.
+
+    Raises:
+        ConfigError: the precision cannot be combined with the rest.
+    """
+    from covseg import devices  # imports torch, after every refusal that needs none
+
+    trainer = devices.with_precision(config.trainer)
+    values = config.model_dump(by_alias=True) | {"trainer": trainer.model_dump()}
+    return check(Train, values, config.trust)

@@ -22,6 +22,7 @@ FREE = {
 }
 _SAME_DATA = FREE - {"data.root", "data.download"}  # another place may hold other data
 _LONGER = "trainer.max_epochs"
+_OPEN = ("trainer.precision", "auto")
 _BY_LENGTH = ("cosine", "one_cycle")  # schedules that were planned for the length of the run
 
 
@@ -131,9 +132,12 @@ def _check_longer(own: Train, now: Any) -> None:
 
 
 def _differences(kept: Any, values: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Every key whose value differs: dotted, in the run, and as asked for now."""
+    """Every key whose value differs: dotted, in the run, and as asked for now.
+
+    ``trainer.precision=auto`` is what the run has, which may have begun on another machine.
+    """
     before, now = flatten(kept), flatten(values)
     for key in dict.fromkeys([*before, *now]):
         value_before, value_now = (None if v == {} else v for v in (before.get(key), now.get(key)))
-        if value_before != value_now:
+        if value_before != value_now and (key, value_now) != _OPEN:
             yield key, value_before, value_now

@@ -167,14 +167,11 @@ class RunFolder:
         return float(value) if isinstance(value, int | float) else None
 
     def score(self, name: str) -> float | None:
-        """A score of the reported split, the mean over targets; None if it is undefined."""
-        parts = json_value(self.summary, "targets")
-        of_parts = parts.values() if isinstance(parts, dict) else [json_value(self.summary)]
-        try:
-            values = [float(part["scores"][name]["value"]) for part in of_parts]
-        except (LookupError, TypeError, ValueError):
-            return None
-        return sum(values) / len(values)
+        """A score of the reported split, of the first target; None if it is undefined."""
+        targets = json_value(self.summary, "targets")
+        of_first = ["targets", next(iter(targets))] if isinstance(targets, dict) else []
+        value = json_value(self.summary, *of_first, "scores", name, "value")
+        return float(value) if isinstance(value, int | float) else None
 
     @property
     def fingerprint(self) -> str | None:

@@ -42,6 +42,8 @@ def read_request(asked: Evaluate) -> Request:
     if "name" in data:  # another dataset: nothing of the old one's place stays
         values["data"] |= {"root": None, "phantom": None}
     values["data"] |= data
+    if run.config.trainer.mixes_precisions:  # while training alone
+        values["trainer"]["precision"] = "32-true"
     values["trainer"] |= {k: v for k, v in asked.trainer.items() if v is not None}
     for key in ("checkpoint", "threshold", "detection_min_pixels"):
         if getattr(asked, key) is not None:

@@ -64,16 +64,16 @@ class Scorer:
         return self._scored[split]
 
     def objective(self, split: str) -> float | None:
-        """What a search minimises: over all images and targets of Val, without a limit."""
+        """What a search minimises: over all images of Val and the first target, without a limit."""
         trainer, limit = self.trainer, self.trainer.limit_test_batches
         if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
-            return SCORES[OBJECTIVE](self.scored(split).records.counts())
+            return _objective(self.scored(split))
         trainer.limit_test_batches = 1.0
         try:
             whole = Scorer(trainer, self.module, self.data, self.scores).scored(split)
         finally:
             trainer.limit_test_batches = limit
-        return SCORES[OBJECTIVE](whole.records.counts())
+        return _objective(whole)
 
     def score(
         self,
@@ -170,3 +170,8 @@ class Scorer:
         keys = of.records.where(of.records.target == target).keys
         rows = [of.numbers[keys[place]] for place in places]
         return predictions(self.module, self.data, rows, of.targets.index(target))
+
+
+def _objective(of: ScoredSplit) -> float | None:
+    records = of.records
+    return SCORES[OBJECTIVE](records.where(records.target == of.targets[0]).counts())
