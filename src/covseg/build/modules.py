@@ -28,7 +28,8 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
     if config.scheduler is not None:
         make_scheduler = partial(make, "scheduler", arguments_of(config.scheduler))
         make_scheduler(optimizer=trial, total_steps=10)
-    threshold, min_pixels = config.protocol.threshold, config.protocol.detection_min_pixels
+    protocol = config.protocol
+    threshold, min_pixels = protocol.fixed_threshold, protocol.fixed_min_pixels
     return SegmentationModule(
         net,
         _loss(config),
@@ -40,6 +41,7 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
         make_scheduler=make_scheduler,
         monitor=f"val/{OBJECTIVE}",
         channels_last=devices.channels_last(config.trainer),
+        flips=protocol.flips,
         hparams=arguments_of(config),
     )
 

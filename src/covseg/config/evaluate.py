@@ -6,6 +6,7 @@ from pydantic import Field
 
 from covseg.config.data import DatasetName
 from covseg.config.node import Node, Place, Positive, RunPlace, Share, Trust
+from covseg.config.protocol import Auto
 
 
 class OtherData(Node):
@@ -27,7 +28,8 @@ class Evaluate(Node):
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name
     split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
     checkpoint: Literal["best", "last"] | None = None
-    threshold: Share | None = None
-    detection_min_pixels: Positive | None = None
+    threshold: Auto | Share | None = None
+    detection_min_pixels: Auto | Positive | None = None
+    flips: bool | None = None
     data: OtherData
     trainer: dict[str, Any]

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from covseg.config.node import Buildable, Name, Node, Positive, Share
 from covseg.errors import ConfigError
 
+Auto = Literal["auto"]
+CHOSEN = ("threshold", "detection_min_pixels")  # what ``auto`` leaves to the selecting split
+
 
 class Protocol(Node):
     """Which part of the images is for what. Test never steers anything."""
@@ -18,8 +21,10 @@ class Protocol(Node):
     # auto: Test, and Val for a job of a multirun
     report: Literal["auto", "Val", "Test", "fold"]
     monitor: Name = "rmse_per_image"  # score on ``select`` that chooses the checkpoint
-    threshold: Share  # prediction = probability > threshold
-    detection_min_pixels: Positive  # predicted pixels that call an image infected
+    threshold: Auto | Share  # prediction = probability > threshold; auto: chosen on ``select``
+    # predicted pixels that call an image infected; auto: chosen on ``select``
+    detection_min_pixels: Auto | Positive
+    flips: bool = False  # whether the mirrored image is scored as well, and both are averaged
     scores: dict[str, Buildable] = Field(default_factory=dict)  # the user's own, by name
 
     @model_validator(mode="after")
@@ -53,6 +58,28 @@ class Protocol(Node):
                 "set protocol=kfold, or leave protocol.fit and protocol.report out",
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_auto(self) -> "Protocol":
+        for key in CHOSEN:
+            if getattr(self, key) == "auto" and self.select is None:
+                raise ConfigError(
+                    f"protocol.{key}=auto",
+                    f"needs a split to choose on, and protocol={self.name} has none "
+                    "(protocol.select)",
+                    "set a number, or protocol=holdout",
+                )
+        return self
+
+    @property
+    def fixed_threshold(self) -> float:
+        """The threshold where nothing is chosen (yet): 0.5 for ``auto``."""
+        return 0.5 if self.threshold == "auto" else self.threshold
+
+    @property
+    def fixed_min_pixels(self) -> int:
+        """``detection_min_pixels``, likewise: 1 for ``auto``."""
+        return 1 if self.detection_min_pixels == "auto" else self.detection_min_pixels
 
     @property
     def folds(self) -> bool:

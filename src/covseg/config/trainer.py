@@ -21,8 +21,8 @@ class Trainer(Node):
     devices: Annotated[int, Field(ge=-1)] | list[int] | str
     num_nodes: Positive
     precision: Literal[
-        "auto", 64, 32, 16, "64-true", "64", "32-true", "32", "16-true", "16-mixed", "16", "bf16-true",
-        "bf16-mixed", "bf16", "transformer-engine", "transformer-engine-float16",
+        "auto", 64, 32, 16, "64-true", "64", "32-true", "32", "16-true", "16-mixed", "16",
+        "bf16-true", "bf16-mixed", "bf16", "transformer-engine", "transformer-engine-float16",
     ] | None  # fmt: skip
     fast_dev_run: bool | Positive
     max_epochs: Annotated[int, Field(ge=-1)] | None

@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 from covseg.data.dataset import Sample, to_network
 from covseg.errors import TrainingError
 from covseg.learn.loss_check import REMEDY, LossCheck
+from covseg.learn.probability import probability_of
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 SchedulerFactory = Callable[..., LRScheduler | ReduceLROnPlateau]
@@ -33,6 +34,7 @@ class SegmentationModule(L.LightningModule):
         make_scheduler: (optimizer, total_steps) -> scheduler; None for a constant rate.
         monitor: name of the logged score that a plateau schedule uses.
         channels_last: memory format of images and weights.
+        flips: whether ``probability`` is averaged with that of the mirrored image.
         hparams: plain values only, so that a checkpoint loads with ``weights_only=True``.
     """
 
@@ -49,6 +51,7 @@ class SegmentationModule(L.LightningModule):
         make_scheduler: SchedulerFactory | None = None,
         monitor: str = "",
         channels_last: bool = False,
+        flips: bool = False,
         hparams: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -65,7 +68,7 @@ class SegmentationModule(L.LightningModule):
         self.val_values: dict[str, float] = {}
         self._loss_check = LossCheck()
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
-        self._monitor = monitor
+        self._monitor, self._flips = monitor, flips
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
 
@@ -169,7 +172,7 @@ class SegmentationModule(L.LightningModule):
 
     def probability(self, image: torch.Tensor) -> torch.Tensor:
         """Probability of each pixel and target, float32 [batch, targets, size, size]."""
-        return self._plain_logits(image).sigmoid()
+        return probability_of(self._plain_logits, image, self._flips)
 
     def _plain_logits(self, image: torch.Tensor) -> torch.Tensor:
         """Logits in float32, from the network without ``torch.compile`` and in its own precision.

@@ -10,6 +10,7 @@ import numpy as np
 from covseg.data.index import Key
 from covseg.files import write_whole
 from covseg.measure.intervals import intervals
+from covseg.measure.operating_point import OperatingPoint
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.severity import Severity
@@ -21,8 +22,7 @@ def summarise(
     records: Records,
     baselines: Mapping[str, Records],
     *,
-    threshold: float,
-    detection_min_pixels: int,
+    point: OperatingPoint,
     objective: float | None,
     families: Mapping[Key, int] | None = None,
     leaks: Set[Key] | None = None,
@@ -33,8 +33,7 @@ def summarise(
     Args:
         records: of the reported images, with one or several targets.
         baselines: records of the same images, by baseline.
-        threshold: of the records.
-        detection_min_pixels: minimum of predicted pixels for an image to be called infected.
+        point: threshold of the records, and pixels for an image to be called infected.
         objective: ``rmse_per_image`` on Val; None if nothing is chosen on Val.
         families: a number for each image, equal for copies; None if copies are not known.
         leaks: images with a copy among the fitted ones; None if copies are not known.
@@ -42,7 +41,7 @@ def summarise(
     """
 
     def summary_of(of: Records, of_baselines: Mapping[str, Records]) -> Summary:
-        return _summary(of, of_baselines, detection_min_pixels, families, scores)
+        return _summary(of, of_baselines, point.detection_min_pixels, families, scores)
 
     targets = list(dict.fromkeys(records.target.tolist()))
     parts = {}
@@ -55,8 +54,9 @@ def summarise(
             of_baselines = {name: r.without(leaks) for name, r in of_baselines.items()}
             parts[target]["without_leaks"] = summary_of(of_target.without(leaks), of_baselines)
     head: Summary = {
-        "threshold": threshold,
-        "detection_min_pixels": detection_min_pixels,
+        "threshold": point.threshold,
+        "detection_min_pixels": point.detection_min_pixels,
+        **({} if point.chosen_on is None else {"chosen_on": point.chosen_on}),
         "objective": None if objective is None else {"name": OBJECTIVE, "value": objective},
     }
     if len(targets) == 1:

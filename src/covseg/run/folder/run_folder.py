@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from covseg.config.protocol import CHOSEN, Protocol
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.run.folder.json_file import json_value
@@ -122,6 +123,25 @@ class RunFolder:
             return check(Train, values, trust)
         except ConfigError as error:
             raise self.refused(error) from error
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol, with what ``auto`` has chosen when the run was scored.
+
+        Raises:
+            RunError: nothing is chosen yet.
+            ConfigError: ``summary.json`` has something else than such a choice.
+        """
+        own = self.config.protocol
+        open_keys = [key for key in CHOSEN if getattr(own, key) == "auto"]
+        chosen = {key: json_value(self.summary, key) for key in open_keys}
+        if None in chosen.values():
+            raise RunError(
+                self.summary,
+                f"does not say what was chosen on {own.select} (protocol.{open_keys[0]}=auto)",
+                f"finish the run (resume={self}), or {WHOLE}",
+            )
+        return check(Protocol, own.model_dump(by_alias=True) | chosen, self.config.trust)
 
     def read_config(self) -> dict[str, Any]:
         """The values of ``config.yaml``, unchecked.

@@ -113,7 +113,7 @@ def _settings(folder: RunFolder) -> Iterator[tuple[str, str]]:
         protocol = own["protocol"]
         asked = {
             key: values[key]
-            for key in ("checkpoint", "threshold", "detection_min_pixels")
+            for key in ("checkpoint", "threshold", "detection_min_pixels", "flips")
             if values.get(key) is not None and values[key] != protocol.get(key)
         }
         values = {**own, "evaluate": asked}

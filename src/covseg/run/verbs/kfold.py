@@ -11,6 +11,7 @@ from covseg.data.division import N_FOLDS
 from covseg.data.index import Key
 from covseg.errors import RunError
 from covseg.measure import baselines
+from covseg.measure.operating_point import OperatingPoint
 from covseg.measure.records import Records
 from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.report.table import print_summary
@@ -80,8 +81,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
     summary |= summarise(
         records,
         {name: Records.joined([of[name] for of in trivial]) for name in trivial[0]},
-        threshold=protocol.threshold,
-        detection_min_pixels=protocol.detection_min_pixels,
+        point=OperatingPoint(protocol.fixed_threshold, protocol.fixed_min_pixels),
         objective=None,
         families=leaks.families(data),
         leaks=seen,

@@ -119,12 +119,13 @@ def load_predictor(
     except ConfigError as error:
         raise folder.refused(error) from error
     load_run_weights(network, folder, path)
+    protocol = folder.protocol
     return Predictor(
-        network=ProbabilityNetwork(network).to(device),
+        network=ProbabilityNetwork(network, protocol.flips).to(device),
         targets=list(map(str, config.data.targets)),
         image_size=config.data.image_size,
-        threshold=config.protocol.threshold,
-        detection_min_pixels=config.protocol.detection_min_pixels,
+        threshold=protocol.fixed_threshold,
+        detection_min_pixels=protocol.fixed_min_pixels,
         checkpoint=path.stem,
         device=device,
         typical=TypicalImages.load(folder.typical) if folder.typical.exists() else None,

@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 _OTHER_ROUNDING = 1e-2  # of another machine, version, precision or batch size
 # the objective is of Val, which is not always scored; leaks are not always known, nor are copies,
 # which widen intervals
-_APART = {"split", "fold", "excluded", "fitted_before", "objective", "without_leaks"}
+_APART = {"split", "fold", "chosen_on", "excluded", "fitted_before", "objective", "without_leaks"}
 _UNNAMED = {"scores", "baselines", "by_class", "targets", "value"}  # levels that name no score
 
 
@@ -68,7 +68,7 @@ def _same_question(request: Request) -> bool:
     own, now = request.run.config, request.config
     limits = ("limit_test_batches", "fast_dev_run")
     same_images = all(getattr(own.trainer, n) == getattr(now.trainer, n) for n in limits)
-    return own.protocol == now.protocol and same_images
+    return request.run.protocol == now.protocol and same_images
 
 
 def _numbers(summary: Any, apart: Set[str]) -> dict[str, float | None]:

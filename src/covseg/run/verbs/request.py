@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from covseg.config.evaluate import Evaluate
+from covseg.config.protocol import CHOSEN
 from covseg.config.train import Train
 from covseg.errors import ConfigError
 from covseg.run.folder.run_folder import RunFolder
@@ -45,9 +46,11 @@ def read_request(asked: Evaluate) -> Request:
     if run.config.trainer.mixes_precisions:  # while training alone
         values["trainer"]["precision"] = "32-true"
     values["trainer"] |= {k: v for k, v in asked.trainer.items() if v is not None}
-    for key in ("checkpoint", "threshold", "detection_min_pixels"):
+    for key in ("checkpoint", *CHOSEN, "flips"):
         if getattr(asked, key) is not None:
             values["protocol"][key] = getattr(asked, key)
+        elif values["protocol"][key] == "auto":
+            values["protocol"][key] = getattr(run.protocol, key)
     config = check(Train, values, run.config.trust)
     if asked.split is not None and config.protocol.folds:
         raise ConfigError(

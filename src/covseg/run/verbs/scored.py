@@ -1,11 +1,12 @@
 """A split that was scored once: its records, and its pixels by their probability."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from covseg.data.index import Index, Key
 from covseg.learn.module import SegmentationModule
-from covseg.measure.histogram import Histogram
+from covseg.measure.counts import FIELDS
+from covseg.measure.histogram import N_BINS, Histogram
 from covseg.measure.image_histograms import ImageHistograms
 from covseg.measure.records import Records
 from covseg.measure.scores import Score
@@ -39,6 +40,23 @@ class ScoredSplit:
             index.numbers(),
             list(map(str, targets)),
         )
+
+    def at(self, threshold: float) -> "ScoredSplit":
+        """The same with the predictions of another threshold, a multiple of 1 / N_BINS."""
+        values = self.records.values.copy()
+        step = round(threshold * N_BINS)
+        for place, target in enumerate(self.targets):
+            of_target = self.records.target == target
+            rows = [self.numbers[key] for key in self.records.where(of_target).keys]
+            fp, tp = (above[:, step] for above in self.image_histograms.above(place, rows))
+            truth = values[of_target, FIELDS.index("truth_pixels")]
+            for name, column in (("tp", tp), ("fp", fp), ("fn", truth - tp)):
+                values[of_target, FIELDS.index(name)] = column
+        return replace(self, records=replace(self.records, values=values))
+
+    def of_first_target(self) -> Records:
+        """The records of the target that chooses."""
+        return self.records.where(self.records.target == self.targets[0])
 
     @property
     def rows(self) -> list[int]:

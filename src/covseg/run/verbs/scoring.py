@@ -14,6 +14,11 @@ from covseg.data.datamodule import XrayDataModule
 from covseg.learn.module import SegmentationModule
 from covseg.measure import baselines
 from covseg.measure.histogram import write_histogram
+from covseg.measure.operating_point import (
+    OperatingPoint,
+    choose_min_pixels,
+    choose_threshold,
+)
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import Summary, summarise, write_summary
 from covseg.measure.thresholds import OverThresholds, write_thresholds
@@ -65,15 +70,33 @@ class Scorer:
 
     def objective(self, split: str) -> float | None:
         """What a search minimises: over all images of Val and the first target, without a limit."""
+        return SCORES[OBJECTIVE](self._whole(split).of_first_target().counts())
+
+    def operating_point(self, protocol: Protocol) -> OperatingPoint:
+        """The threshold and the number of pixels of a protocol, chosen where they are ``auto``."""
+        threshold, min_pixels = protocol.threshold, protocol.detection_min_pixels
+        if threshold != "auto" and min_pixels != "auto":
+            return OperatingPoint(threshold, min_pixels)
+        assert protocol.select is not None  # see ``Protocol``
+        chosen_on = self._whole(protocol.select)
+        if threshold == "auto":
+            first = chosen_on.over_thresholds(SCORES, 1)[chosen_on.targets[0]]
+            threshold = choose_threshold(first)
+            chosen_on = chosen_on.at(threshold)
+        if min_pixels == "auto":
+            min_pixels = choose_min_pixels(chosen_on.of_first_target().counts())
+        return OperatingPoint(threshold, min_pixels, protocol.select)
+
+    def _whole(self, split: str) -> ScoredSplit:
+        """A split whose images are all scored, whatever the limit."""
         trainer, limit = self.trainer, self.trainer.limit_test_batches
         if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
-            return _objective(self.scored(split))
+            return self.scored(split)
         trainer.limit_test_batches = 1.0
         try:
-            whole = Scorer(trainer, self.module, self.data, self.scores).scored(split)
+            return Scorer(trainer, self.module, self.data, self.scores).scored(split)
         finally:
             trainer.limit_test_batches = limit
-        return _objective(whole)
 
     def score(
         self,
@@ -97,7 +120,9 @@ class Scorer:
         Returns:
             the result in the first process, None in others.
         """
-        scored, data = self.scored(split), self.data
+        scored, data, point = self.scored(split), self.data, self.operating_point(protocol)
+        if protocol.threshold == "auto":
+            scored = scored.at(point.threshold)
         if not self.trainer.is_global_zero:
             return None
         rows, targets, families = scored.rows, data.data.targets, leaks.families(data)
@@ -109,8 +134,7 @@ class Scorer:
         summary |= summarise(
             scored.records,
             baselines.records(statistics, data.store, rows, targets),
-            threshold=protocol.threshold,
-            detection_min_pixels=protocol.detection_min_pixels,
+            point=point,
             objective=objective,
             families=families,
             leaks=leaks.leaking(data, split),
@@ -118,7 +142,7 @@ class Scorer:
         )
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)
-        thresholds = self._over_thresholds(protocol.detection_min_pixels)
+        thresholds = self._over_thresholds(point.detection_min_pixels)
         scored.records.write(run.per_image)
         write_histogram(scored.histograms, run.histogram)
         write_thresholds(thresholds, run.thresholds)
@@ -170,8 +194,3 @@ class Scorer:
         keys = of.records.where(of.records.target == target).keys
         rows = [of.numbers[keys[place]] for place in places]
         return predictions(self.module, self.data, rows, of.targets.index(target))
-
-
-def _objective(of: ScoredSplit) -> float | None:
-    records = of.records
-    return SCORES[OBJECTIVE](records.where(records.target == of.targets[0]).counts())
