@@ -24,7 +24,8 @@ class OtherData(Node):
 class Evaluate(Node):
     """``python -m covseg.evaluate``; what is null is as in the run."""
 
-    run: RunPlace  # the run folder
+    # the run folder; of several, the mean of their networks' probabilities is scored
+    run: RunPlace | Annotated[list[RunPlace], Field(min_length=1)]
     trust: Trust = Field(default_factory=list)  # packages whose code the run may name
     split: Literal["Val", "Test"] | None = None  # no choice with protocol=kfold
     checkpoint: Literal["best", "last"] | None = None

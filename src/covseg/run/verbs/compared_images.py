@@ -75,11 +75,15 @@ def _differing(
 
 
 def trained_in(folder: RunFolder) -> tuple[Path, str | None]:
-    """The folder of the training run, and the checkpoint that an evaluation has asked for."""
+    """The folder of the training run, and the checkpoint that an evaluation has asked for.
+
+    Of an evaluation of several runs it is that of the first.
+    """
     values = folder.read_config()
     if "protocol" in values or "run" not in values:
         return folder.path, None
-    return Path(values["run"]), values.get("checkpoint")
+    runs = values["run"]
+    return Path(runs[0] if isinstance(runs, list) else runs), values.get("checkpoint")
 
 
 def _threshold(folder: RunFolder) -> float:
@@ -90,6 +94,8 @@ def _threshold(folder: RunFolder) -> float:
 
 
 def _predictor(folder: RunFolder, trust: Sequence[str]) -> Predictor:
+    if isinstance(folder.read_config().get("run"), list):
+        raise RunError(folder, "is of several networks", "compare runs of one for pictures")
     run, checkpoint = trained_in(folder)
     return load_predictor(run, checkpoint, trust)
 

@@ -109,13 +109,16 @@ def _settings(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
     values = folder.read_config()
     if "protocol" not in values and "run" in values:  # of an evaluation: as its run, but for these
-        own = RunFolder(values["run"]).read_config()
+        several = isinstance(values["run"], list)
+        own = RunFolder(values["run"][0] if several else values["run"]).read_config()
         protocol = own["protocol"]
         asked = {
             key: values[key]
             for key in ("checkpoint", "threshold", "detection_min_pixels", "flips")
             if values.get(key) is not None and values[key] != protocol.get(key)
         }
+        if several:
+            asked["runs"] = len(values["run"])
         values = {**own, "evaluate": asked}
     for key, value in flat(values, ""):
         if not any(key == other or key.startswith(f"{other}.") for other in _ELSEWHERE):

@@ -16,6 +16,7 @@ from covseg import build, devices
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.learn.module import SegmentationModule
+from covseg.learn.networks.ensemble import Ensemble
 from covseg.measure.baselines import BaselineStatistics
 from covseg.measure.scores import Score
 from covseg.measure.thresholds import OverThresholds, read_thresholds
@@ -54,7 +55,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
         config.protocol,
         report=split,
         findings=run.findings,
-        fitted_before=leaks.fitted_by(run),
+        fitted_before=leaks.fitted_by(run, *(other for other, _ in request.others)),
         fingerprint=run.fingerprint or "",
     )
     data.trainer = trainer
@@ -72,6 +73,8 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     if result is not None:
         facts = provenance(command, config.seed, trainer.world_size, config.trust)
         facts |= {"run": str(run), "checkpoint": request.checkpoint.name, "data": data.facts()}
+        if request.others:
+            facts |= {"others": [str(checkpoint) for _, checkpoint in request.others]}
         facts |= {"seconds": round(time.monotonic() - began, 1), "finished": True}
         write_provenance(facts, folder.provenance)
         known = _selecting_thresholds(request, scores)
@@ -85,7 +88,8 @@ def _selecting_thresholds(
 ) -> dict[tuple[str, str], OverThresholds]:
     """The run's own scores over thresholds on the split that selects, of the same checkpoint."""
     run, own = request.run, request.run.config.protocol
-    if own.checkpoint != request.config.protocol.checkpoint or not run.thresholds.exists():
+    other = request.others or own.checkpoint != request.config.protocol.checkpoint
+    if other or not run.thresholds.exists():
         return {}
     with best_effort("what Val would choose to the page", "the page has the rest"):
         of_run = read_thresholds(run.thresholds, scores)
@@ -94,16 +98,23 @@ def _selecting_thresholds(
 
 
 def _built(request: Request, trainer: L.Trainer) -> tuple[SegmentationModule, dict[str, Score]]:
-    """The run's network with its weights, and its scores."""
+    """The run's network with its weights, or the mean of several, and its scores."""
+    networks = []
+    for run, checkpoint in ((request.run, request.checkpoint), *request.others):
+        try:
+            network = build.network(run.config)
+        except ConfigError as error:
+            raise run.refused(error) from error
+        # in the run's own precision before the weights are loaded: nothing is rounded in between
+        trainer.precision_plugin.convert_module(network)
+        load_run_weights(network, run, checkpoint)
+        networks.append(network)
     try:
         scores = build.scores(request.config.protocol)
-        module = build.module(request.config, build.network(request.config), scores)
+        whole = networks[0] if len(networks) == 1 else Ensemble(networks)
+        return build.module(request.config, whole, scores), scores
     except ConfigError as error:
         raise request.run.refused(error) from error
-    # in the run's own precision before the weights are loaded: nothing is rounded in between
-    trainer.precision_plugin.convert_module(module.network)
-    load_run_weights(module.network, request.run, request.checkpoint)
-    return module, scores
 
 
 def _set_up(data: XrayDataModule, from_run: bool) -> None:

@@ -28,16 +28,18 @@ def fitted_before(run: RunFolder, init: str | None) -> Fitted | None:
     return None if init is None else Fitted.read(RunFolder(init).fitted)
 
 
-def fitted_by(run: RunFolder) -> Fitted | None:
-    """The images that the weights of a run were fitted on; None, with a warning, if it is unknown.
+def fitted_by(*runs: RunFolder) -> Fitted | None:
+    """The images that the weights of runs were fitted on; None, with a warning, if it is unknown.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: a file is damaged.
     """
-    if run.fitted.exists():
-        return Fitted.read(run.fitted)
-    log.warning("%s is missing: it is not known what the weights were fitted on before", run.fitted)
-    return None
+    for run in runs:
+        if not run.fitted.exists():
+            text = "%s is missing: it is not known what the weights were fitted on before"
+            log.warning(text, run.fitted)
+            return None
+    return Fitted(frozenset().union(*(Fitted.read(run.fitted).images for run in runs)))
 
 
 def write(data: XrayDataModule, run: RunFolder) -> None:

@@ -31,7 +31,7 @@ def compare(request: Request, out: RunFolder) -> None:
         out: its folder, with its summary and provenance.
     """
     run, own = request.run, request.run.config
-    if request.split != own.protocol.report or not _same_question(request):
+    if request.others or request.split != own.protocol.report or not _same_question(request):
         return
     summary = read_json(out.summary)
     try:

@@ -1,5 +1,6 @@
 """What ``python -m covseg.evaluate`` is asked to score: a run, with what is to be different."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from covseg.config.protocol import CHOSEN
 from covseg.config.train import Train
 from covseg.errors import ConfigError
 from covseg.run.folder.run_folder import RunFolder
+from covseg.run.verbs.members import check_members
 from covseg.validation import check
 
 
@@ -16,10 +18,11 @@ class Request:
     """An evaluation.
 
     Attributes:
-        run: the run folder.
+        run: the run folder, the first of several.
         config: the run's configuration with everything replaced that the command line names.
         split: that is scored.
         checkpoint: that is scored.
+        others: runs whose networks are averaged with this one's, each with its checkpoint.
         other_place: whether the command line sets the place of the data.
     """
 
@@ -28,6 +31,7 @@ class Request:
     split: str
     checkpoint: Path
     other_place: bool
+    others: Sequence[tuple[RunFolder, Path]] = ()
 
 
 def read_request(asked: Evaluate) -> Request:
@@ -37,7 +41,9 @@ def read_request(asked: Evaluate) -> Request:
         RunError: the run folder, or the checkpoint in it that is asked for, cannot be used.
         ConfigError: a key has an impossible value, in the run or on the command line.
     """
-    run = RunFolder(asked.run, asked.trust)
+    places = asked.run if isinstance(asked.run, list) else [asked.run]
+    run, *others = (RunFolder(place, asked.trust) for place in places)
+    check_members([run, *others])
     values = run.config.model_dump(by_alias=True)
     data = asked.data.model_dump(exclude_none=True)
     if "name" in data:  # another dataset: nothing of the old one's place stays
@@ -60,4 +66,8 @@ def read_request(asked: Evaluate) -> Request:
         )
     checkpoint = run.checkpoint(config.protocol.checkpoint)
     split = asked.split or config.protocol.report
-    return Request(run, config, split, checkpoint, asked.data.root is not None)
+    of_others = [
+        (other, other.checkpoint(asked.checkpoint or other.config.protocol.checkpoint))
+        for other in others
+    ]
+    return Request(run, config, split, checkpoint, asked.data.root is not None, of_others)
