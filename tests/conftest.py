@@ -259,11 +259,20 @@ def verb(
 
 
 @pytest.fixture(scope="session")
-def finished_run(phantom_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder of ``experiment=debug``, made by a real command line; do not change it."""
-    home = tmp_path_factory.mktemp("finished")
-    done = run_command(
-        "train", "experiment=debug", "hydra.run.dir=run", cwd=home, cache=phantom_cache
-    )
-    assert done.code == 0, done.err
-    return home / "run"
+def make_run(phantom_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Overrides -> a run folder, made by a real command line, for the tests of a file."""
+
+    def make(*overrides: str) -> Path:
+        home = tmp_path_factory.mktemp("made")
+        words = ("train", *overrides, "hydra.run.dir=run")
+        done = run_command(*words, cwd=home, cache=phantom_cache)
+        assert done.code == 0, done.err
+        return home / "run"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished_run(make_run: Callable[..., Path]) -> Path:
+    """A run folder of ``experiment=debug``; do not change it."""
+    return make_run("experiment=debug")

@@ -18,6 +18,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
 
 from covseg.measure.counts import FIELDS, Counts, count
+from covseg.measure.operating_point import OperatingPoint
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, SCORES
 from covseg.measure.summary import summarise
@@ -123,7 +124,7 @@ def test_every_score_of_a_summary_follows_from_per_image_csv_alone(
     counts = count(probability, truth, 0.5).flatten(1).numpy()
     records = Records.of(np.column_stack([range(len(rows)), counts]), rows, ["infection"])
     records.write(tmp_path / "per_image.csv")
-    summary = summarise(records, {}, threshold=0.5, detection_min_pixels=min_pixels, objective=None)
+    summary = summarise(records, {}, point=OperatingPoint(0.5, min_pixels), objective=None)
     parts = {None: summary["scores"], **summary["by_class"]}
     assert len(parts) == 4
     for patient_class, scores in parts.items():

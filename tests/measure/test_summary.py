@@ -12,6 +12,7 @@ from covseg.data.store import Store
 from covseg.measure import baselines
 from covseg.measure.counts import count
 from covseg.measure.intervals import intervals
+from covseg.measure.operating_point import OperatingPoint
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 from covseg.measure.severity import Severity
@@ -45,7 +46,7 @@ def make(random_case: Callable, make_store: Callable[..., Store]) -> Callable[..
 
 
 def summary_of(made: Made, objective: float | None = 0.25, min_pixels: int = 3) -> dict[str, Any]:
-    return summarise(*made, threshold=0.5, detection_min_pixels=min_pixels, objective=objective)
+    return summarise(*made, point=OperatingPoint(0.5, min_pixels), objective=objective)
 
 
 def shape(value: Any) -> Any:
@@ -136,7 +137,7 @@ def test_copies_are_drawn_together(make: Callable) -> None:
 
 def test_the_head_says_what_was_scored_and_how(make: Callable) -> None:
     records, of = make("infection")
-    summary = summarise(records, of, threshold=0.4, detection_min_pixels=7, objective=0.125)
+    summary = summarise(records, of, point=OperatingPoint(0.4, 7), objective=0.125)
     assert (summary["n_images"], summary["n_positive"]) == (12, 6)
     assert (summary["threshold"], summary["detection_min_pixels"]) == (0.4, 7)
     assert summary["objective"] == {"name": "rmse_per_image", "value": 0.125}

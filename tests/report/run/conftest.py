@@ -11,6 +11,7 @@ import torch
 from covseg.data.index import Key, Row
 from covseg.measure.counts import count
 from covseg.measure.image_histograms import ImageHistograms, ProbabilityHistograms
+from covseg.measure.operating_point import OperatingPoint
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 from covseg.measure.summary import summarise
@@ -81,8 +82,7 @@ def make_result(tmp_path: Path) -> Callable[..., RunResult]:
         summary = {"split": split, "fold": None, "excluded": {}} | summarise(
             records,
             {"predict_nothing": Records.of(of_nothing.numpy(), rows, targets)},
-            threshold=0.5,
-            detection_min_pixels=1,
+            point=OperatingPoint(0.5, 1),
             objective=0.1,
             leaks={rows[k].key for k in leaks} if leaks else None,
             scores=SCORES,
