@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from conftest import run_command
 from covseg.measure.comparison import ComparedRun, Comparison, Group
@@ -199,3 +200,25 @@ def test_what_cannot_be_compared_is_one_sentence(verb, sweep, tmp_path):
         assert done.code == 1
         assert done.err.count("\n") == 1
         assert sentence in done.err
+
+
+def test_many_settings_are_a_paragraph_for_each_run(verb, sweep, tmp_path):
+    """A column for each would leave two letters a line."""
+    for name in "ab":
+        shutil.copytree(sweep / "0", tmp_path / name)
+    config = tmp_path / "b" / "config.yaml"
+    values = yaml.safe_load(config.read_text())
+    values["optimizer"] |= {"lr": 0.5, "weight_decay": 0.25, "betas": [0.5, 0.9]}
+    values["data"]["batch_size"] = 8
+    values["protocol"]["flips"] = True
+    values["callbacks"]["ema"] = {"_target_": "covseg.learn.averaging.EMA", "decay": 0.9}
+    config.write_text(yaml.safe_dump(values))
+    done = verb("compare", "runs=[a,b]", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    [*above, own] = done.out.split("rmse_per_image, lower")[0].split("\nb: ")
+    words = own.replace(";", "").split()
+    for word in ("optimizer.lr=0.5", "data.batch_size=8", "protocol.flips=True"):
+        assert word in words
+    assert "callbacks.ema.decay=0.9" in words  # changes the result, unlike pictures
+    assert "callbacks.ema.decay=–" in above[0]
+    assert max(map(len, done.out.splitlines()[:-1])) <= 80

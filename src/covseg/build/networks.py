@@ -11,8 +11,6 @@ from covseg.config.model import LiteUNet, OtherNetwork
 from covseg.config.train import Train
 from covseg.errors import ConfigError, reason_of, setting
 
-_OUTPUTS = ("out_channels", "classes")  # names of the argument for the number of logits
-
 
 def network(config: Train) -> nn.Module:
     """The network, with one logit per target.
@@ -41,9 +39,8 @@ def _other_network(config: Train, model: OtherNetwork) -> nn.Module:
     del arguments["size_multiple"]
     given = {}
     with contextlib.suppress(Exception):  # which ``make`` reports
-        of_targets = next(name for name in _OUTPUTS if name in accepted(model.target))
-        if of_targets not in arguments:
-            given[of_targets] = n_targets
+        if "out_channels" in accepted(model.target) and "out_channels" not in arguments:
+            given["out_channels"] = n_targets
     built = make("model", arguments, **given)
     if not isinstance(built, nn.Module):
         raise ConfigError(

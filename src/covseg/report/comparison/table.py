@@ -14,6 +14,7 @@ from covseg.measure.paired import ENOUGH, Paired
 from covseg.measure.scores import SCORES
 
 _WIDTH = 80
+_MOST_COLUMNS = 5  # of settings, beside a run's name, size and time
 _WHOLE = ("value", "interval", "sd", "difference", "better")  # columns that are never broken
 SHOWN = ("rmse_per_image", "dice_positive", "iou_positive", "false_alarm_rate", "miss_rate")
 CLAIMED = ("rmse_per_image", "dice_positive")
@@ -33,15 +34,37 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
     return Parts(*parts[:-1])
 
 
-def _settings(comparison: Comparison) -> Table:
-    table = _table("run", *comparison.differing, "parameters", "minutes")
+def _settings(comparison: Comparison) -> RenderableType:
+    """A column for each setting that differs; of many, a paragraph for each run."""
+    keys = comparison.differing
+    if len(keys) > _MOST_COLUMNS:
+        return Parts(*(_paragraph(comparison, group) for group in comparison.groups))
+    table = _table("run", *keys, "parameters", "minutes")
     for group in comparison.groups:
-        run = group.runs[0]
-        minutes = "–" if group.seconds is None else f"{group.seconds / 60:.1f}"
-        parameters = "–" if run.parameters is None else f"{run.parameters:,}"
-        values = (run.settings.get(key, "–") for key in comparison.differing)
-        table.add_row(group.name, *values, parameters, minutes)
+        values = (group.runs[0].settings.get(key, "–") for key in keys)
+        table.add_row(group.name, *values, *_size(group))
     return table
+
+
+def _paragraph(comparison: Comparison, group: Group) -> Text:
+    """What distinguishes a run from the reference, whose paragraph has every key."""
+    own, expected = (g.runs[0].settings for g in (group, comparison.reference))
+    keys = comparison.differing
+    if group is not comparison.reference:
+        keys = [key for key in keys if own.get(key) != expected.get(key)]
+    settings = " ".join(f"{key}={own.get(key, '–')}" for key in keys) or "as the reference"
+    parameters, minutes = _size(group)
+    text = f"{group.name}: {settings}; {parameters} parameters, {minutes} minutes"
+    return Text(textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+
+
+def _size(group: Group) -> tuple[str, str]:
+    """Parameters and minutes of a run."""
+    parameters = group.runs[0].parameters
+    return (
+        "–" if parameters is None else f"{parameters:,}",
+        "–" if group.seconds is None else f"{group.seconds / 60:.1f}",
+    )
 
 
 def _score(comparison: Comparison, score: str) -> Table:

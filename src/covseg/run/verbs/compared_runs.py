@@ -17,7 +17,11 @@ from covseg.run.folder.json_file import json_value
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.compared_images import trained_in
 
-_ELSEWHERE = ("resume", "tags", "logger", "callbacks", "run", "data.cache_dir", "data.num_workers")
+# what changes no result
+_ELSEWHERE = (
+    *("resume", "tags", "logger", "run", "data.cache_dir", "data.num_workers"),
+    *("callbacks.pictures", "callbacks.checkpoint_every_n_steps"),
+)
 
 
 def comparison_of(
