@@ -47,7 +47,8 @@ RUNS = ("RUN", "outputs/train/2026-01-31_12-00-00")  # what documents call a fin
 SMALL_DATA = {"data.image_size": "32", "data.batch_size": "4"}
 SMALL = SMALL_DATA | {"model.base_channels": "4", "trainer.max_epochs": "1"}
 SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val:8,Test:8}"}
-SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}}
+SMALL_BEST = SMALL_DATA | {"trainer.max_epochs": "1"}
+SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}, "experiment=best": SMALL_BEST}
 
 # what a verb writes
 RESULTS = {
@@ -72,11 +73,12 @@ KINDS = {
     "launcher": r"torchrun --nproc-per-node=2 -m covseg\.train .+",
     "environment": r"python3? -m venv \.venv|source \.venv/bin/activate",
     "pip": r"pip install (?:-e )?(\S+)",
+    "tensorboard": r"tensorboard --logdir (\S+)",
     "nox": r"nox(?: -l| -s (\w+)(?: -- -k NAME)?)?",
     "wandb": r"wandb (\w+)(?: <run folder>/wandb/offline-run-\*| --project .+| <user>/.+)?",
     "git": r"git diff --exit-code (\S+)",
 }
-PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun"}
+PROGRAMS = {"python", "python3", "pip", "nox", "source", "wandb", "git", "torchrun", "tensorboard"}
 PROGRAMS |= {"sbatch", "squeue", "scancel", "apt-get"}
 
 
@@ -261,6 +263,13 @@ def test_workspaces_are_specified_as_documents_say(verb: Callable[..., Any]) -> 
     for command, match in of_kind("workspace"):
         done = verb("dashboard", *shlex.split(match[1]), "upload=false")
         assert done.code == 0, (command, done.err)
+
+
+def test_tensorboard_takes_the_options_of_the_documents() -> None:
+    program = pytest.importorskip("tensorboard.program").TensorBoard()
+    for command, match in of_kind("tensorboard"):
+        program.configure(shlex.split(command.text))
+        assert program.flags.logdir == match[1]
 
 
 @pytest.mark.parametrize("text", LATER)

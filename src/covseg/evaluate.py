@@ -2,7 +2,7 @@
 
     python -m covseg.evaluate run=outputs/train/2026-01-31_12-00-00
     python -m covseg.evaluate run=RUN split=Val threshold=0.4
-    python -m covseg.evaluate 'run=[RUN1,RUN2,RUN3]' split=Val threshold=auto
+    python -m covseg.evaluate 'run=[RUN,outputs/train/2026-01-31_12-00-00]' threshold=auto
     python -m covseg.evaluate run=RUN data.root=archive.zip trainer.devices=2
 
 What is not named is as in the run. The result is a run folder: outputs/evaluate/<date_time>/.
