@@ -22,6 +22,7 @@ from covseg.learn.restore import restore_progress
 from covseg.measure import baselines
 from covseg.report.curves import Curves
 from covseg.report.loggers.dashboard import Dashboards, Start
+from covseg.report.throughput import Throughput
 from covseg.run.folder.history import RunHistory
 from covseg.run.folder.provenance import provenance
 from covseg.run.folder.run_folder import RunFolder
@@ -63,6 +64,7 @@ class Training:
         self.module = build.module(config, self.network, self._scores)
         transforms = build.augment(config)
         self._history, self._curves = RunHistory(self.run), Curves()
+        self._throughput = Throughput()
         self.trainer = build.trainer(
             config.trainer,
             out,
@@ -72,6 +74,7 @@ class Training:
                     *(self._curves, interruption),
                 ),
                 *build.callbacks(config, self._scores),
+                self._throughput,
             ],
             build.loggers(config, out, **labels(config, self.run, command, self._history.id)),
         )
@@ -172,6 +175,18 @@ class Training:
             self._halt()
         else:
             self.progress = dataclasses.replace(self.progress, stop=True)
+        self._tell_throughput()
+
+    def _tell_throughput(self) -> None:
+        """Log how fast training was, and write it into the provenance."""
+        values = self._throughput.values
+        if values and self.trainer.is_global_zero:
+            self._history.write(**values)
+            log.info(
+                "%.0f images/s while training, %.0f %% of the time waiting for data",
+                values["images_per_second"],
+                100 * values["share_waiting_for_data"],
+            )
 
     def _halt(self) -> None:
         number, now = self._interruption.number, self.progress
