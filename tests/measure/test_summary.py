@@ -111,7 +111,7 @@ def test_without_leaks_is_the_summary_of_the_other_images(make: Callable) -> Non
     records, of = make("infection")
     families = {key: n for n, key in enumerate(records.keys)}
     leaks = {records.keys[0], records.keys[7]}
-    asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None, "families": families}
+    asked = {"point": OperatingPoint(0.5, 3), "objective": None, "families": families}
     without = summarise(records, of, **asked, leaks=leaks)["without_leaks"]
     rest = np.array([key not in leaks for key in records.keys])
     others = {name: baseline.where(rest) for name, baseline in of.items()}
@@ -126,7 +126,7 @@ def test_without_leaks_is_the_summary_of_the_other_images(make: Callable) -> Non
 
 def test_copies_are_drawn_together(make: Callable) -> None:
     records, of = make("infection")
-    asked = {"threshold": 0.5, "detection_min_pixels": 3, "objective": None}
+    asked = {"point": OperatingPoint(0.5, 3), "objective": None}
     alone = summarise(records, of, **asked)["scores"]["rmse_per_image"]
     together = summarise(records, of, **asked, families=dict.fromkeys(records.keys, 0))
     entry = together["scores"]["rmse_per_image"]  # one family a class: nothing is left to chance

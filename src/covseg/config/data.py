@@ -57,8 +57,8 @@ class Data(Dataset):
         if weights is not None and n_targets and len(weights) != n_targets:
             raise ConfigError(
                 setting("data.target_weights", weights),
-                f"has {len(weights)} weights for {n_targets} targets (data.targets)",
-                "give one for each",
+                f"is not one weight for each of {setting('data.targets', info.data['targets'])}",
+                "give as many, or leave it out",
             )
         return weights
 

@@ -11,6 +11,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from covseg import build, devices
 from covseg.data.datamodule import XrayDataModule
@@ -99,22 +100,26 @@ def _selecting_thresholds(
 
 def _built(request: Request, trainer: L.Trainer) -> tuple[SegmentationModule, dict[str, Score]]:
     """The run's network with its weights, or the mean of several, and its scores."""
-    networks = []
-    for run, checkpoint in ((request.run, request.checkpoint), *request.others):
-        try:
-            network = build.network(run.config)
-        except ConfigError as error:
-            raise run.refused(error) from error
-        # in the run's own precision before the weights are loaded: nothing is rounded in between
-        trainer.precision_plugin.convert_module(network)
-        load_run_weights(network, run, checkpoint)
-        networks.append(network)
+    members = [(request.run, request.checkpoint), *request.others]
+    networks = [_network(run) for run, _ in members]
     try:
         scores = build.scores(request.config.protocol)
         whole = networks[0] if len(networks) == 1 else Ensemble(networks)
-        return build.module(request.config, whole, scores), scores
+        module = build.module(request.config, whole, scores)
     except ConfigError as error:
         raise request.run.refused(error) from error
+    for network, (run, checkpoint) in zip(networks, members, strict=True):
+        # in the run's own precision before the weights are loaded: nothing is rounded in between
+        trainer.precision_plugin.convert_module(network)
+        load_run_weights(network, run, checkpoint)
+    return module, scores
+
+
+def _network(run: RunFolder) -> nn.Module:
+    try:
+        return build.network(run.config)
+    except ConfigError as error:
+        raise run.refused(error) from error
 
 
 def _set_up(data: XrayDataModule, from_run: bool) -> None:
