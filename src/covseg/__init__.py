@@ -3,7 +3,7 @@
 From Python::
 
     import covseg
-    model = covseg.load("outputs/train/2026-01-31_12-00-00")
+    model = covseg.load("outputs/train/2026-01-31_12-00-00")   # or "default", which covseg ships
     probability = model.predict("xray.png")     # float32 [height, width], the size of the image
     prediction = probability > model.threshold
 """
@@ -22,7 +22,8 @@ def load(run: str | Path, checkpoint: str | None = None, trust: Sequence[str] = 
     """The network of a run folder, or of an exported file, with its preprocessing and threshold.
 
     Args:
-        run: the run folder, or a file of ``python -m covseg.export format=onnx``.
+        run: the run folder, or a file of ``python -m covseg.export format=onnx``; ``default`` is
+            the network that covseg ships.
         checkpoint: ``best`` or ``last``; None takes the one that the run reported.
         trust: packages whose code the run may name, such as that of its network.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+_SHIPPED = Path(__file__).resolve().parents[1] / "default"
+
 
 def _absolute(path: str) -> str:
     """A path that means the same from another working directory: a run folder is read elsewhere."""
@@ -14,6 +16,11 @@ def _absolute(path: str) -> str:
         raise ValueError("write the folder out, because ~ names no home folder here") from error
 
 
+def run_place(run: str) -> str:
+    """The folder of a run; ``default`` is the network that covseg ships."""
+    return str(_SHIPPED) if run == "default" else _absolute(run)
+
+
 Positive = Annotated[int, Field(ge=1)]
 # name=2024 is a name; 1e3 would become another one
 _number_as_name = BeforeValidator(lambda name: str(name) if type(name) is int else name)
@@ -21,7 +28,8 @@ Name = Annotated[str, _number_as_name]
 # packages whose code a configuration may name
 Trust = list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]]
 Place = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]  # a folder or a file
-RunPlace = Annotated[Place, _number_as_name]  # of a run; in a sweep folder it is a number
+# of a run, or ``default``; in a sweep folder it is a number
+RunPlace = Annotated[str, Field(min_length=1), AfterValidator(run_place), _number_as_name]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from covseg import build
+from covseg.config.node import run_place
 from covseg.data.audit.typical import TypicalImages
 from covseg.data.dataset import resize_image
 from covseg.data.grey import AnyImage, to_grey
@@ -98,7 +99,7 @@ def load_predictor(
     """The network of a run folder, or of an ONNX file of ``covseg.export``.
 
     Args:
-        run: the run folder, or the file.
+        run: the run folder, or the file; ``default`` is the network that covseg ships.
         checkpoint: ``best`` or ``last``; None takes the one that the run reported.
         trust: packages whose code the run may name, such as that of its network.
         device: as torch names it; an ONNX file runs on the CPU.
@@ -111,7 +112,7 @@ def load_predictor(
             cause = "does not apply to an exported file, which holds one network"
             raise ConfigError(f"checkpoint={checkpoint}", cause, "leave it out")
         return _of_file(Path(run))
-    folder = RunFolder(run, trusted_packages(trust))
+    folder = RunFolder(run_place(str(run)), trusted_packages(trust))
     config = folder.config
     path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
     try:
