@@ -10,6 +10,9 @@ import pytest
 import torch
 
 import covseg
+from configurations import composed
+from covseg.config.conf import flatten
+from covseg.config.train import Train
 from covseg.data.dataset import resize_image
 from covseg.data.fitted import Fitted
 from covseg.data.image import decode, decode_mask
@@ -17,7 +20,10 @@ from covseg.data.index import read_index
 from covseg.data.source.locate import locate
 from covseg.learn.checkpoint import read_checkpoint
 from covseg.measure.counts import FIELDS, count
+from covseg.measure.thresholds import read_thresholds
+from covseg.run.folder.older import updated
 from covseg.run.folder.run_folder import RunFolder
+from covseg.validation import check
 
 SHIPPED = Path(covseg.__file__).parent / "default"
 
@@ -27,13 +33,26 @@ def run() -> RunFolder:
     return RunFolder(SHIPPED)
 
 
+# where it was trained, what is only for the reader, and the threshold that Val chose
+OTHERWISE = ("data.cache_dir", "data.root", "logger", "callbacks.pictures", "trainer.precision")
+OTHERWISE += ("protocol.threshold", "protocol.report", "trainer.check_val_every_n_epoch")
+
+
 def test_it_is_the_recipe(run):
-    """``experiment=best``, but for what does not change the result on purpose."""
-    model, data = run.config.model, run.config.data
-    assert (model.encoder, data.image_size) == ("lite0", 384)
-    assert data.targets == ["infection", "lung"]
+    own = flatten(run.config.model_dump(by_alias=True))
+    recipe = check(Train, composed("train", ["experiment=best"])).model_dump(by_alias=True)
+    recipe = flatten(recipe)
+    for key in own.keys() | recipe.keys():
+        if not key.startswith(OTHERWISE):
+            assert own.get(key) == recipe.get(key), key
     assert run.config.data.root is None  # no place of the machine that trained it
-    assert read_checkpoint(run.best)["hyper_parameters"]["protocol"]["report"] == "Test"
+    stored = read_checkpoint(run.best)["hyper_parameters"]
+    assert check(Train, updated(stored)) == run.config
+
+
+def test_val_chooses_its_threshold(run):
+    val = read_thresholds(run.thresholds)["Val", "infection"]
+    assert val.best[0] == run.config.protocol.threshold
 
 
 def test_nothing_of_test_or_val_was_fitted_on(run):

@@ -14,6 +14,7 @@ import covseg
 from covseg import build
 from covseg.measure.thresholds import read_thresholds
 from covseg.run.folder.run_folder import RunFolder
+from html_page import Page
 
 WORDS = (
     *("experiment=debug", "trainer.max_epochs=6", "optimizer.lr=0.05", "callbacks=none"),
@@ -60,6 +61,11 @@ def test_evaluate_predict_and_python_use_what_was_chosen(chosen, verb, tmp_path)
     assert covseg.load(chosen).detection_min_pixels == summary(chosen)["detection_min_pixels"]
 
 
+def test_the_page_says_where_the_threshold_was_chosen(chosen):
+    threshold = summary(chosen)["threshold"]
+    assert f"The threshold {threshold:g} was chosen on Val." in Page(chosen / "report.html").text
+
+
 def test_another_threshold_may_be_asked_for_and_chosen_again(chosen, verb, tmp_path):
     assert verb("evaluate", f"run={chosen}", "threshold=0.9", "hydra.run.dir=e").code == 0
     assert summary(tmp_path / "e")["threshold"] == 0.9
@@ -77,12 +83,28 @@ def test_before_it_is_scored_nothing_is_chosen(chosen, verb, tmp_path):
     assert done.code == 1
     assert "does not say what was chosen on Val (protocol.threshold=auto)" in done.err
     assert done.err.count("\n") == 1
+    for name in ("checkpoints", "baselines.npz", "provenance.json"):
+        (run / name).symlink_to(chosen / name)
+    done = verb("evaluate", f"run={run}", "threshold=0.5", "detection_min_pixels=1")
+    assert done.code == 0, done.err
+
+
+def test_precision_auto_is_about_training(finished_run, verb):
+    done = verb("evaluate", f"run={finished_run}", "trainer.precision=auto", "hydra.run.dir=e")
+    assert done.code == 0, done.err
+    assert "were reproduced; largest difference 0" in done.err
 
 
 def test_where_nothing_selects_nothing_can_be_chosen(verb):
     done = verb("train", "experiment=debug", "protocol=paper", "protocol.threshold=auto")
     assert done.code == 1
     assert "protocol.threshold=auto needs a split to choose on" in done.err
+    words = ("experiment=debug", "protocol=paper", "trainer.max_epochs=1", "hydra.run.dir=paper")
+    assert verb("train", *words).code == 0
+    done = verb("evaluate", "run=paper", "threshold=auto")
+    assert done.code == 1
+    assert done.err.startswith("threshold=auto needs a split to choose on, and ")
+    assert done.err.endswith("paper has none: set a number.\n")
 
 
 def squared_errors(run: Path, network: Callable) -> dict[str, float]:
@@ -168,3 +190,12 @@ def test_runs_that_answer_another_question_are_not_averaged(words, sentence, see
 def test_a_run_is_not_averaged_with_itself(seeds, verb):
     done = verb("evaluate", f"run=[{seeds[0]},{seeds[0]}]")
     assert "names a run twice" in done.err
+
+
+def test_no_threshold_is_chosen_on_images_that_a_network_was_fitted_on(seeds, verb):
+    words = (*WORDS, "protocol=paper", "trainer.max_epochs=1", "hydra.run.dir=paper")
+    assert verb("train", *words).code == 0
+    done = verb("evaluate", f"run=[{seeds[0]},paper]", "threshold=auto")
+    assert done.code == 1
+    assert "threshold=auto would be chosen on 12 images of Val that were fitted on" in done.err
+    assert verb("evaluate", f"run=[{seeds[0]},paper]", "hydra.run.dir=fixed").code == 0

@@ -3,7 +3,7 @@
 From Python::
 
     import covseg
-    model = covseg.load("outputs/train/2026-01-31_12-00-00")   # or "default", which covseg ships
+    model = covseg.load("outputs/train/2026-01-31_12-00-00")
     probability = model.predict("xray.png")     # float32 [height, width], the size of the image
     prediction = probability > model.threshold
 """

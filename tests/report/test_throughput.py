@@ -1,5 +1,6 @@
 """The measured speed is that of the steps, with what a slow loader makes them wait."""
 
+import json
 import time
 
 import lightning as L
@@ -48,6 +49,16 @@ def test_a_slow_loader_is_waiting(fit, monkeypatch):
     assert measured.waiting >= 0.05 * 4 * 2  # two batches of four, at least
 
 
+def test_writing_checkpoints_is_no_waiting(verb, tmp_path, monkeypatch):
+    from covseg.learn.checkpoint import AtomicCheckpointIO
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", lambda *_, **__: time.sleep(0.3))
+    words = ("experiment=debug", "callbacks.checkpoint_every_n_steps=1", "trainer.max_epochs=3")
+    verb("train", *words, "hydra.run.dir=run")  # ends without a checkpoint to score
+    found = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert found["share_waiting_for_data"] < 0.3  # each of 11 steps writes for 0.3 seconds
+
+
 def test_one_step_measures_nothing(fit):
     measured = Throughput()
     fit("trainer.max_steps=1", callbacks=(measured,))
@@ -55,8 +66,6 @@ def test_one_step_measures_nothing(fit):
 
 
 def test_a_run_says_how_fast_it_was(verb, tmp_path):
-    import json
-
     done = verb("train", "experiment=debug", "hydra.run.dir=run")
     found = json.loads((tmp_path / "run" / "provenance.json").read_text())
     assert found["images_per_second"] > 0

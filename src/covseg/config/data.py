@@ -58,7 +58,7 @@ class Data(Dataset):
             raise ConfigError(
                 setting("data.target_weights", weights),
                 f"is not one weight for each of {setting('data.targets', info.data['targets'])}",
-                "give as many, or leave it out",
+                "give as many, or set data.target_weights=null",
             )
         return weights
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "default"
+SHIPPED = Path(__file__).resolve().parents[1] / "default"
 
 
 def _absolute(path: str) -> str:
@@ -17,8 +17,8 @@ def _absolute(path: str) -> str:
 
 
 def run_place(run: str) -> str:
-    """The folder of a run; ``default`` is the network that covseg ships."""
-    return str(_SHIPPED) if run == "default" else _absolute(run)
+    """The folder of a run: ``default`` is the network that covseg ships, whatever is there."""
+    return str(SHIPPED) if run == "default" else _absolute(run)
 
 
 Positive = Annotated[int, Field(ge=1)]

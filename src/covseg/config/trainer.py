@@ -77,6 +77,11 @@ class Trainer(Node):
         return str(self.precision) in {"16", "bf16", "16-mixed", "bf16-mixed"}
 
     @property
+    def scoring(self) -> "Trainer":
+        """The same for scoring alone, which is in 32 bits where steps mix them with 16."""
+        return self.model_copy(update={"precision": "32-true"}) if self.mixes_precisions else self
+
+    @property
     def time_limit(self) -> timedelta | None:
         """``max_time`` as a duration."""
         if not isinstance(self.max_time, str):

@@ -36,8 +36,8 @@ def choose_min_pixels(counts: Counts) -> int:
     positive, predicted = counts.positive, counts.predicted_pixels
     if positive.all() or not positive.any():
         return 1
-    # at the last one no image is called infected
-    candidates = np.unique(np.maximum([*predicted, predicted.max() + 1], 1))
+    # the prediction of an image stops to count at one pixel more than it has
+    candidates = np.unique([1, *predicted + 1])
     called = predicted[:, None] >= candidates
     both = called[positive].mean(axis=0) + (~called[~positive]).mean(axis=0)
     return int(candidates[both.argmax()])

@@ -1,7 +1,7 @@
 """The summary of a run: every score with its interval, by class, and of the baselines."""
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def summarise(
     families: Mapping[Key, int] | None = None,
     leaks: Set[Key] | None = None,
     scores: Mapping[str, Score] = SCORES,
+    targets: Sequence[str] = (),
 ) -> Summary:
     """The content of ``summary.json``.
 
@@ -38,12 +39,14 @@ def summarise(
         families: a number for each image, equal for copies; None if copies are not known.
         leaks: images with a copy among the fitted ones; None if copies are not known.
         scores: by name.
+        targets: the order in which they stand there, the one that chooses first; as in the records
+            if it is not given.
     """
 
     def summary_of(of: Records, of_baselines: Mapping[str, Records]) -> Summary:
         return _summary(of, of_baselines, point.detection_min_pixels, families, scores)
 
-    targets = list(dict.fromkeys(records.target.tolist()))
+    targets = targets or list(dict.fromkeys(records.target.tolist()))
     parts = {}
     for target in targets:
         of_target = records.where(records.target == target)

@@ -105,6 +105,8 @@ class EpochTable(L.Callback):
 class Pictures(L.Callback):
     """Draws the same few positive images of Val during training.
 
+    With averaged weights they are those that training continues with, not the average.
+
     Args:
         n_images: number of images.
         every_n_epochs: epochs between two drawings.

@@ -15,6 +15,9 @@ class Throughput(L.Callback):
     that the process waits for data, which with ``data.num_workers=0`` it reads itself. A GPU may
     still be busy with earlier steps in the meantime.
 
+    It has to be the last callback: the time that the others take after a step, such as that of
+    writing a checkpoint, is then a part of the step, and not of the waiting.
+
     Attributes:
         images: that were fitted, by all processes.
         seconds: that their steps took, including the waiting.

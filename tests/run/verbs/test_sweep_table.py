@@ -95,13 +95,16 @@ def test_a_table_that_cannot_be_written_stops_no_job(verb, tmp_path):
 
 
 def test_two_targets_are_compared_by_the_first(verb, tmp_path):
-    both = "data.targets=[infection,lung]"
+    both = "data.targets=[lung,infection]"  # the one that chooses is not the first by its name
     done = verb("train", "-m", *WORDS[:2], both, "tags=[/a],[/b]", "hydra.sweep.dir=../x/sweep")
     assert done.code == 0, done.err
     with_interval = [line for line in done.out.splitlines() if line.startswith("[/a]")]
     summary = json.loads((tmp_path / "../x/sweep/0/summary.json").resolve().read_text())
-    dice = summary["targets"]["infection"]["scores"]["dice_positive"]["value"]
-    assert f"{dice:.4f}" in with_interval[-1]
+    assert list(summary["targets"]) == ["lung", "infection"]
+    first, second = (of["scores"]["rmse_per_image"] for of in summary["targets"].values())
+    assert summary["objective"]["value"] == first["value"] != second["value"]
+    shown = f"{first['value']:.4f} {first['low']:.3f}–{first['high']:.3f}"
+    assert shown in " ".join(with_interval[-1].split())
 
 
 def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):

@@ -54,6 +54,10 @@ def _images(part: Summary) -> Iterator[str]:
 
 
 def _threshold(result: RunResult, target: str) -> Iterator[str]:
+    if chosen_on := result.summary.get("chosen_on"):
+        reported = ", which is reported here" if chosen_on == result.split else ""
+        yield f"The threshold {result.threshold:g} was chosen on {chosen_on}{reported}."
+        return
     choice = result.choice(target)
     if choice is None:
         return

@@ -31,11 +31,10 @@ class Row:
     reason: str = ""  # why it failed
 
     def score(self, name: str, bound: str = "value") -> float | None:
-        """A score, the mean over targets if there are several; None if it is undefined."""
-        of_targets = [entry for key, entry in self.scores.items() if key.endswith(f"/{name}")]
-        entries = [self.scores[name]] if name in self.scores else of_targets
-        values = [entry[bound] for entry in entries if entry[bound] is not None]
-        return fmean(values) if values and len(values) == len(entries) else None
+        """A score, of the first target if there are several; None if it is undefined."""
+        entries = (e for key, e in self.scores.items() if key.rpartition("/")[2] == name)
+        entry = next(entries, None)
+        return None if entry is None else entry[bound]
 
 
 @dataclass(frozen=True)

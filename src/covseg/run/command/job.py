@@ -22,7 +22,6 @@ from covseg.run.folder.lock import locked
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.processes.external import ExternalProcess
 from covseg.run.verb import Verb
-from covseg.validation import check
 
 log = logging.getLogger(__name__)
 
@@ -200,13 +199,11 @@ class Job:
 
 
 def _with_precision(config: Train) -> Train:
-    """The configuration with the precision of this machine; a resumed run keeps its own.
-
-    Raises:
-        ConfigError: the precision cannot be combined with the rest.
-    """
+    """The configuration with the precision of this machine; a resumed run keeps its own."""
     from covseg import devices  # imports torch, after every refusal that needs none
 
-    trainer = devices.with_precision(config.trainer)
-    values = config.model_dump(by_alias=True) | {"trainer": trainer.model_dump()}
-    return check(Train, values, config.trust)
+    trainer = config.trainer
+    # Lightning cannot clip what a fused optimizer scales
+    if config.optimizer.fused and trainer.gradient_clip_val is not None:
+        trainer = trainer.model_copy(update={"precision": "32-true"})
+    return config.model_copy(update={"trainer": devices.with_precision(trainer)})

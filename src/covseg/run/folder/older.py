@@ -9,6 +9,8 @@ _MOVED = {
     "lightning.pytorch.loggers.WandbLogger": f"{_LOGGERS}wandb.Wandb",
     "lightning.pytorch.loggers.TensorBoardLogger": f"{_LOGGERS}tensorboard.TensorBoard",
 }
+# keys that were added, with what they are where they are not set
+_NEW = (("data", "target_weights", None), ("protocol", "flips", False))
 _FIXED = ("name", "version", "default_hp_metric")  # of TensorBoard's logger, once written out
 
 
@@ -24,6 +26,9 @@ def updated(values: Mapping[str, Any]) -> dict[str, Any]:
             key: _moved(logger) if isinstance(logger, dict) else logger
             for key, logger in loggers.items()
         }
+    for part, key, value in _NEW:
+        if isinstance(of_part := values.get(part), dict):
+            values[part] = {key: value, **of_part}
     return values
 
 

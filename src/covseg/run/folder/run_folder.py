@@ -189,7 +189,7 @@ class RunFolder:
     def score(self, name: str) -> float | None:
         """A score of the reported split, of the first target; None if it is undefined."""
         targets = json_value(self.summary, "targets")
-        of_first = ["targets", next(iter(targets))] if isinstance(targets, dict) else []
+        of_first = ["targets", next(iter(targets), "")] if isinstance(targets, dict) else []
         value = json_value(self.summary, *of_first, "scores", name, "value")
         return float(value) if isinstance(value, int | float) else None
 

@@ -12,6 +12,7 @@ from covseg.data.index import read_index
 from covseg.data.source.locate import source_of
 from covseg.data.store import Store, open_store
 from covseg.errors import CovsegError, RunError
+from covseg.learn.probability import ProbabilityNetwork
 from covseg.measure.comparison import Comparison
 from covseg.measure.scores import OBJECTIVE
 from covseg.report.comparison.page import DifferingImages
@@ -94,10 +95,14 @@ def _threshold(folder: RunFolder) -> float:
 
 
 def _predictor(folder: RunFolder, trust: Sequence[str]) -> Predictor:
-    if isinstance(folder.read_config().get("run"), list):
+    values = folder.read_config()
+    if isinstance(values.get("run"), list):
         raise RunError(folder, "is of several networks", "compare runs of one for pictures")
     run, checkpoint = trained_in(folder)
-    return load_predictor(run, checkpoint, trust)
+    predictor = load_predictor(run, checkpoint, trust)
+    if isinstance(values.get("flips"), bool) and isinstance(predictor.network, ProbabilityNetwork):
+        predictor.network.flips = values["flips"]  # of an evaluation
+    return predictor
 
 
 def _store(folder: RunFolder, trust: Sequence[str]) -> Store:

@@ -14,6 +14,7 @@ from covseg.errors import RunError
 from covseg.measure.comparison import SEED, ComparedRun, Comparison, Group
 from covseg.measure.records import Records
 from covseg.run.folder.json_file import json_value
+from covseg.run.folder.older import updated
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.compared_images import trained_in
 
@@ -111,10 +112,10 @@ def _settings(folder: RunFolder) -> Iterator[tuple[str, str]]:
             else:
                 yield f"{above}{key}", "null" if value is None else str(value)
 
-    values = folder.read_config()
+    values = updated(folder.read_config())
     if "protocol" not in values and "run" in values:  # of an evaluation: as its run, but for these
         several = isinstance(values["run"], list)
-        own = RunFolder(values["run"][0] if several else values["run"]).read_config()
+        own = updated(RunFolder(values["run"][0] if several else values["run"]).read_config())
         protocol = own["protocol"]
         asked = {
             key: values[key]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from torch import nn
 
 from covseg import build, devices
+from covseg.config.protocol import CHOSEN
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.learn.module import SegmentationModule
@@ -49,7 +50,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     """
     began, run, config, split = time.monotonic(), request.run, request.config, request.split
     statistics = _statistics(run.baselines, len(config.data.targets))
-    trainer = build.trainer(config.trainer, out, [SignalCallback(interruption)], [])
+    trainer = build.trainer(config.trainer.scoring, out, [SignalCallback(interruption)], [])
     module, scores = _built(request, trainer)
     data = build.datamodule(
         config.data,
@@ -63,8 +64,9 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     _set_up(data, from_run=not request.other_place)
     if not data.same_data:
         _check_other_data(data, run)
+    _check_choice(request, data)
     if trainer.is_global_zero:
-        log.info("on %s", devices.described(config.trainer))
+        log.info("on %s", devices.described(config.trainer.scoring))
         for sentence in leaks.warnings(data, split):
             log.warning(sentence)
     scorer = Scorer(trainer, module, data, scores)
@@ -89,7 +91,8 @@ def _selecting_thresholds(
 ) -> dict[tuple[str, str], OverThresholds]:
     """The run's own scores over thresholds on the split that selects, of the same checkpoint."""
     run, own = request.run, request.run.config.protocol
-    other = request.others or own.checkpoint != request.config.protocol.checkpoint
+    now = request.config.protocol
+    other = request.others or (own.checkpoint, own.flips) != (now.checkpoint, now.flips)
     if other or not run.thresholds.exists():
         return {}
     with best_effort("what Val would choose to the page", "the page has the rest"):
@@ -158,6 +161,22 @@ def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
         )
     if run.fingerprint is not None:
         log.info("these are not the images that the run was fitted on: copies are not looked for")
+
+
+def _check_choice(request: Request, data: XrayDataModule) -> None:
+    """Refuse to choose a threshold on images that one of several networks was fitted on.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    protocol = request.config.protocol
+    chosen = [key for key in CHOSEN if getattr(protocol, key) == "auto"]
+    if chosen and protocol.select and (seen := leaks.seen_rows(data, protocol.select)):
+        raise ConfigError(
+            f"{chosen[0]}=auto",
+            f"would be chosen on {len(seen)} images of {protocol.select} that were fitted on",
+            "set a number",
+        )
 
 
 def _statistics(path: Path, n_targets: int) -> BaselineStatistics:

@@ -86,6 +86,7 @@ def _report(runs: Sequence[RunFolder], out: RunFolder, command: str) -> None:
         families=leaks.families(data),
         leaks=seen,
         scores=scores,
+        targets=config.data.targets,
     )
     if n_seen:
         summary["fitted_before"] = n_seen

@@ -14,7 +14,9 @@ def check_members(runs: Sequence[RunFolder]) -> None:
         RunError: names the run that differs, and in what.
     """
     if len({run.path for run in runs}) < len(runs):
-        raise ConfigError(setting("run", [str(run) for run in runs]), "names a run twice", "once")
+        raise ConfigError(
+            setting("run", [str(run) for run in runs]), "names a run twice", "name each once"
+        )
     first = runs[0]
     for run in runs:
         if len(runs) > 1 and run.config.protocol.folds:

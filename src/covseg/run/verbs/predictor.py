@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from covseg import build
-from covseg.config.node import run_place
+from covseg.config.node import SHIPPED
 from covseg.data.audit.typical import TypicalImages
 from covseg.data.dataset import resize_image
 from covseg.data.grey import AnyImage, to_grey
@@ -112,7 +112,7 @@ def load_predictor(
             cause = "does not apply to an exported file, which holds one network"
             raise ConfigError(f"checkpoint={checkpoint}", cause, "leave it out")
         return _of_file(Path(run))
-    folder = RunFolder(run_place(str(run)), trusted_packages(trust))
+    folder = RunFolder(SHIPPED if run == "default" else run, trusted_packages(trust))
     config = folder.config
     path = folder.checkpoint(checkpoint or config.protocol.checkpoint)
     try:

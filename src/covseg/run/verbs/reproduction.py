@@ -1,11 +1,13 @@
 """Whether an evaluation reproduces the run's own numbers; a summary can be edited by hand."""
 
+import contextlib
 import logging
 import math
 from collections.abc import Set
 from typing import Any
 
 from covseg.config.conf import flatten
+from covseg.errors import CovsegError
 from covseg.measure.summary import by_target
 from covseg.run.folder.json_file import read_json
 from covseg.run.folder.run_folder import RunFolder
@@ -68,7 +70,9 @@ def _same_question(request: Request) -> bool:
     own, now = request.run.config, request.config
     limits = ("limit_test_batches", "fast_dev_run")
     same_images = all(getattr(own.trainer, n) == getattr(now.trainer, n) for n in limits)
-    return request.run.protocol == now.protocol and same_images
+    with contextlib.suppress(CovsegError):  # the run has not chosen a threshold yet
+        return request.run.protocol == now.protocol and same_images
+    return False
 
 
 def _numbers(summary: Any, apart: Set[str]) -> dict[str, float | None]:

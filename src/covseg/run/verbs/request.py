@@ -49,9 +49,15 @@ def read_request(asked: Evaluate) -> Request:
     if "name" in data:  # another dataset: nothing of the old one's place stays
         values["data"] |= {"root": None, "phantom": None}
     values["data"] |= data
-    if run.config.trainer.mixes_precisions:  # while training alone
-        values["trainer"]["precision"] = "32-true"
-    values["trainer"] |= {k: v for k, v in asked.trainer.items() if v is not None}
+    asked_trainer = {key: value for key, value in asked.trainer.items() if value is not None}
+    if asked_trainer.get("precision") == "auto":  # which is about training
+        del asked_trainer["precision"]
+    values["trainer"] |= asked_trainer
+    for key in CHOSEN:
+        if getattr(asked, key) == "auto" and values["protocol"]["select"] is None:
+            raise ConfigError(
+                f"{key}=auto", f"needs a split to choose on, and {run} has none", "set a number"
+            )
     for key in ("checkpoint", *CHOSEN, "flips"):
         if getattr(asked, key) is not None:
             values["protocol"][key] = getattr(asked, key)

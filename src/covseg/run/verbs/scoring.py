@@ -139,6 +139,7 @@ class Scorer:
             families=families,
             leaks=leaks.leaking(data, split),
             scores=self.scores,
+            targets=scored.targets,
         )
         if seen := leaks.seen_rows(data, split):
             summary["fitted_before"] = len(seen)

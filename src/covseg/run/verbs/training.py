@@ -74,10 +74,11 @@ class Training:
                     *(self._curves, interruption),
                 ),
                 *build.callbacks(config, self._scores),
-                self._throughput,
             ],
             build.loggers(config, out, **labels(config, self.run, command, self._history.id)),
         )
+        # last, where Lightning would put those that write checkpoints
+        self.trainer.callbacks.append(self._throughput)  # type: ignore[attr-defined]
         self.dashboards = Dashboards(self.trainer.loggers, self.trainer.is_global_zero)
         # in its own precision before the weights are loaded: nothing is rounded in between
         self.trainer.precision_plugin.convert_module(self.network)
