@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -222,3 +223,17 @@ def test_many_settings_are_a_paragraph_for_each_run(verb, sweep, tmp_path):
     assert "callbacks.ema.decay=0.9" in words  # changes the result, unlike pictures
     assert "callbacks.ema.decay=–" in above[0]
     assert max(map(len, done.out.splitlines()[:-1])) <= 80
+
+
+def test_the_runs_of_the_documents_have_the_numbers_that_stand_there(verb):
+    runs = Path(__file__).parents[1] / "docs" / "runs"
+    row = r"^\| `(\w+)` \| .* \| ([\d.]+) \| ([\d.]+) \|$"
+    shown = re.findall(row, (runs / "README.md").read_text(), re.M)
+    assert {name for name, *_ in shown} == {path.name for path in runs.iterdir() if path.is_dir()}
+    for name, dice, rmse in shown:
+        counts = Records.read(runs / name / "per_image.csv").counts()
+        assert f"{SCORES['dice_positive'](counts):.3f}" == dice
+        assert f"{SCORES['rmse_per_image'](counts):.4f}" == rmse
+    done = verb("compare", f"runs=[{runs / 'paper_seed0'},{runs / 'main_seed0'}]")
+    assert done.code == 0, done.err
+    assert "the same 1,166 images" in done.out
