@@ -28,7 +28,7 @@ class ByHand(L.Callback):
         self.on_val.append({k: v.clone() for k, v in pl_module.network.state_dict().items()})
 
 
-def close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
+def are_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
     floats = [name for name, value in found.items() if value.is_floating_point()]
     return all(torch.allclose(found[k].double(), expected[k], atol=1e-6) for k in floats)
 
@@ -45,8 +45,8 @@ def averaged(fit, tmp_path):
 def test_val_scores_the_average_of_weights_and_statistics(averaged):
     _, module, by_hand = averaged
     [scored, *_] = by_hand.on_val
-    assert close(scored, by_hand.average)
-    assert not close(module.network.state_dict(), by_hand.average)  # training would continue
+    assert are_close(scored, by_hand.average)
+    assert not are_close(module.network.state_dict(), by_hand.average)  # training would continue
 
 
 def test_a_checkpoint_has_the_average_and_the_weights_that_training_continues_with(
@@ -60,8 +60,8 @@ def test_a_checkpoint_has_the_average_and_the_weights_that_training_continues_wi
             {k.removeprefix("network."): v for k, v in stored[part].items() if "network." in k}
             for part in ("state_dict", "current_model_state")
         )
-        assert close(kept, by_hand.average)
-        assert close(current, {k: v.double() for k, v in module.network.state_dict().items()})
+        assert are_close(kept, by_hand.average)
+        assert are_close(current, {k: v.double() for k, v in module.network.state_dict().items()})
 
 
 def test_a_run_reports_the_average(verb, tmp_path):

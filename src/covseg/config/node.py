@@ -16,7 +16,7 @@ def _absolute(path: str) -> str:
         raise ValueError("write the folder out, because ~ names no home folder here") from error
 
 
-def run_place(run: str) -> str:
+def _run_place(run: str) -> str:
     """The folder of a run: ``default`` is the network that covseg ships, whatever is there."""
     return str(SHIPPED) if run == "default" else _absolute(run)
 
@@ -29,7 +29,7 @@ Name = Annotated[str, _number_as_name]
 Trust = list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]]
 Place = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]  # a folder or a file
 # of a run, or ``default``; in a sweep folder it is a number
-RunPlace = Annotated[str, Field(min_length=1), AfterValidator(run_place), _number_as_name]
+RunPlace = Annotated[str, Field(min_length=1), AfterValidator(_run_place), _number_as_name]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 

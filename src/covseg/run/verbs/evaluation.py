@@ -14,7 +14,6 @@ import numpy.typing as npt
 from torch import nn
 
 from covseg import build, devices
-from covseg.config.protocol import CHOSEN
 from covseg.data.datamodule import XrayDataModule
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.learn.module import SegmentationModule
@@ -64,7 +63,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     _set_up(data, from_run=not request.other_place)
     if not data.same_data:
         _check_other_data(data, run)
-    _check_choice(request, data)
+    leaks.check_choice(data, config.protocol)
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer.scoring))
         for sentence in leaks.warnings(data, split):
@@ -161,22 +160,6 @@ def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
         )
     if run.fingerprint is not None:
         log.info("these are not the images that the run was fitted on: copies are not looked for")
-
-
-def _check_choice(request: Request, data: XrayDataModule) -> None:
-    """Refuse to choose a threshold on images that one of several networks was fitted on.
-
-    Raises:
-        ConfigError: names the key.
-    """
-    protocol = request.config.protocol
-    chosen = [key for key in CHOSEN if getattr(protocol, key) == "auto"]
-    if chosen and protocol.select and (seen := leaks.seen_rows(data, protocol.select)):
-        raise ConfigError(
-            f"{chosen[0]}=auto",
-            f"would be chosen on {len(seen)} images of {protocol.select} that were fitted on",
-            "set a number",
-        )
 
 
 def _statistics(path: Path, n_targets: int) -> BaselineStatistics:

@@ -2,6 +2,7 @@
 
 import logging
 
+from covseg.config.protocol import CHOSEN, Protocol
 from covseg.data import findings
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.findings import explore_command
@@ -47,6 +48,21 @@ def write(data: XrayDataModule, run: RunFolder) -> None:
     data.fitted_before.with_rows(data.store, data.fitted).write(run.fitted)
     if data.copies is not None:
         findings.write(data.copies.findings, run.findings)
+
+
+def check_choice(data: XrayDataModule, protocol: Protocol) -> None:
+    """Refuse to choose what is ``auto`` on images that the weights were fitted on.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    chosen = [key for key in CHOSEN if getattr(protocol, key) == "auto"]
+    if chosen and protocol.select and (seen := seen_rows(data, protocol.select)):
+        raise ConfigError(
+            f"{chosen[0]}=auto",
+            f"would be chosen on {len(seen)} images of {protocol.select} that were fitted on",
+            "set a number",
+        )
 
 
 def check_start(data: XrayDataModule, init: str | None) -> None:

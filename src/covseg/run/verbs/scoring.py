@@ -53,6 +53,7 @@ class Scorer:
     ) -> None:
         self.trainer, self.module, self.data, self.scores = trainer, module, data, scores
         self._scored: dict[str, ScoredSplit] = {}
+        self._unlimited: dict[str, ScoredSplit] = {}
 
     def scored(self, split: str) -> ScoredSplit:
         """Score every image of a part once, over all processes; the same in each of them.
@@ -92,11 +93,14 @@ class Scorer:
         trainer, limit = self.trainer, self.trainer.limit_test_batches
         if trainer.fast_dev_run or (isinstance(limit, float) and limit == 1):  # type: ignore[attr-defined]
             return self.scored(split)
-        trainer.limit_test_batches = 1.0
-        try:
-            return Scorer(trainer, self.module, self.data, self.scores).scored(split)
-        finally:
-            trainer.limit_test_batches = limit
+        if split not in self._unlimited:
+            trainer.limit_test_batches = 1.0
+            try:
+                whole = Scorer(trainer, self.module, self.data, self.scores).scored(split)
+            finally:
+                trainer.limit_test_batches = limit
+            self._unlimited[split] = whole
+        return self._unlimited[split]
 
     def score(
         self,
