@@ -4,13 +4,16 @@ Sessions use the environment that nox itself is installed in: making one a sessi
 torch each time.
 """
 
+import os
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import nox
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "rooms", "tests"]
+nox.options.sessions = ["lint", "types", "rooms", "zoo", "tests"]
 
 # a worker gets one test at a time: given its share at once, it would be left with the long ones
 ON_ALL_CORES = ("-n", "auto", "--dist", "load", "--maxschedchunk", "1")
@@ -51,6 +54,27 @@ def tests(session: nox.Session) -> None:
     run(session, "coverage", "run", "-m", "pytest", *ON_ALL_CORES, *session.posargs)
     run(session, "coverage", "combine", "--quiet")
     run(session, "coverage", "report")
+
+
+@nox.session
+def zoo(session: nox.Session) -> None:
+    """Networks of segmentation_models_pytorch, which is installed on top of this environment.
+
+    It needs torchvision: beside a CPU build of torch, that of PyPI breaks every import of
+    torchmetrics. See tests/zoo/sitecustomize.py.
+    """
+    folder = Path(session.create_tmp())
+    venv.create(folder, with_pip=True, clear=True, symlinks=os.name != "nt")
+    scheme = {"base": str(folder), "platbase": str(folder)}
+    below = Path(sysconfig.get_path("purelib", "venv", vars=scheme), "below.pth")
+    below.write_text(sysconfig.get_path("purelib"))
+    python = sysconfig.get_path("scripts", "venv", vars=scheme) + "/python"
+    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".[zoo]", external=True)
+    session.env.update(OMP_NUM_THREADS="1", PYTHONPATH=str(Path("tests", "zoo").resolve()))
+    files = ("tests/zoo", "tests/learn/networks/test_contract.py", "tests/test_conf.py")
+    of_zoo = ("-k", "smp or medsegbench or tahir")
+    words = ("-m", "pytest", *ON_ALL_CORES, *files, *of_zoo, *session.posargs)
+    session.run(python, *words, external=True)
 
 
 @nox.session(default=False)

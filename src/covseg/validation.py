@@ -32,6 +32,19 @@ LIBRARY = frozenset(
             *("RandomBrightnessContrast", "GaussNoise", "GaussianBlur", "CLAHE", "CoarseDropout"),
         )
     ]
+    + [
+        f"segmentation_models_pytorch.{name}"
+        for name in (
+            *("Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "DeepLabV3"),
+            *("DeepLabV3Plus", "PAN", "UPerNet", "Segformer", "DPT"),
+        )
+    ]
+    + [
+        f"monai.networks.nets.{name}"
+        for name in (
+            *("SegResNet", "UNet", "BasicUNet", "AttentionUnet", "DynUNet", "SwinUNETR", "UNETR"),
+        )
+    ]
 )
 
 Schema = TypeVar("Schema", bound=Node)

@@ -207,6 +207,21 @@ def test_setup_alone_leaves_out_the_excluded_copies(make, pair, file):
     assert pair[0] not in {module.index.rows[row].key for row in module.fitted}
 
 
+def test_only_images_of_the_fitted_classes_are_seen_and_count_as_fitted(make):
+    whole, module = make(), make(fit_classes=["COVID-19"])
+    seen = rows(module.train_dataloader())
+    assert {module.index.rows[row].patient_class for row in seen} == {"COVID-19"}
+    assert {module.index.rows[row].patient_class for row in module.fitted} == {"COVID-19"}
+    assert rows(module.val_dataloader()) == rows(whole.val_dataloader())
+    assert rows(module.test_dataloader()) == rows(whole.test_dataloader())
+
+
+def test_other_data_keeps_the_classes_that_were_not_fitted(make):
+    train = {"report": "Train"}
+    module = make(fit_classes=["COVID-19"], more=train | {"fingerprint": "another"})
+    assert rows(module.test_dataloader()) == rows(make(more=train).test_dataloader())
+
+
 def test_the_findings_of_a_run_come_before_all_others(make, pair, file, tmp_path):
     findings.write([], tmp_path / "run.csv")
     other = {"more": {"findings": tmp_path / "run.csv"}, "exclude": str(file)}

@@ -88,3 +88,17 @@ def test_a_class_that_a_part_lacks_is_named():
     division = Division.official(Index("infection", rows))
     assert division.absent_classes("Train") == ["COVID-19", "Non-COVID"]
     assert division.absent_classes("Val") == list(CLASSES)
+
+
+@given(datasets(), st.sets(st.sampled_from(CLASSES), min_size=1))
+def test_fitted_classes_leave_every_other_part_whole(copies, classes):
+    before = Division.without_copies(copies, *HOLDOUT)
+    after = before.fitting_only(classes, ["Train"])
+    rows = copies.index.rows
+    of_class = [row for row in before.rows("Train") if rows[row].patient_class in classes]
+    assert after.rows("Train") == of_class
+    for part in ("Val", "Test", "excluded"):
+        assert after.rows(part) == before.rows(part)
+    assert after.excluded() == before.excluded()
+    for part in SPLITS:
+        assert set(after.absent_classes(part)) == set(before.absent_classes(part))

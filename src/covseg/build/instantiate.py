@@ -1,6 +1,7 @@
 """An object from its ``_target_`` and arguments, or one sentence."""
 
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from covseg.config.node import Node
 from covseg.errors import ConfigError, nearest, reason_of, setting
 from covseg.validation import wish
+
+logging.getLogger("hydra.utils").disabled = True  # it prints what it raises as well
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
 # covseg's loggers: what they pass arguments on to that they do not know, and which of these they
@@ -24,6 +27,7 @@ _PASSES_ON = {
     ),
     f"{_LOGGERS}mlflow.MLflow": ("lightning.pytorch.loggers.MLFlowLogger", {"run_name", "run_id"}),
 }
+_ZOO = ("segmentation_models_pytorch.", "monai.")
 
 
 def arguments_of(node: Node) -> dict[str, Any]:
@@ -118,6 +122,8 @@ def _missing(key: str, target: str, error: BaseException) -> ConfigError:
     if target in _PASSES_ON:
         extra = target.removeprefix(_LOGGERS).partition(".")[0]
         remedy = f"pip install 'covseg[{extra}]'"
+    elif target.startswith(_ZOO):
+        remedy = "pip install 'covseg[zoo]'"
     return ConfigError(
         setting(f"{key}._target_", target), f"cannot be imported ({_reason(error)})", remedy
     )

@@ -7,7 +7,7 @@ from torch import nn
 
 from covseg import devices
 from covseg.build.instantiate import accepted, arguments_of, make
-from covseg.config.model import LiteUNet, OtherNetwork
+from covseg.config.model import LiteUNet, OtherNetwork, SMPNetwork
 from covseg.config.train import Train
 from covseg.errors import ConfigError, reason_of, setting
 
@@ -37,10 +37,12 @@ def network(config: Train) -> nn.Module:
 def _other_network(config: Train, model: OtherNetwork) -> nn.Module:
     arguments, n_targets = arguments_of(model), len(config.data.targets)
     del arguments["size_multiple"]
+    if isinstance(model, SMPNetwork):
+        arguments["encoder_weights"] = None  # see ``load_pretrained``
     given = {}
     with contextlib.suppress(Exception):  # which ``make`` reports
-        if "out_channels" in accepted(model.target) and "out_channels" not in arguments:
-            given["out_channels"] = n_targets
+        for name in {"out_channels", "classes"} & accepted(model.target).keys() - arguments.keys():
+            given[name] = n_targets
     built = make("model", arguments, **given)
     if not isinstance(built, nn.Module):
         raise ConfigError(

@@ -1,10 +1,11 @@
 """``model``: the network, covseg's own or any other."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from covseg.config.node import Buildable, Node, Place, Positive
+from covseg.config.node import Buildable, Node, Place, Positive, absolute
 
 _UNET = "covseg.learn.networks.unet.UNet"
 _LITE = "covseg.learn.networks.lite_unet.LiteUNet"
@@ -51,8 +52,8 @@ class LiteUNet(Node):
 class OtherNetwork(Buildable):
     """Any ``nn.Module`` from [batch, 1, size, size] to [batch, targets, size, size].
 
-    The other keys are the arguments of its constructor. ``out_channels`` is the number of targets
-    where the constructor takes it and the configuration does not set it.
+    The other keys are the arguments of its constructor. ``out_channels``, or ``classes``, is the
+    number of targets where the constructor takes it and the configuration does not set it.
     """
 
     # what data.image_size must be a multiple of; null: the network's own attribute, or anything
@@ -64,14 +65,36 @@ class OtherNetwork(Buildable):
         return f"is not a multiple of {self.size_multiple} (model.size_multiple)"
 
 
+def _name_or_file(weights: str) -> str:
+    is_file = Path(weights).suffix in {".pth", ".pt", ".bin", ".safetensors"}
+    return absolute(weights) if is_file else weights
+
+
+class SMPNetwork(OtherNetwork):
+    """A network of segmentation_models_pytorch, with any of its encoders."""
+
+    encoder_name: str
+    # a name of its published weights, which are downloaded; a file of such weights; null: none
+    encoder_weights: Annotated[str, AfterValidator(_name_or_file)] | None
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file that ``encoder_weights`` names, if it names one."""
+        path = Path(self.encoder_weights or "")
+        return path if path.is_absolute() else None
+
+
 def _kind(model: Any) -> str:
     target = model.get("_target_") if isinstance(model, dict) else getattr(model, "target", _UNET)
+    if str(target).startswith("segmentation_models_pytorch."):
+        return "smp"
     return {_UNET: "unet", _LITE: "lite"}.get(str(target), "other")
 
 
 Model = Annotated[
     Annotated[UNet, Tag("unet")]
     | Annotated[LiteUNet, Tag("lite")]
+    | Annotated[SMPNetwork, Tag("smp")]
     | Annotated[OtherNetwork, Tag("other")],
     Discriminator(_kind),
 ]

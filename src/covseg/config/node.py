@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 SHIPPED = Path(__file__).resolve().parents[1] / "default"
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """A path that means the same from another working directory: a run folder is read elsewhere."""
     try:
         return str(Path(path).expanduser().absolute())
@@ -18,7 +18,7 @@ def _absolute(path: str) -> str:
 
 def _run_place(run: str) -> str:
     """The folder of a run: ``default`` is the network that covseg ships, whatever is there."""
-    return str(SHIPPED) if run == "default" else _absolute(run)
+    return str(SHIPPED) if run == "default" else absolute(run)
 
 
 Positive = Annotated[int, Field(ge=1)]
@@ -27,7 +27,7 @@ _number_as_name = BeforeValidator(lambda name: str(name) if type(name) is int el
 Name = Annotated[str, _number_as_name]
 # packages whose code a configuration may name
 Trust = list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]]
-Place = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]  # a folder or a file
+Place = Annotated[str, Field(min_length=1), AfterValidator(absolute)]  # a folder or a file
 # of a run, or ``default``; in a sweep folder it is a number
 RunPlace = Annotated[str, Field(min_length=1), AfterValidator(_run_place), _number_as_name]
 Share = Annotated[float, Field(ge=0, le=1)]

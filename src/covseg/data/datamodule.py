@@ -93,7 +93,7 @@ class XrayDataModule(L.LightningDataModule):
             return
         source = source_of(self.data)
         index = read_index(source.names(), self.data.targets, str(source.path))
-        self.division = Division.official(index)
+        self.division = division = Division.official(index)
         if self.data.fold is None:  # before anything is decoded
             for split in self._parts if stage == "fit" else [self.report]:
                 self.rows(split)
@@ -101,9 +101,12 @@ class XrayDataModule(L.LightningDataModule):
         self.same_data = self._fingerprint in {None, store.fingerprint}
         self.copies = known_copies(self.data, store, self._findings) if self.same_data else None
         if self.copies is not None and self.data.fold is not None:
-            self.division = Division.folded(self.copies, self.data.fold)
+            division = Division.folded(self.copies, self.data.fold)
         elif self.copies is not None and self.data.exclude is not None:
-            self.division = Division.without_copies(self.copies, self.fit, self.select)
+            division = Division.without_copies(self.copies, self.fit, self.select)
+        if self.same_data and self.data.fit_classes is not None:
+            division = division.fitting_only(self.data.fit_classes, self.fit)
+        self.division = division
         self.fitted = self.fitted_before.rows(store)
         if self.same_data:
             self.fitted |= set(self.division.rows(*self.fit))

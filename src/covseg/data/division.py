@@ -19,7 +19,7 @@ class Division:
     """The part of every row."""
 
     index: Index
-    parts: tuple[str, ...]  # a split as on disk, excluded, fold or others
+    parts: tuple[str, ...]  # a split as on disk, excluded, unfitted, fold or others
 
     @classmethod
     def official(cls, index: Index) -> "Division":
@@ -48,6 +48,14 @@ class Division:
         parts = ("fold" if of_row == fold else "others" for of_row in folds(copies))
         return cls(copies.index, tuple(parts))
 
+    def fitting_only(self, classes: Sequence[str], fit: Sequence[str]) -> "Division":
+        """This division, less the images of the parts ``fit`` that are of no such class."""
+        parts = (
+            "unfitted" if part in fit and row.patient_class not in classes else part
+            for row, part in zip(self.index.rows, self.parts, strict=True)
+        )
+        return Division(self.index, tuple(parts))
+
     def rows(self, *parts: str) -> list[int]:
         """The numbers of the rows of these parts, in the order of the index."""
         return [number for number, part in enumerate(self.parts) if part in parts]
@@ -66,6 +74,12 @@ class Division:
                 f"has no image of {part}, because there are only {len(self.parts)}",
                 "set protocol=holdout",
             )
+        if "unfitted" in self.parts:
+            raise DataError(
+                f"data.fit_classes={data.fit_classes}",
+                f"leaves no image of {part}",
+                "name a class that it has",
+            )
         if "excluded" in self.parts:
             raise DataError(
                 f"data.exclude={data.exclude}", f"leaves no image of {part}", "leave it out"
@@ -77,8 +91,12 @@ class Division:
         )
 
     def absent_classes(self, part: str) -> list[str]:
-        """The classes without an image in a part."""
-        present = {self.index.rows[row].patient_class for row in self.rows(part)}
+        """The classes without an image in a part; one that is left out on purpose is not absent."""
+        present = {
+            row.patient_class
+            for row, own in zip(self.index.rows, self.parts, strict=True)
+            if part == (row.split if own == "unfitted" else own)
+        }
         return [name for name in PATIENT_CLASSES if name not in present]
 
     def excluded(self) -> dict[str, int]:

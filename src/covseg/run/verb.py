@@ -10,6 +10,7 @@ from typing import Any
 
 from covseg.config.node import Node
 from covseg.config.train import Train
+from covseg.errors import RunError, reason_of
 from covseg.run import logs
 from covseg.run.folder.sweep_folder import SweepFolder
 from covseg.validation import check, trusted_packages
@@ -64,7 +65,14 @@ class Verb:
         training = self.training(request)
         if training is None:
             return self.work(request, out, command)
-        from covseg.run.machine_errors import in_one_sentence  # imports Lightning: not for explore
+        try:
+            from covseg.run.machine_errors import in_one_sentence  # Lightning: not for explore
+        except RuntimeError as error:  # torchmetrics imports torchvision where it is installed
+            raise RunError(
+                "the installed torchvision",
+                f"does not fit the installed torch ({reason_of(error)})",
+                "install both from the same index, or pip uninstall torchvision",
+            ) from error
 
         logs.quiet_lightning()
         with in_one_sentence(training.data, out):

@@ -10,7 +10,10 @@ _MOVED = {
     "lightning.pytorch.loggers.TensorBoardLogger": f"{_LOGGERS}tensorboard.TensorBoard",
 }
 # keys that were added, with what they are where they are not set
-_NEW = (("data", "target_weights", None), ("protocol", "flips", False))
+_NEW = (
+    *(("data", "target_weights", None), ("data", "fit_classes", None)),
+    ("protocol", "flips", False),
+)
 _FIXED = ("name", "version", "default_hp_metric")  # of TensorBoard's logger, once written out
 
 
