@@ -54,6 +54,7 @@ SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}, "experiment=be
 RESULTS = {
     "explore": "explore.html",
     "compare": "compare.csv",
+    "results": "results.md",
     "export": "model.*",
     "predict": "predictions.csv",
     "translate": "translate.log",
@@ -325,7 +326,7 @@ def shrunk(name: str, words: list[str]) -> list[str]:
     """What makes a command quick, but for what it says itself."""
     if "--help" in words:
         return []
-    if name in {"compare", "export", "predict", "translate"}:
+    if name in {"compare", "export", "predict", "results", "translate"}:
         return []
     if name == "explore":
         return ["data.phantom.n_images={Train:8,Val:4,Test:4}"] if "data=phantom" in words else []

@@ -26,7 +26,7 @@ class PublishedResult:
 
 
 _MEDSEGBENCH = ("MedSegBench (Kuş and Aydin, 2024)", "https://doi.org/10.1038/s41597-024-04159-2")
-_PER_IMAGE = "mean over positive images"
+PER_IMAGE = "mean over positive images"
 _UNKNOWN = "not stated"
 
 RESULTS = [
@@ -39,7 +39,7 @@ RESULTS = [
         0.8305,
     ),
     *(
-        PublishedResult(*_MEDSEGBENCH, f"U-Net, {encoder}", _PER_IMAGE, dice, iou)
+        PublishedResult(*_MEDSEGBENCH, f"U-Net, {encoder}", PER_IMAGE, dice, iou)
         for encoder, dice, iou in (
             ("DenseNet-121", 0.756, 0.647),
             ("EfficientNet-b0", 0.744, 0.633),

@@ -1,0 +1,1 @@
+"""A document of the scores of several runs."""
