@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "rooms", "zoo", "tests"]
+nox.options.sessions = ["lint", "types", "rooms", "tests"]
 
 # a worker gets one test at a time: given its share at once, it would be left with the long ones
 ON_ALL_CORES = ("-n", "auto", "--dist", "load", "--maxschedchunk", "1")
@@ -56,7 +56,7 @@ def tests(session: nox.Session) -> None:
     run(session, "coverage", "report")
 
 
-@nox.session
+@nox.session(default=False)
 def zoo(session: nox.Session) -> None:
     """Networks of segmentation_models_pytorch, which is installed on top of this environment.
 

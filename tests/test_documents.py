@@ -49,6 +49,10 @@ SMALL = SMALL_DATA | {"model.base_channels": "4", "trainer.max_epochs": "1"}
 SMALL_DEMO = {"trainer.max_epochs": "1", "data.phantom.n_images": "{Train:16,Val:8,Test:8}"}
 SMALL_BEST = SMALL_DATA | {"trainer.max_epochs": "1"}
 SMALLER = {"experiment=demo": SMALL_DEMO, "experiment=debug": {}, "experiment=best": SMALL_BEST}
+SMALLER["model=monai_segresnet"] = SMALL_BEST
+SMALL_SMP = SMALL_BEST | {"model.encoder_weights": "null"}  # nothing is downloaded
+OF_SMP = ("model=smp_unet", "experiment=medsegbench_unet_densenet121", "experiment=tahir2021_fpn")
+SMALLER |= dict.fromkeys(OF_SMP, SMALL_SMP)
 
 # what a verb writes
 RESULTS = {
@@ -223,6 +227,7 @@ def home(explored: Path, finished_run: Path, tmp_path: Path) -> Path:
     findings.write([], tmp_path / RUNS[1].replace("train", "explore") / "findings.csv")
     for run in RUNS:
         shutil.copytree(finished_run, tmp_path / run)
+    shutil.copytree(ROOT / "docs" / "runs", tmp_path / "docs" / "runs")
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70), np.uint8)
     for name in ("xray.png", "xrays/a.png", "xrays/ward/b.tif"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

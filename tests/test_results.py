@@ -51,12 +51,12 @@ def test_every_score_stands_there_with_its_interval_and_in_one_table(tmp_path):
             for place, title in enumerate(next(iter(of.values())))
             if name in title
         ]
-        expected = f"**{entry['value']:.4f}** ({entry['low']:.3f}–{entry['high']:.3f})"
+        expected = f"{entry['value']:.4f} ({entry['low']:.3f}–{entry['high']:.3f})"
         assert cells == [expected], name
     rest = summary["without_leaks"]
     without = table(text, "Without images that leak")["`main_seed0`"]
     assert without[0] == f"{rest['n_images']:,}"
-    assert without[1].startswith(f"**{rest['scores']['dice_positive']['value']:.4f}**")
+    assert without[1].startswith(f"{rest['scores']['dice_positive']['value']:.4f} (")
     runs = table(text, "Runs")
     assert runs["`default`"][0] == "U-Net, EfficientNet-lite0"
     assert runs["`main_seed0`"][1] == "7,699,009"
@@ -85,22 +85,62 @@ def copy(folder: Path, file: str, change) -> Path:
 @pytest.mark.parametrize(
     ("file", "change", "sentence"),
     [
-        ("summary.json", lambda of: of.update(split="Val"), "reports the split Val, and .* Test"),
-        ("summary.json", lambda of: of.update(n_images=7), "reports images 7, and .* 1166"),
+        ("summary.json", lambda of: of["scores"].pop("mae"), "has no mae: score the run again"),
         (
-            "provenance.json",
-            lambda of: of["data"].update(fingerprint="another"),
-            "reports data with the fingerprint another",
+            "summary.json",
+            lambda of: of.pop("scores"),
+            "has no detection_sensitivity: ",
         ),
-        ("summary.json", lambda of: of["scores"].pop("mae"), "has no mae, because an older covseg"),
-        ("summary.json", lambda of: of.pop("scores"), "summary.json is damaged: copy the run"),
-        ("summary.json", lambda of: of.update(baselines=None), "summary.json is damaged"),
-        ("provenance.json", lambda of: of.pop("data"), "with the fingerprint None"),
+        ("summary.json", lambda of: of["scores"]["mae"].pop("low"), "has a damaged summary"),
+        ("summary.json", lambda of: of.update(baselines=None), "has a damaged summary"),
+        ("summary.json", lambda of: of.update(excluded=[]), "has a damaged summary"),
+        ("provenance.json", lambda of: of.pop("data"), "has a damaged summary or provenance"),
+        ("provenance.json", lambda of: of.pop("command"), "has a damaged summary or provenance"),
     ],
 )
-def test_a_run_that_does_not_belong_there_is_one_sentence(file, change, sentence, tmp_path):
+def test_a_damaged_run_is_one_sentence(file, change, sentence, tmp_path):
     with pytest.raises(RunError, match=sentence):
         written(tmp_path, OURS, copy(tmp_path, file, change))
+
+
+def test_runs_of_other_images_are_refused(tmp_path):
+    run = shutil.copytree(OURS, tmp_path / "other")
+    text = (run / "per_image.csv").read_text().replace(",Test,", ",Val,")
+    (run / "per_image.csv").write_text(text)
+    with pytest.raises(RunError, match="was scored on other images or masks"):
+        written(tmp_path, OURS, run)
+
+
+def evaluation(folder: Path, **provenance) -> Path:
+    """An evaluation of runs, with the scores of one."""
+    folder.mkdir()
+    for name in ("summary.json", "per_image.csv"):
+        shutil.copy(OURS / name, folder)
+    runs = [str(OURS), str(OURS.with_name("main_seed1"))]
+    (folder / "config.yaml").write_text(yaml.safe_dump({"run": runs}))
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    return folder
+
+
+def test_an_evaluation_of_several_runs_says_so_and_of_which_data_it_is(tmp_path):
+    official = json.loads((OURS / "provenance.json").read_text())["data"]
+    facts = {"command": "covseg.evaluate", "others": ["last.ckpt"]}
+    text = written(tmp_path, evaluation(tmp_path / "two", data=official, **facts))
+    assert table(text, "Runs")["`two`"][0] == "mean of 2, the first: U-Net, depth 3, 64 channels"
+    assert ", then `covseg.evaluate`" in text
+    assert "MedSegBench" in text
+    other = evaluation(tmp_path / "other", data={"fingerprint": "another"}, **facts)
+    assert "MedSegBench" not in written(tmp_path, other)
+
+
+def test_what_is_fitted_and_chosen_stands_in_the_table_of_runs(tmp_path):
+    run = copy(tmp_path, "summary.json", lambda of: of.update(excluded={"Train": 3, "Val": 2}))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["data"]["fit_classes"] = ["COVID-19"]
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = table(written(tmp_path, run, SHIPPED), "Runs")
+    assert "holdout, fitted on COVID-19, without 5 copies" in rows["`other`"]
+    assert "0.44, chosen on Val" in rows["`default`"]
 
 
 def test_runs_that_cannot_be_read_are_one_sentence(tmp_path):

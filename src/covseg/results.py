@@ -1,6 +1,6 @@
 """Write the scores of runs, beside published ones and trivial baselines, as a Markdown document.
 
-    python -m covseg.results 'runs=[default,outputs/train/2026-01-31_12-00-00]'
+    python -m covseg.results 'runs=[RUN,outputs/train/2026-01-31_12-00-00]'
 
 The document is outputs/results/<date_time>/results.md.
 """

@@ -36,14 +36,12 @@ LIBRARY = frozenset(
         f"segmentation_models_pytorch.{name}"
         for name in (
             *("Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "DeepLabV3"),
-            *("DeepLabV3Plus", "PAN", "UPerNet", "Segformer", "DPT"),
+            *("DeepLabV3Plus", "PAN", "UPerNet", "Segformer"),
         )
     ]
     + [
         f"monai.networks.nets.{name}"
-        for name in (
-            *("SegResNet", "UNet", "BasicUNet", "AttentionUnet", "DynUNet", "SwinUNETR", "UNETR"),
-        )
+        for name in ("SegResNet", "UNet", "BasicUNet", "AttentionUnet", "DynUNet")
     ]
 )
 

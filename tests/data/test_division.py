@@ -101,4 +101,13 @@ def test_fitted_classes_leave_every_other_part_whole(copies, classes):
         assert after.rows(part) == before.rows(part)
     assert after.excluded() == before.excluded()
     for part in SPLITS:
-        assert set(after.absent_classes(part)) == set(before.absent_classes(part))
+        assert after.absent_classes(part) == before.absent_classes(part)
+
+
+@given(datasets(), st.sets(st.sampled_from(CLASSES), min_size=1), st.integers(0, N_FOLDS - 1))
+def test_fitted_classes_leave_the_reported_fold_whole(copies, classes, fold):
+    before = Division.folded(copies, fold)
+    after = before.fitting_only(classes, ["others"])
+    assert after.rows("fold") == before.rows("fold")
+    assert {copies.index.rows[row].patient_class for row in after.rows("others")} <= classes
+    assert after.absent_classes("others") == before.absent_classes("others")

@@ -43,6 +43,13 @@ MISTAKES = {
     "a number of devices that is not a number": "trainer.devices=1.5",
     "a key of an option that was not chosen": "loss.gamma=1",
     "null for a group": "model=null",
+    "a class to fit on that does not exist": "data.fit_classes=[COVID]",
+    "no class to fit on": "data.fit_classes=[]",
+    "an address of an encoder": "model=smp_unet model.encoder_name=hf-hub:someone/something",
+    "a file of weights for an encoder of timm": (
+        "model=smp_unet model.encoder_name=tu-resnet18 model.encoder_weights=resnet18.pth"
+    ),
+    "a checkpoint for timm": "model=smp_unet +model.checkpoint_path=resnet18.pth",
     "a group removed": "~model",
     "a clipping algorithm without a bound": "trainer.gradient_clip_algorithm=value",
     "min_epochs above max_epochs": "trainer.min_epochs=9 trainer.max_epochs=2",

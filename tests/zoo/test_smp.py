@@ -14,7 +14,7 @@ from configurations import composed
 from covseg import build
 from covseg.config.train import Train
 from covseg.errors import ConfigError
-from covseg.validation import check
+from covseg.validation import LIBRARY, check
 
 smp = pytest.importorskip("segmentation_models_pytorch", reason="nox -s zoo installs it")
 
@@ -86,11 +86,15 @@ def test_published_weights_change_the_encoder_alone(zoo, tmp_path, monkeypatch):
     [
         (
             ("model.encoder_weights=imagenet",),
-            r"encoder_weights=imagenet cannot be downloaded .*: bring model.safetensors of "
-            r"https://huggingface.co/smp-hub/resnet34.imagenet ",
+            r"encoder_weights=imagenet cannot be downloaded .*: download model.safetensors of "
+            r"https://huggingface.co/smp-hub/resnet34.imagenet elsewhere and set ",
         ),
         (("model.encoder_weights=nowhere.pth",), "nowhere.pth cannot be read .No such file"),
-        (("model.encoder_weights=imgnet",), "Wrong pretrained weights `imgnet` for encoder"),
+        (("model.encoder_weights=imgnet",), "is not published .*: did you mean imagenet"),
+        (
+            ("model.encoder_name=tu-mobilenetv3_small_050", "model.encoder_weights=imagenet"),
+            "cannot be downloaded .* copy its Hugging Face cache",
+        ),
     ],
 )
 def test_weights_that_cannot_be_had_are_one_sentence(overrides, sentence, zoo, monkeypatch):
@@ -116,7 +120,13 @@ def test_a_file_that_is_none_is_one_sentence(kind, content, zoo, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (("model.encoder_name=resnet",), "Wrong encoder name `resnet`"),
+        (("model.encoder_name=resnet",), "resnet is no encoder of .*: did you mean (dp|res|sen)"),
+        (("+model.checkpoint_path=here.pth",), "is not taken by covseg"),
+        (("model.encoder_name=tu-hf-hub:a/b",), "model.encoder_name"),
+        (
+            ("model.encoder_name=tu-resnet18", "model.encoder_weights=model.pth"),
+            "is a file, which model.encoder_name=tu-resnet18 cannot read",
+        ),
         (("data.image_size=40", "model._target_=segmentation_models_pytorch.FPN"), "40"),
         (("model.in_channels=3",), "cannot take images of .1, 1, 32, 32."),
         (("+model.classes=2",), "gives .1, 2, 32, 32. for images"),
@@ -140,25 +150,38 @@ def test_a_run_is_scored_again_without_the_published_weights(tmp_path, phantom_c
     assert "reproduced" in answer
 
 
-@pytest.mark.parametrize(
-    "preset", [path.stem for path in sorted(Path("conf", "experiment").glob("*_*.yaml"))]
-)
+@pytest.mark.parametrize("preset", ["medsegbench_unet_densenet121", "tahir2021_fpn"])
 def test_presets_of_published_settings_build_their_network(preset, phantom_cache):
     words = (f"experiment={preset}", "data=phantom", f"data.cache_dir={phantom_cache}")
     network = build.network(check(Train, composed("train", words)))
     assert type(network).__module__.startswith("segmentation_models_pytorch")
 
 
-def test_a_torchvision_of_another_build_is_named(tmp_path, phantom_cache):
-    plain = {**os.environ, "PYTHONPATH": os.environ["PYTHONPATH"].partition(os.pathsep)[2]}
+LISTED = sorted(name for name in LIBRARY if name.startswith("segmentation_models_pytorch."))
+
+
+@pytest.mark.parametrize("target", LISTED)
+def test_every_listed_network_is_built_with_one_logit_per_target(target, zoo):
+    encoder = "mit_b0" if target.endswith("Segformer") else "resnet18"
+    words = (f"model._target_={target}", f"model.encoder_name={encoder}", "data.image_size=128")
+    network = build.network(zoo(*words, "data.targets=[infection,lung]"))  # checks the shape
+    assert network.training
+
+
+@pytest.mark.parametrize("words", [("train", "experiment=debug"), ("export", "run=default")])
+def test_a_torchvision_of_another_build_is_named(words, tmp_path, phantom_cache):
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     trial = subprocess.run([sys.executable, "-c", "import torchvision"], env=plain, check=False)
     if trial.returncode == 0:
         pytest.skip("torchvision fits this torch")
-    words = ("experiment=debug", f"data.cache_dir={phantom_cache}", f"hydra.run.dir={tmp_path}/run")
+    verb, *rest = words
     answer = subprocess.run(
-        [sys.executable, "-m", "covseg.train", *words],
-        env=plain, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", f"covseg.{verb}", *rest, f"hydra.run.dir={tmp_path}/run"],
+        env=plain | {"COVSEG_CACHE": str(phantom_cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert answer.returncode == 1
     assert answer.stderr.splitlines()[-1].startswith("the installed torchvision does not fit")
     assert "Traceback" not in answer.stderr

@@ -7,6 +7,7 @@ from torch import nn
 
 from covseg import devices
 from covseg.build.instantiate import accepted, arguments_of, make
+from covseg.build.smp import check_encoder
 from covseg.config.model import LiteUNet, OtherNetwork, SMPNetwork
 from covseg.config.train import Train
 from covseg.errors import ConfigError, reason_of, setting
@@ -38,6 +39,7 @@ def _other_network(config: Train, model: OtherNetwork) -> nn.Module:
     arguments, n_targets = arguments_of(model), len(config.data.targets)
     del arguments["size_multiple"]
     if isinstance(model, SMPNetwork):
+        check_encoder(model)
         arguments["encoder_weights"] = None  # see ``load_pretrained``
     given = {}
     with contextlib.suppress(Exception):  # which ``make`` reports

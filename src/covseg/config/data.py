@@ -48,7 +48,7 @@ class Data(Dataset):
     num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes per process; 0: none
     exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
     fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
-    # whose images are fitted on, Val and Test stay whole; null: all
+    # whose images are fitted on, other splits stay whole; null: all
     fit_classes: Annotated[list[PatientClass], Field(min_length=1)] | None = None
 
     @field_validator("target_weights")

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from covseg.config.node import Buildable, Node, Place, Positive, absolute
+from covseg.errors import ConfigError, setting
 
 _UNET = "covseg.learn.networks.unet.UNet"
 _LITE = "covseg.learn.networks.lite_unet.LiteUNet"
@@ -66,8 +67,7 @@ class OtherNetwork(Buildable):
 
 
 def _name_or_file(weights: str) -> str:
-    is_file = Path(weights).suffix in {".pth", ".pt", ".bin", ".safetensors"}
-    return absolute(weights) if is_file else weights
+    return absolute(weights) if {".", "/", "\\"} & set(weights) else weights
 
 
 class SMPNetwork(OtherNetwork):
@@ -76,6 +76,30 @@ class SMPNetwork(OtherNetwork):
     encoder_name: str
     # a name of its published weights, which are downloaded; a file of such weights; null: none
     encoder_weights: Annotated[str, AfterValidator(_name_or_file)] | None
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> "SMPNetwork":
+        if {":", "/"} & set(self.encoder_name):  # a run folder may have come by mail
+            raise ConfigError(
+                setting("model.encoder_name", self.encoder_name),
+                "is an address, from which covseg downloads nothing",
+                "name an encoder of segmentation_models_pytorch",
+            )
+        own = ("checkpoint", "pretrained", "cache_dir")  # of timm, to which other keys are passed
+        for key, value in (self.model_extra or {}).items():
+            if key.startswith(own):
+                raise ConfigError(
+                    setting(f"model.{key}", value),
+                    "is not taken by covseg",
+                    "set model.encoder_weights",
+                )
+        if self.weights_file and self.encoder_name.startswith("tu-"):
+            raise ConfigError(
+                setting("model.encoder_weights", self.encoder_weights),
+                f"is a file, which model.encoder_name={self.encoder_name} cannot read",
+                "set model.encoder_weights=imagenet, or an encoder without tu-",
+            )
+        return self
 
     @property
     def weights_file(self) -> Path | None:

@@ -9,9 +9,10 @@ from covseg.config.data import Data
 from covseg.data.copies import Copies
 from covseg.data.index import Index
 from covseg.data.layout import PATIENT_CLASSES
-from covseg.errors import DataError
+from covseg.errors import DataError, setting
 
 N_FOLDS = 5
+_NOT_FITTED = ", not fitted"  # of a part that is fitted on, but for data.fit_classes
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Division:
     """The part of every row."""
 
     index: Index
-    parts: tuple[str, ...]  # a split as on disk, excluded, unfitted, fold or others
+    parts: tuple[str, ...]  # a split as on disk, excluded, fold, others, or one that is not fitted
 
     @classmethod
     def official(cls, index: Index) -> "Division":
@@ -51,7 +52,7 @@ class Division:
     def fitting_only(self, classes: Sequence[str], fit: Sequence[str]) -> "Division":
         """This division, less the images of the parts ``fit`` that are of no such class."""
         parts = (
-            "unfitted" if part in fit and row.patient_class not in classes else part
+            part + _NOT_FITTED if part in fit and row.patient_class not in classes else part
             for row, part in zip(self.index.rows, self.parts, strict=True)
         )
         return Division(self.index, tuple(parts))
@@ -68,17 +69,17 @@ class Division:
         """
         if part in self.parts:
             return
+        if part + _NOT_FITTED in self.parts:
+            raise DataError(
+                setting("data.fit_classes", data.fit_classes),
+                f"leaves no image of {part}",
+                "name a class that it has",
+            )
         if data.fold is not None:
             raise DataError(
                 f"data.fold={data.fold}",
                 f"has no image of {part}, because there are only {len(self.parts)}",
                 "set protocol=holdout",
-            )
-        if "unfitted" in self.parts:
-            raise DataError(
-                f"data.fit_classes={data.fit_classes}",
-                f"leaves no image of {part}",
-                "name a class that it has",
             )
         if "excluded" in self.parts:
             raise DataError(
@@ -95,7 +96,7 @@ class Division:
         present = {
             row.patient_class
             for row, own in zip(self.index.rows, self.parts, strict=True)
-            if part == (row.split if own == "unfitted" else own)
+            if own.removesuffix(_NOT_FITTED) == part
         }
         return [name for name in PATIENT_CLASSES if name not in present]
 

@@ -1,9 +1,10 @@
 """A verb of the command line, as the engine sees it: the engine therefore imports no verb."""
 
 import atexit
+import contextlib
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,20 +64,33 @@ class Verb:
             Stopped: by a signal.
         """
         training = self.training(request)
-        if training is None:
-            return self.work(request, out, command)
-        try:
+        with _torchvision_that_fits():
+            if training is None:
+                return self.work(request, out, command)
             from covseg.run.machine_errors import in_one_sentence  # Lightning: not for explore
-        except RuntimeError as error:  # torchmetrics imports torchvision where it is installed
-            raise RunError(
-                "the installed torchvision",
-                f"does not fit the installed torch ({reason_of(error)})",
-                "install both from the same index, or pip uninstall torchvision",
-            ) from error
 
         logs.quiet_lightning()
         with in_one_sentence(training.data, out):
             return self.work(request, out, command)
+
+
+@contextlib.contextmanager
+def _torchvision_that_fits() -> Iterator[None]:
+    """Torchmetrics imports torchvision where it is installed, and may fail with it.
+
+    Raises:
+        RunError: it was built for another torch.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        raise RunError(
+            "the installed torchvision",
+            f"does not fit the installed torch ({reason_of(error)})",
+            "install both from the same index, or pip uninstall torchvision",
+        ) from error
 
 
 @atexit.register  # at the very end, or torch's threads die with the interpreter, loudly

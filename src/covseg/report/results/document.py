@@ -17,11 +17,11 @@ from covseg.report.run.score_rows import baselines_of
 
 # each with the scores that can be compared with one another
 _AVERAGES = {
-    "Images with it, mean over images": ("dice_positive", "iou_positive"),
+    "Positive images, mean over images": ("dice_positive", "iou_positive"),
     "All images, empty on empty counts as 1": ("dice_all", "iou_all"),
     "All pixels together": ("dice_pooled", "iou_pooled", "precision_pooled", "recall_pooled"),
     "Errors of the probability": ("rmse_per_image", "rmse_pooled", "mae"),
-    "Is there any?": (
+    "Detection": (
         *("detection_sensitivity", "detection_specificity"),
         *("miss_rate", "false_alarm_rate"),
     ),
@@ -71,11 +71,10 @@ def _table_of_runs(runs: Sequence[ReportedRun]) -> str:
     rows = []
     for run in runs:
         config, parameters = run.config, run.provenance.get("parameters")
-        without = f", without {run.n_excluded} copies" if run.n_excluded else ""
         rows.append(
             [
                 *(f"`{run.name}`", run.network, f"{parameters:,}" if parameters else "–"),
-                *(config.data.image_size, config.protocol.name + without, config.seed),
+                *(config.data.image_size, run.protocol, config.seed),
                 *(config.trainer.max_epochs, config.trainer.precision, run.threshold),
                 *(run.hardware, _minutes(run.provenance.get("seconds"))),
             ]
@@ -134,11 +133,9 @@ def _published(names: Sequence[str]) -> list[PublishedResult]:
 
 def _interval(entry: Mapping[str, Any]) -> str:
     """A score of a run."""
-    if entry["value"] is None:
-        return "–"
     if entry["low"] is None:
         return _plain(entry["value"])
-    return f"**{entry['value']:.4f}** ({entry['low']:.3f}–{entry['high']:.3f})"
+    return f"{entry['value']:.4f} ({entry['low']:.3f}–{entry['high']:.3f})"
 
 
 def _plain(value: float | None) -> str:

@@ -15,40 +15,59 @@ class ReportedRun:
 
     Attributes:
         name: of its folder.
-        config: of the training run.
+        config: of the training run, the first one's where several networks are averaged.
+        summary: of the scores.
         parts: the summary of each target.
-        threshold: of the prediction.
-        split: that is reported.
-        n_excluded: images that ``data.exclude`` left out.
         provenance: of the training run.
         evaluation: provenance of the evaluation that took the scores; None: the training run did.
     """
 
     name: str
     config: Train
+    summary: Summary
     parts: Mapping[str, Summary]
-    threshold: float
-    split: str
-    n_excluded: int
     provenance: Mapping[str, Any]
     evaluation: Mapping[str, Any] | None
 
     @property
+    def split(self) -> str:
+        """The reported split."""
+        return str(self.summary["split"])
+
+    @property
     def fingerprint(self) -> str | None:
-        """Of the data."""
-        of_data = self.provenance.get("data") or {}
-        return of_data.get("fingerprint")
+        """Of the data that was scored."""
+        fingerprint = (self.evaluation or self.provenance)["data"]["fingerprint"]
+        return str(fingerprint) if fingerprint else None
 
     @property
     def network(self) -> str:
         """The network in a few words."""
         model = self.config.model
-        name = model.target.rpartition(".")[2]
         if isinstance(model, UNet):
-            return f"U-Net, depth {model.depth}, {model.base_channels} channels"
-        if isinstance(model, LiteUNet):
-            return f"U-Net, EfficientNet-{model.encoder}"
-        return f"{name}, {model.encoder_name}" if isinstance(model, SMPNetwork) else name
+            name = f"U-Net, depth {model.depth}, {model.base_channels} channels"
+        elif isinstance(model, LiteUNet):
+            name = f"U-Net, EfficientNet-{model.encoder}"
+        else:
+            name = model.target.rpartition(".")[2]
+            name += f", {model.encoder_name}" if isinstance(model, SMPNetwork) else ""
+        n_others = len((self.evaluation or {}).get("others", ()))
+        return f"mean of {n_others + 1}, the first: {name}" if n_others else name
+
+    @property
+    def protocol(self) -> str:
+        """The protocol, with what is left out of its fitting images."""
+        data, n_excluded = self.config.data, sum(self.summary["excluded"].values())
+        parts = [self.config.protocol.name]
+        parts += [f"fitted on {' and '.join(data.fit_classes)}"] if data.fit_classes else []
+        parts += [f"without {n_excluded} copies"] if n_excluded else []
+        return ", ".join(parts)
+
+    @property
+    def threshold(self) -> str:
+        """The threshold, and where it was chosen."""
+        chosen = self.summary.get("chosen_on")
+        return f"{self.summary['threshold']}{f', chosen on {chosen}' if chosen else ''}"
 
     @property
     def commands(self) -> list[str]:
@@ -58,7 +77,7 @@ class ReportedRun:
     @property
     def hardware(self) -> str:
         """What it was trained on."""
-        hardware = self.provenance.get("hardware") or {}
-        gpus = hardware.get("gpus") or []
+        hardware = self.provenance["hardware"]
+        gpus = hardware["gpus"]
         kinds = [f"{gpus.count(kind)} x {kind}" for kind in dict.fromkeys(gpus)]
-        return ", ".join(kinds) or f"{hardware.get('cpu_cores', '?')} CPU cores"
+        return ", ".join(kinds) or f"{hardware['cpu_cores']} CPU cores"

@@ -1,29 +1,31 @@
 """A document of the scores of runs, from their folders alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from jinja2 import UndefinedError
 
 from covseg.config.results import Results
 from covseg.config.train import Train
 from covseg.errors import ConfigError, RunError, setting
 from covseg.files import write_whole
+from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 from covseg.measure.summary import Summary, by_target
 from covseg.report.results.document import document
 from covseg.report.results.reported_run import ReportedRun
 from covseg.report.table import show
-from covseg.run.folder.json_file import json_value, read_json
+from covseg.run.folder.json_file import read_json
 from covseg.run.folder.run_folder import WHOLE, RunFolder
 from covseg.run.verbs.compared_images import trained_in
-from covseg.run.verbs.compared_runs import name_of
+from covseg.run.verbs.compared_runs import check_same, name_of
 
 
 def write_results(config: Results, out: Path, command: str) -> None:
     """Write the document of these runs.
 
     Raises:
-        RunError: a run has no scores, or not of the split and the images of the first one.
+        RunError: a run has no scores, or not of the images and the target of the first one.
         ConfigError: a run is named twice, or cannot be read without trust.
     """
     if twice := [run for run in config.runs if config.runs.count(run) > 1]:
@@ -31,8 +33,13 @@ def write_results(config: Results, out: Path, command: str) -> None:
     folders = [RunFolder(path) for path in config.runs]
     runs = [_read(folder, folders, config) for folder in folders]
     target = runs[0].config.data.targets[0]
-    for folder, run in zip(folders, runs, strict=True):
-        _check_same(folders[0], runs[0], folder, run, target)
+    records = [_records(folder, target) for folder in folders]
+    for folder, of_run, run in zip(folders, records, runs, strict=True):
+        check_same(folders[0], records[0], folder, of_run)
+        try:
+            document([run], target, command)
+        except (LookupError, TypeError, AttributeError, ValueError, UndefinedError) as error:
+            raise RunError(folder, "has a damaged summary or provenance", WHOLE) from error
     path = Path(config.output) if config.output else out / "results.md"
     write_whole(path, document(runs, target, command).encode())
     show(None, f"results: {path}")
@@ -43,61 +50,41 @@ def _read(folder: RunFolder, folders: list[RunFolder], config: Results) -> Repor
     return ReportedRun(
         name=name_of(folder, folders),
         config=trained.config,
-        parts=_parts(folder, trained.config),
-        threshold=json_value(folder.summary, "threshold"),
-        split=json_value(folder.summary, "split"),
-        n_excluded=sum((json_value(folder.summary, "excluded") or {}).values()),
-        provenance=_mapping(trained.provenance),
-        evaluation=None if trained.path == folder.path else _mapping(folder.provenance),
+        summary=(summary := _content(folder.summary)),
+        parts=_parts(folder, summary, trained.config),
+        provenance=_content(trained.provenance),
+        evaluation=None if trained.path == folder.path else _content(folder.provenance),
     )
 
 
-def _parts(folder: RunFolder, config: Train) -> dict[str, Summary]:
+def _parts(folder: RunFolder, summary: Summary, config: Train) -> dict[str, Summary]:
     """The summary of each target, by its name."""
-    parts = by_target(_mapping(folder.summary))
-    try:
-        for part in parts.values():
-            if missing := SCORES.keys() - part["scores"].keys():
-                raise RunError(
-                    folder.summary,
-                    f"has no {', '.join(sorted(missing))}, because an older covseg wrote it",
-                    "score the run again with covseg.evaluate",
-                )
-            _ = part["n_images"], part["baselines"]["predict_nothing"]["scores"]
-    except (LookupError, TypeError, AttributeError) as error:
-        raise RunError(folder.summary, "is damaged", WHOLE) from error
+    parts = by_target(summary)
+    for part in parts.values():
+        if isinstance(part, dict) and (missing := SCORES.keys() - part.get("scores", {}).keys()):
+            raise RunError(
+                folder.summary,
+                f"has no {sorted(missing)[0]}",
+                f"score the run again with covseg.evaluate, or {WHOLE}",
+            )
     return {config.data.targets[0] if name == "" else name: part for name, part in parts.items()}
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file."""
     try:
         content = read_json(path)
     except (OSError, ValueError) as error:
         remedy = f"name run folders with scores, or {WHOLE}"
         raise RunError(path, "is missing or damaged", remedy) from error
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise RunError(path, "is damaged", WHOLE)
-    return dict(content)
+    return content
 
 
-def _check_same(
-    one: RunFolder, first: ReportedRun, other: RunFolder, second: ReportedRun, target: str
-) -> None:
-    """Refuse a run of another target, split or dataset.
-
-    Raises:
-        RunError: names the two runs.
-    """
-    if target not in second.parts:
-        raise RunError(other, f"has no scores of the target {target}", "leave it out")
-    for what, ours, theirs in (
-        ("the split", first.split, second.split),
-        ("images", first.parts[target].get("n_images"), second.parts[target].get("n_images")),
-        ("data with the fingerprint", first.fingerprint, second.fingerprint),
-    ):
-        if ours != theirs:
-            raise RunError(
-                other,
-                f"reports {what} {theirs}, and {one} {ours}",
-                "name runs that report the same split of the same data",
-            )
+def _records(folder: RunFolder, target: str) -> Records:
+    """The records of the target."""
+    records = Records.read(folder.per_image)
+    if target not in records.target:
+        raise RunError(folder, f"has no scores of the target {target}", "leave it out")
+    return records.where(records.target == target)
