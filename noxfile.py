@@ -45,8 +45,18 @@ def rooms(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests on all cores, with the coverage of the processes that they start."""
-    # one thread per process: two that wait for each other beside others are ten times as slow
+    """The tests on all cores, with their coverage where Python counts lines without a trace."""
+    if sys.version_info >= (3, 12):
+        coverage(session)
+    else:
+        # one thread per process: two that wait for each other beside others are ten times as slow
+        session.env["OMP_NUM_THREADS"] = "1"
+        run(session, "pytest", *ON_ALL_CORES, *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """The tests with the coverage of the processes that they start; a fifth longer before 3.12."""
     session.env["OMP_NUM_THREADS"] = "1"
     if sys.version_info >= (3, 12):  # coverage's default from 3.14 on; much faster than a trace
         session.env["COVERAGE_CORE"] = "sysmon"

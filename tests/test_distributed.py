@@ -15,7 +15,8 @@ def records(run: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((run / "per_image.csv").open()))
 
 
-@pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # twenty seconds; training on two processes is tested for every change
+@pytest.mark.parametrize("devices", [2, 3])
 def test_evaluation_is_the_same_with_any_number_of_processes(
     devices: int, finished_run: Path, command: Callable, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_crash_in_a_process_is_named_and_its_log_kept(spoilt: Callable, tmp_pa
     assert not (tmp_path / "run" / "ranks").exists()
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_the_process_that_fails_first_is_named_and_the_log_kept(
     spoilt: Callable, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ def run(place: Path, cache: Path, *arguments: str) -> "subprocess.CompletedProce
     )
 
 
+@pytest.mark.nightly  # half a minute; nox -s portable runs on Windows and macOS for every change
 @pytest.mark.skipif(sys.platform != "linux", reason="takes from Linux what the others lack")
 def test_a_run_needs_no_part_of_linux(tmp_path: Path, phantom_cache: Path) -> None:
     """Protects: many in this field have their one GPU under Windows."""

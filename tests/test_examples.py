@@ -81,6 +81,7 @@ def test_from_python_it_is_the_same(trained, monkeypatch):
     assert covseg.load(trained, trust=["mylab"]).targets == ["infection"]
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_with_the_same_words_it_is_scored_and_continued(run, trained):
     done = run(EVALUATE)
     assert done.returncode == 0, done.stderr

@@ -129,6 +129,7 @@ def table(sweep: Path) -> list[dict[str, str]]:
         return [{**row, "seconds": ""} for row in csv.DictReader(file)]
 
 
+@pytest.mark.nightly  # half a minute; a killed run is tested for every change
 @pytest.mark.timeout(7200)
 def test_a_killed_sweep_goes_on_to_the_table_of_one_that_was_never_killed(tmp_path, environment):
     runs = Killed(tmp_path, environment, random.Random(time.time_ns() if NIGHTLY else 0))

@@ -212,6 +212,7 @@ def test_no_table_without_every_fold(dataset, planted, verb, tmp_path):
     assert "no table of all images: fold 4 is not finished beside" in done.err
 
 
+@pytest.mark.nightly  # ten seconds
 def test_folds_that_differ_in_what_changes_no_result_are_one_table_over_what_was_scored(
     dataset, planted, verb, tmp_path
 ):
@@ -382,6 +383,7 @@ def test_a_fitted_image_is_known_in_other_data_and_under_another_name(
     )
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_the_table_of_folds_leaves_out_what_their_start_was_fitted_on(fold, verb, tmp_path):
     words = ("protocol=kfold", "data.fold=0,1,2,3,4", "trainer.max_epochs=1", "init=known")
     done = verb("train", "-m", *TINY, *words, "hydra.sweep.dir=sweep")

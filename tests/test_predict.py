@@ -248,6 +248,7 @@ def test_an_input_without_images_is_one_sentence(asked, verb, finished_run, xray
     assert done.err.startswith(f"input={asked} ")
 
 
+@pytest.mark.nightly  # ten seconds
 def test_a_killed_command_goes_on(finished_run, drawn, environment, tmp_path):
     home = tmp_path / "many"
     home.mkdir()

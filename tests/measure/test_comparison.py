@@ -24,6 +24,7 @@ def comparison(*groups: list[ComparedRun]) -> Comparison:
     return Comparison("infection", "Test", [*map(Group, groups)], KEYS, STRATA, None)
 
 
+@pytest.mark.nightly  # ten seconds of simulations
 def test_the_best_of_several_equal_ones_is_seldom_called_better_than_the_next():
     """Two make a claim in one of twenty cases, more of them in fewer: the best two are close."""
     draw, n_cases = np.random.default_rng(0), 80

@@ -76,7 +76,10 @@ def test_an_undefined_score_has_no_difference():
     assert paired(nothing, [errors], [errors], np.full(5, "Normal")) is None
 
 
-@pytest.mark.parametrize(("n", "n_cases", "most"), [(8, 50, 0), (60, 50, 0), (200, 200, 20)])
+@pytest.mark.parametrize(
+    ("n", "n_cases", "most"),
+    [(8, 50, 0), (60, 50, 0), pytest.param(200, 200, 20, marks=pytest.mark.nightly)],
+)
 def test_without_a_true_difference_the_claim_is_rare(n, n_cases, most):
     """Images like those of a test set: skewed errors, two networks that share most of them.
 

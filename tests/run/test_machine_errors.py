@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """\
 import os, sys
 from pathlib import Path
@@ -28,6 +30,7 @@ except CovsegError as error:
 """
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_a_process_that_is_gone_is_a_lost_connection(tmp_path: Path) -> None:
     started = [
         subprocess.Popen(

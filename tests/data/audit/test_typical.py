@@ -95,6 +95,7 @@ def test_a_damaged_file_is_refused(change, typical, tmp_path):
         TypicalImages.load(path)
 
 
+@pytest.mark.nightly  # decodes the whole archive
 @pytest.mark.real
 def test_of_the_real_test_split_hardly_any_is_unusual(real_archive: Path, phantom_cache: Path):
     """The shares that the module states."""

@@ -208,6 +208,7 @@ def test_a_run_that_was_killed_twice_is_one_history_without_gap_or_double(
     }
 
 
+@pytest.mark.nightly  # half a minute
 def test_each_job_of_a_sweep_is_one_run_of_one_group(server, home, command):
     done = command(
         *(
@@ -230,6 +231,7 @@ def test_each_job_of_a_sweep_is_one_run_of_one_group(server, home, command):
     assert server.unknown == []
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_ctrl_c_is_told_apart_from_a_failure(server, home, environment):
     words = (*ONLINE, "hydra.run.dir=run", "trainer.max_epochs=1000")
     process = started(words, home, environment | server.environment)
@@ -244,11 +246,12 @@ def test_ctrl_c_is_told_apart_from_a_failure(server, home, environment):
 
 
 NIGHTLY = [
-    pytest.param(how, marks=pytest.mark.nightly) for how in ("a wrong key", "closed", "500", "hang")
+    pytest.param(how, marks=pytest.mark.nightly)
+    for how in ("401", "a wrong key", "closed", "500", "hang")
 ]
 
 
-@pytest.mark.parametrize("how", ["no key", "401", *NIGHTLY])
+@pytest.mark.parametrize("how", ["no key", *NIGHTLY])
 def test_without_a_server_a_run_goes_on_offline_and_says_so_in_time(how, server, home, command):
     if how in {"hang", "500", "401"}:
         server.mode = how

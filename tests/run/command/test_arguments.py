@@ -28,7 +28,7 @@ def test_an_interval_is_the_sweepers_to_choose_from() -> None:
 
 def test_a_glob_is_every_option_of_a_group() -> None:
     found = [job[0] for job in jobs(["model=glob(*)"])]
-    names = ("lite_unet", "tiny", "unet2", "unet3", "unet4", "unet5")
+    names = ("lite_unet", "monai_segresnet", "smp_unet", "tiny", "unet2", "unet3", "unet4", "unet5")
     assert found == [f"model={name}" for name in names]
 
 

@@ -108,6 +108,7 @@ def test_what_cannot_be_searched_is_refused_before_the_first_trial(words, senten
     assert not list(tmp_path.glob("sweep/*/job.json"))
 
 
+@pytest.mark.nightly  # twenty seconds
 def test_a_search_goes_on_to_its_number_of_trials_and_repeats_none(verb, tmp_path):
     sweep = tmp_path / "sweep"
     words = (*SEARCH, RATE, "hydra.sweep.dir=sweep")
@@ -155,6 +156,7 @@ def test_a_trial_that_fails_does_not_end_the_search(verb, tmp_path):
     assert states == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
+@pytest.mark.nightly  # ten seconds, most of them spent waiting
 def test_a_trial_that_still_runs_elsewhere_is_waited_for(verb, tmp_path, monkeypatch):
     """Such as a job of Slurm that outlived its command, which was killed before it knew more."""
     sweep = tmp_path / "sweep"

@@ -199,6 +199,7 @@ def test_auto_takes_the_newest_unfinished_run_of_this_configuration(verb, tmp_pa
     assert provenance(tmp_path / "runs" / "fresh")["finished"]
 
 
+@pytest.mark.nightly  # ten seconds
 def test_auto_goes_on_with_a_sweep(verb, tmp_path):
     words = ("-m", *DEBUG, "seed=0,1", "resume=auto")
     assert verb("train", *words, "hydra.sweep.dir=runs/first").code == 0

@@ -71,7 +71,7 @@ def run_all(commands: list[list[str]], home: Path, cache: Path) -> list[tuple[in
 @pytest.mark.parametrize(
     "launch",
     [
-        pytest.param(launch, id=name, marks=[pytest.mark.nightly] * (launch is agents))
+        pytest.param(launch, id=name, marks=[pytest.mark.nightly] * (name != "torchrun"))
         for name, launch in LAUNCHES.items()
     ],
 )

@@ -93,6 +93,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.nightly  # twenty seconds; test_faults.py ends a sweep for every change
 @pytest.mark.parametrize(("end", "code"), ENDS)
 def test_a_signal_ends_the_sweep_when_its_jobs_have_saved(end, code, sweep, tmp_path):
     found, err = sweep(end)
@@ -103,6 +104,7 @@ def test_a_signal_ends_the_sweep_when_its_jobs_have_saved(end, code, sweep, tmp_
     assert not [*tmp_path.glob("sweep/.stopped*")]
 
 
+@pytest.mark.nightly  # likewise
 def test_a_signal_ends_one_job_at_a_time(sweep, tmp_path):
     """Joblib works in the command's own process then: there is no other to wait for."""
     found, err = sweep(lambda command: command.terminate(), n_begun=1, n_jobs=1)

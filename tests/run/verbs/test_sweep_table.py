@@ -107,6 +107,7 @@ def test_two_targets_are_compared_by_the_first(verb, tmp_path):
     assert shown in " ".join(with_interval[-1].split())
 
 
+@pytest.mark.nightly  # twenty seconds
 def test_a_sweep_of_evaluations_has_a_table(finished_run, verb, tmp_path):
     words = (f"run={finished_run}", "threshold=0.3,0.6", "split=Val,Test", "hydra.sweep.dir=sweep")
     for _ in range(2):  # a second time all is scored again: the run may have changed
