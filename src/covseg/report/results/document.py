@@ -101,15 +101,17 @@ def _table_of_scores(
 
 
 def _table_without_leaks(runs: Sequence[ReportedRun], target: str) -> str:
-    """The runs that know of copies, each with *nothing* on the same images."""
+    """The runs that know of copies, and *nothing* on each selection of images."""
     rows: list[list[Any]] = []
+    nothing: dict[str, list[Any]] = {}
     for run in runs:
         if part := run.parts[target].get("without_leaks"):
-            nothing = part["baselines"]["predict_nothing"]["scores"]
+            n_images, trivial = f"{part['n_images']:,}", part["baselines"]["predict_nothing"]
             scores = (_interval(part["scores"][name]) for name in _WITHOUT)
-            rows.append([f"`{run.name}`", f"{part['n_images']:,}", *scores])
-            rows.append(["*nothing*", "", *(_plain(nothing[name]) for name in _WITHOUT)])
-    return _table(["", "images", *map(_title, _WITHOUT)], rows)
+            rows.append([f"`{run.name}`", n_images, *scores])
+            values = (_plain(trivial["scores"][name]) for name in _WITHOUT)
+            nothing[n_images] = ["*nothing*", n_images, *values]
+    return _table(["", "images", *map(_title, _WITHOUT)], [*nothing.values(), *rows])
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
