@@ -15,8 +15,9 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "rooms", "tests"]
 
-# a worker gets one test at a time: given its share at once, it would be left with the long ones
-ON_ALL_CORES = ("-n", "auto", "--dist", "load", "--maxschedchunk", "1")
+# a worker gets few tests at a time: given its share at once, it would be left with the long ones.
+# Those of an xdist_group, which share a fixture that takes long, are for one worker
+ON_ALL_CORES = ("-n", "auto", "--dist", "loadgroup")
 
 
 def run(session: nox.Session, *arguments: str) -> None:
@@ -118,7 +119,8 @@ def portable(session: nox.Session) -> None:
 def mistakes(session: nox.Session) -> None:
     """Every mistake in a process of its own; writes docs/mistakes.md anew."""
     Path("docs", "mistakes.md").unlink(missing_ok=True)
-    run(session, "pytest", "tests/mistakes", "--write-mistakes", *session.posargs)
+    every = ("-m", "not cluster")  # those marked nightly as well
+    run(session, "pytest", "tests/mistakes", *every, "--write-mistakes", *session.posargs)
 
 
 @nox.session(default=False)

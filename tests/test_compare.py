@@ -19,6 +19,8 @@ from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.compared_images import differing_images
 from html_page import Page
 
+pytestmark = pytest.mark.xdist_group("compare")  # its fixtures take long
+
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory, phantom_cache: Path) -> Path:

@@ -62,6 +62,7 @@ def test_training_on_two_processes_is_one_run(command: Callable, tmp_path: Path)
     assert objective == pytest.approx(best, abs=1e-6)
 
 
+@pytest.mark.nightly  # twenty seconds
 def test_a_refusal_in_a_process_is_one_sentence_of_the_command(
     command: Callable, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ import pytest
 import covseg
 from covseg.errors import ConfigError
 
+pytestmark = pytest.mark.xdist_group("examples")  # its fixtures take long
+
 PROJECT = Path(__file__).parents[1] / "examples" / "own_parts"
 TEXT = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"^    python -m (.+)$", TEXT, re.M)

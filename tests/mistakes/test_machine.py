@@ -30,6 +30,7 @@ def unshared(mount: str) -> str:
 # --- memory and processes
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_a_batch_that_no_memory_holds(said):
     words = ("data.image_size=1024", "model.base_channels=64", "data.batch_size=8", "model.depth=1")
     words += ("data.phantom.n_images={Train:16,Val:8,Test:8}",)
@@ -168,6 +169,7 @@ def test_two_runs_in_one_second_have_a_folder_each(tmp_path, command):
     assert free_folder(str(tmp_path / "runs" / "now")) == str(tmp_path / "runs" / "now_3")
 
 
+@pytest.mark.nightly  # a quarter of a minute
 def test_odd_paths_and_the_locale_c(tmp_path, command):
     home = tmp_path / ODD
     write(home / "data", 0, {"Train": 8, "Val": 4, "Test": 4}, size=32)

@@ -21,6 +21,8 @@ from PIL import Image
 from conftest import Outcome, run_command
 from wandb_server import Run, WandbServer, wandb_server
 
+pytestmark = pytest.mark.xdist_group("wandb")  # its fixtures take long
+
 DEBUG = ("experiment=debug", "logger=wandb", "trainer.log_every_n_steps=1")
 ONLINE = (*DEBUG, "logger.wandb.offline=false")
 

@@ -113,6 +113,7 @@ def test_a_signal_ends_one_job_at_a_time(sweep, tmp_path):
     assert statuses(tmp_path / "sweep") == ["unfinished"]
 
 
+@pytest.mark.nightly  # a quarter of a minute; test_launch.py kills a run for every change
 def test_kill_9_leaves_no_process(sweep, tmp_path):
     sweep(lambda command: command.kill())
     assert [job.status for job in SweepFolder(tmp_path / "sweep").jobs()] == 2 * ["unfinished"]
