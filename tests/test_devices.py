@@ -87,16 +87,22 @@ def gpus(monkeypatch):
     return be
 
 
+UNITS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # of a CPU
+
+
 @pytest.mark.parametrize("gains", [True, False])
 @pytest.mark.parametrize("accelerator", ["cpu", "gpu"])
+@pytest.mark.parametrize("unit", UNITS)
 def test_auto_is_bf16_where_the_device_multiplies_it_faster(
-    gains, accelerator, settings, gpus, monkeypatch
+    gains, accelerator, unit, settings, gpus, monkeypatch
 ):
     gpus(("one", 2**30))
     of_gpu = gains if accelerator == "gpu" else not gains
     of_cpu = gains if accelerator == "cpu" else not gains
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: of_gpu)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: of_cpu)
+    for name in UNITS:
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    monkeypatch.setattr(torch.cpu, unit, lambda: of_cpu)
     asked = settings(accelerator=accelerator, precision="auto")
     assert devices.with_precision(asked).precision == ("bf16-mixed" if gains else "32-true")
     kept = settings(accelerator=accelerator, precision="16-true")
@@ -188,3 +194,22 @@ def test_the_device_of_a_run_is_named_with_its_arithmetic(settings, gpus):
     threads = torch.get_num_threads()
     said = devices.described(settings(accelerator="cpu"))
     assert said == f"cpu, {threads} thread(s) per process, precision 32-true"
+
+
+@pytest.mark.parametrize(
+    ("precision", "amx", "steps", "expected"),
+    [
+        ("32-true", False, 1000, True),
+        ("32-true", False, 999, False),
+        ("bf16-mixed", True, 1000, True),
+        ("bf16-mixed", False, 1000, False),  # slower than without
+    ],
+)
+def test_auto_compiles_where_it_pays(precision, amx, steps, expected, settings, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
+    asked = settings(accelerator="cpu", precision=precision)
+    network = torch.nn.Linear(1, 1)
+    assert devices.compile_network(network, "auto", steps, asked) == expected
+    assert devices.compile_network(network, True, steps, asked)
+    assert not devices.compile_network(network, False, steps, asked)

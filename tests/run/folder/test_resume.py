@@ -91,7 +91,8 @@ def test_a_longer_run_is_the_run_that_was_long_from_the_start(run, verb, tmp_pat
 def test_a_run_keeps_the_precision_that_auto_was_where_it_began(verb, tmp_path, monkeypatch):
     words = ("experiment=debug", "trainer.precision=auto", "trainer.max_epochs=1")
     for amx, precision in ((True, "bf16-mixed"), (False, "32-true")):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        for unit in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+            monkeypatch.setattr(torch.cpu, unit, lambda amx=amx: amx)
         done = verb("train", *words, f"hydra.run.dir=runs/{amx}")
         assert f"precision {precision}" in done.err
         assert RunFolder(tmp_path / "runs" / str(amx)).config.trainer.precision == precision

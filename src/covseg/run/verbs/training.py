@@ -150,7 +150,8 @@ class Training:
         if wanted == "auto":  # a resumed run rounds as it began
             before = self._history["compiled"]
             wanted = wanted if before is None else before
-        return devices.compile_network(self.network, wanted, plan.total_batches)
+        settings = self.config.trainer
+        return devices.compile_network(self.network, wanted, plan.total_batches, settings)
 
     @property
     def complete(self) -> bool:
