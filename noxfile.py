@@ -15,9 +15,8 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "rooms", "tests"]
 
-# a worker gets few tests at a time: given its share at once, it would be left with the long ones.
-# Those of an xdist_group, which share a fixture that takes long, are for one worker
-ON_ALL_CORES = ("-n", "auto", "--dist", "loadgroup")
+# a file is for one worker, so that its fixtures are made once; those that take long come first
+ON_ALL_CORES = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def run(session: nox.Session, *arguments: str) -> None:

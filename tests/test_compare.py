@@ -19,7 +19,7 @@ from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.compared_images import differing_images
 from html_page import Page
 
-pytestmark = pytest.mark.xdist_group("compare")  # its fixtures take long
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,8 @@ from covseg.report.table import summary_tables
 from covseg.run.command.arguments import jobs, overrides_of
 from covseg.run.command.compose import composer
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MARKDOWN = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

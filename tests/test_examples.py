@@ -16,7 +16,7 @@ import pytest
 import covseg
 from covseg.errors import ConfigError
 
-pytestmark = pytest.mark.xdist_group("examples")  # its fixtures take long
+pytestmark = pytest.mark.long
 
 PROJECT = Path(__file__).parents[1] / "examples" / "own_parts"
 TEXT = (PROJECT / "README.md").read_text()

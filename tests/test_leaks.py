@@ -18,6 +18,8 @@ from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
 from covseg.run.verbs.kfold import report_folds
 
+pytestmark = pytest.mark.long
+
 TREE = "Infection Segmentation Data/Infection Segmentation Data"
 TINY = (
     *("experiment=debug", "data=covid_qu_ex", "data.root=dataset", "data.cache_dir=cache"),

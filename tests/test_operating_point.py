@@ -16,7 +16,7 @@ from covseg.measure.thresholds import read_thresholds
 from covseg.run.folder.run_folder import RunFolder
 from html_page import Page
 
-pytestmark = pytest.mark.xdist_group("operating point")  # its fixtures take long
+pytestmark = pytest.mark.long
 
 WORDS = (
     *("experiment=debug", "trainer.max_epochs=6", "optimizer.lr=0.05", "callbacks=none"),

@@ -16,6 +16,8 @@ from covseg.config.train import Train
 from covseg.learn.losses import BCE
 from covseg.validation import check
 
+pytestmark = pytest.mark.long
+
 ALWAYS = {
     *("config.yaml", "provenance.json", "checkpoints", "metrics.csv", "per_image.csv"),
     *("histogram.csv", "thresholds.csv", "report.html"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.index import read_index
+from covseg.data.index import Index, Row, read_index
 from covseg.data.layout import PATIENT_CLASSES, SPLITS
 from covseg.errors import DataError
 
@@ -168,6 +168,14 @@ def test_counts_stand_for_every_split_and_class():
         "Val": {"COVID-19": 0, "Non-COVID": 0, "Normal": 1},
         "Test": {"COVID-19": 1, "Non-COVID": 0, "Normal": 0},
     }
+
+
+def test_the_classes_of_other_data_are_counted_too():
+    places = (("Train", "tuberculosis"), ("Val", "healthy"), ("Train", "tuberculosis"))
+    index = Index("lung", tuple(Row(*p, f"{n}", "i", None, "m") for n, p in enumerate(places)))
+    assert index.classes == ("healthy", "tuberculosis")
+    assert index.counts()["Train"] == {"healthy": 0, "tuberculosis": 2}
+    assert Index("lung", ()).classes == ("COVID-19", "Non-COVID", "Normal")
 
 
 def test_an_upper_case_suffix_is_a_png():

@@ -18,6 +18,8 @@ from covseg.learn.restore import restore_progress
 from covseg.learn.save import SaveBest, SaveProgress
 from covseg.report.callbacks import EpochTable
 
+pytestmark = pytest.mark.long
+
 WORDS = (
     *("trainer.max_epochs=4", "trainer.enable_checkpointing=null", "augment=standard"),
     *("data.phantom.n_images={Train:24,Val:4,Test:4}", "seed=3"),

@@ -43,7 +43,6 @@ MISTAKES = {
     "a number of devices that is not a number": "trainer.devices=1.5",
     "a key of an option that was not chosen": "loss.gamma=1",
     "null for a group": "model=null",
-    "a class to fit on that does not exist": "data.fit_classes=[COVID]",
     "no class to fit on": "data.fit_classes=[]",
     "an address of an encoder": "model=smp_unet model.encoder_name=hf-hub:someone/something",
     "a file of weights for an encoder of timm": (

@@ -26,6 +26,8 @@ from covseg.data.phantom.dataset import write
 from covseg.data.source.locate import locate
 from covseg.data.store import open_store
 
+pytestmark = pytest.mark.long
+
 TREE = TREES["infection"]
 TRAIN = ("train", "experiment=debug", "data=covid_qu_ex", "callbacks=none", "data.cache_dir=cache")
 ONE_OF = "Train/Normal"  # the class that most mistakes are made in; its files are not read first
@@ -317,6 +319,10 @@ def test_a_class_missing_is_said_once(dataset, verb):
     done = verb(*TRAIN, "data.root=dataset", "trainer.max_epochs=1")
     assert done.code == 0, done.err
     assert done.err.count("Test has no image of the class Normal") == 1
+
+
+def test_a_class_to_fit_on_that_the_data_lacks(dataset, said):
+    said.refused(*TRAIN, "data.root=dataset", "data.fit_classes=[COVID]")
 
 
 def test_no_infected_image_to_learn_from(dataset, said):

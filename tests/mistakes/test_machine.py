@@ -17,6 +17,8 @@ import pytest
 from covseg.data.phantom.dataset import write
 from covseg.run.folder.creation import free_folder
 
+pytestmark = pytest.mark.long
+
 DEBUG = ("train", "experiment=debug", "hydra.run.dir=run")
 LOADERS = (*DEBUG, "data.num_workers=2", "trainer.max_epochs=200", "callbacks=none")
 ODD = "a [b] {c} (d) 'e' \"f\" g=h,i äöü €" + "x" * 120

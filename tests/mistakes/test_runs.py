@@ -22,8 +22,6 @@ import covseg
 from covseg.errors import CovsegError
 from covseg.learn.networks.unet import UNet
 
-pytestmark = pytest.mark.xdist_group("mistakes in runs")  # its fixtures take long
-
 EVALUATE = ("evaluate", "run=run", "hydra.run.dir=again")
 BEST = "checkpoints/best.ckpt"
 

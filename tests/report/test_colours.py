@@ -5,7 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from covseg.report.colours import CLASSES, CSS, INK, QUIET
+from covseg.data.layout import PATIENT_CLASSES
+from covseg.report.colours import CSS, INK, QUIET, class_colours
 
 
 def contrast(one: str, other: str) -> float:
@@ -36,11 +37,19 @@ def test_a_light_page_has_the_colours_of_the_figures():
 
 @pytest.mark.parametrize("theme", themes(), ids=["light", "dark"])
 def test_words_have_the_contrast_that_readers_need(theme):
-    for name in ("ink", "quiet", "link", "warn", "class-1", "class-2", "class-3"):
+    for name in ("ink", "quiet", "link", "warn", *(f"class-{n}" for n in range(1, 6))):
         assert contrast(theme[name], theme["page"]) >= 4.5, name
     assert contrast(theme["quiet"], theme["raised"]) >= 4.5
     assert contrast(theme["warn"], theme["warn-page"]) >= 4.5
 
 
 def test_no_two_things_share_a_colour():
-    assert len({INK, QUIET, *CLASSES.values()}) == 5
+    five = class_colours("abcde")
+    assert len({INK, QUIET, *five.values()}) == 7
+    assert class_colours(PATIENT_CLASSES) == dict(zip(PATIENT_CLASSES, five.values(), strict=False))
+
+
+def test_more_classes_than_colours_share_them():
+    colours = class_colours("abcdefg")
+    assert list(colours) == list("abcdefg")
+    assert colours["f"] == colours["a"]

@@ -4,12 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from covseg.config.node import Node, Place, Positive
+from covseg.config.node import Name, Node, Place, Positive
 from covseg.errors import ConfigError, setting
 
 Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
-PatientClass = Literal["COVID-19", "Non-COVID", "Normal"]
 DatasetName = Literal["covid_qu_ex", "phantom"]
 
 
@@ -49,7 +48,7 @@ class Data(Dataset):
     exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
     fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
     # whose images are fitted on, other splits stay whole; null: all
-    fit_classes: Annotated[list[PatientClass], Field(min_length=1)] | None = None
+    fit_classes: Annotated[list[Name], Field(min_length=1)] | None = None
 
     @field_validator("target_weights")
     @classmethod

@@ -8,8 +8,7 @@ from hashlib import blake2b
 from covseg.config.data import Data
 from covseg.data.copies import Copies
 from covseg.data.index import Index
-from covseg.data.layout import PATIENT_CLASSES
-from covseg.errors import DataError, setting
+from covseg.errors import DataError, nearest, setting
 
 N_FOLDS = 5
 _NOT_FITTED = ", not fitted"  # of a part that is fitted on, but for data.fit_classes
@@ -50,7 +49,17 @@ class Division:
         return cls(copies.index, tuple(parts))
 
     def fitting_only(self, classes: Sequence[str], fit: Sequence[str]) -> "Division":
-        """This division, less the images of the parts ``fit`` that are of no such class."""
+        """This division, less the images of the parts ``fit`` that are of no such class.
+
+        Raises:
+            DataError: the data has no such class.
+        """
+        if unknown := [name for name in classes if name not in self.index.classes]:
+            raise DataError(
+                setting("data.fit_classes", list(classes)),
+                f"names {unknown[0]}, which is no class of the data",
+                nearest(unknown[0], self.index.classes),
+            )
         parts = (
             part + _NOT_FITTED if part in fit and row.patient_class not in classes else part
             for row, part in zip(self.index.rows, self.parts, strict=True)
@@ -98,7 +107,7 @@ class Division:
             for row, own in zip(self.index.rows, self.parts, strict=True)
             if own.removesuffix(_NOT_FITTED) == part
         }
-        return [name for name in PATIENT_CLASSES if name not in present]
+        return [name for name in self.index.classes if name not in present]
 
     def excluded(self) -> dict[str, int]:
         """How many images of each split are left out."""

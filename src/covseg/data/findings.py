@@ -9,7 +9,7 @@ from pathlib import Path
 from covseg.config.data import Dataset
 from covseg.csv_files import read_csv, write_csv
 from covseg.data.index import Key
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.data.layout import SPLITS
 from covseg.errors import DataError
 
 _VERSION = 1  # of the search: findings of another one are not used
@@ -108,5 +108,5 @@ def _finding(path: Path, row: Sequence[str]) -> Finding:
 
 def _key(names: Sequence[str]) -> Key | None:
     split, patient_class, name = names
-    known = split in SPLITS and patient_class in PATIENT_CLASSES and name != ""
+    known = split in SPLITS and patient_class != "" and name != ""
     return (split, patient_class, name) if known else None

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from covseg.data.layout import FOLDERS, PATIENT_CLASSES, SPLITS, TREES, layout_match, misplaced
+from covseg.data.layout import (
+    FOLDERS,
+    PATIENT_CLASSES,
+    SPLITS,
+    TREES,
+    classes_of,
+    layout_match,
+    misplaced,
+)
 from covseg.errors import DataError
 
 _SPELLING = {name.lower(): name for name in (*SPLITS, *PATIENT_CLASSES)}
@@ -62,10 +70,15 @@ class Index:
         """The number of each row by the key of its image."""
         return {row.key: number for number, row in enumerate(self.rows)}
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The patient classes, in the order in which they are shown."""
+        return classes_of(row.patient_class for row in self.rows)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Images by split and class: ``{"Train": {"COVID-19": 1864, ...}, ...}``."""
         counts = Counter((row.split, row.patient_class) for row in self.rows)
-        return {s: {c: counts[s, c] for c in PATIENT_CLASSES} for s in SPLITS}
+        return {s: {c: counts[s, c] for c in self.classes} for s in SPLITS}
 
 
 def read_index(paths: Iterable[str], targets: Sequence[str], where: str) -> Index:

@@ -36,6 +36,16 @@ _LAYOUT = re.compile(
 )
 
 
+def classes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The classes of a dataset in the order in which they are shown, from those of its images.
+
+    COVID-QU-Ex has all of its own, in its own order, with or without images of each; the classes of
+    other data are in alphabetical order.
+    """
+    found = set(names)
+    return PATIENT_CLASSES if found <= set(PATIENT_CLASSES) else tuple(sorted(found))
+
+
 def is_picture(path: str) -> bool:
     """Whether a path is that of a PNG, and not a Mac's notes on one."""
     return path.lower().endswith(".png") and not path.startswith("__MACOSX/") and "/._" not in path

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.data.findings import COPIES, KINDS, Finding
-from covseg.data.layout import PATIENT_CLASSES, PUBLISHED, SPLITS
+from covseg.data.layout import PUBLISHED, SPLITS
 from covseg.report.meaning import MEANINGS
 from covseg.report.table import show
 
@@ -48,9 +48,10 @@ def _table(*columns: str) -> Table:
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    table = _table("images", *PATIENT_CLASSES, "all")
+    classes = list(counts[SPLITS[0]])
+    table = _table("images", *classes, "all")
     for split in SPLITS:
-        cells = [_count(counts[split][c], PUBLISHED[split][c]) for c in PATIENT_CLASSES]
+        cells = [_count(counts[split][c], PUBLISHED[split].get(c, 0)) for c in classes]
         total = _count(sum(counts[split].values()), sum(PUBLISHED[split].values()))
         table.add_row(split, *cells, total)
     return table

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from covseg.report.colours import CLASSES, CSS, INK
+from covseg.report.colours import CSS, GREEN, INK
 from covseg.report.html.figure_export import png, style, svg
 
 
@@ -15,7 +15,7 @@ def figure() -> Figure:
     with style():
         made = Figure(figsize=(3, 2))
         axes = made.add_subplot()
-        axes.plot([0, 1], [0, 1], color=CLASSES["Normal"])
+        axes.plot([0, 1], [0, 1], color=GREEN)
         axes.imshow(np.eye(4))
         axes.set_title("a < b & c")
     return made
@@ -30,7 +30,7 @@ def test_a_png_is_white_around_the_drawing():
 def test_an_svg_takes_the_colours_and_letters_of_the_page():
     text = svg(figure(), "name", 'what "it" shows & says')
     assert ET.fromstring(text).get("aria-label") == 'what "it" shows & says'
-    assert CSS[CLASSES["Normal"]] in text
+    assert CSS[GREEN] in text
     assert CSS[INK] in text
     assert not any(colour in text for colour in CSS)
     assert "a &lt; b &amp; c" in text

@@ -21,7 +21,7 @@ from PIL import Image
 from conftest import Outcome, run_command
 from wandb_server import Run, WandbServer, wandb_server
 
-pytestmark = pytest.mark.xdist_group("wandb")  # its fixtures take long
+pytestmark = pytest.mark.long
 
 DEBUG = ("experiment=debug", "logger=wandb", "trainer.log_every_n_steps=1")
 ONLINE = (*DEBUG, "logger.wandb.offline=false")

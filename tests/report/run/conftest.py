@@ -58,11 +58,14 @@ def make_result(tmp_path: Path) -> Callable[..., RunResult]:
         monitor: str = "rmse_per_image",
         warnings: Sequence[str] = (),
         split: str = "Test",
+        classes: Sequence[str] = CLASSES,
         leaks: Sequence[int] = (),
         families: Mapping[Key, int] | None = None,
     ) -> RunResult:
         probability, truth = (np.repeat(of, len(targets), axis=1) for of in drawn(n, 0))
-        rows = [Row(split, CLASSES[k % 4], name(k), f"i{k}", f"m{k}", None) for k in range(n)]
+        rows = [
+            Row(split, classes[k % len(classes)], name(k), f"i{k}", f"m{k}", None) for k in range(n)
+        ]
         both = torch.from_numpy(probability), torch.from_numpy(truth)
         counts = count(*both, 0.5)
         gathered = torch.cat([torch.arange(n)[:, None].double(), counts.flatten(1)], dim=1)

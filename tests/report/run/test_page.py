@@ -144,3 +144,12 @@ def test_an_image_stands_in_a_gallery_once(written):
     page = written(n=60)
     names = re.findall(r"<figcaption><b>([^<]+)</b>", page.html)
     assert len(names) == len(set(names)) == 24
+
+
+def test_the_classes_are_those_of_the_images(written):
+    names = ["bacterial", "healthy", "mixed", "tuberculosis", "unknown", "viral"]
+    page = written(classes=names[::-1], n=24)
+    for name, number in zip(names, (1, 2, 3, 4, 5, 1), strict=True):
+        assert f'<span class="chip class-{number}"><span>{name}</span>' in page.html
+    for other in ("COVID-19", "Non-COVID", "Normal"):
+        assert f"<span>{other}</span>" not in page.html

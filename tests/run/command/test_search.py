@@ -31,6 +31,8 @@ from covseg.run.folder.study import begin_study, load_study
 from covseg.run.folder.sweep_folder import SweepJob
 from covseg.run.verbs.prune import PruneTrial
 
+pytestmark = pytest.mark.long
+
 SEARCH = ("-m", "experiment=debug", "callbacks=none", "hydra/sweeper=optuna")
 RATE = "optimizer.lr=tag(log,interval(1e-4,1e-2))"
 OPTIONS = Search(

@@ -23,6 +23,8 @@ from covseg.learn.save import SaveProgress
 from covseg.run.folder.run_folder import RunFolder
 from covseg.run.verbs.training import Training
 
+pytestmark = pytest.mark.long
+
 DEBUG = ("experiment=debug", "callbacks=none")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 WORDS = ("experiment=debug", "callbacks=none", "data.batch_size=4,8,64", "hydra.sweep.dir=sweep")
 
 

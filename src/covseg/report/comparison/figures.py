@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layout import classes_of
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each, rmse_of_each
-from covseg.report.colours import CLASSES, INK, QUIET
+from covseg.report.colours import INK, QUIET, class_colours
 from covseg.report.html.panel import LINES, of_epochs, over_epochs, panel
 
 _OF_EACH = {"dice_positive": "Dice of positive images", "rmse_per_image": "RMSE of all images"}
@@ -58,10 +58,10 @@ def scatter(comparison: Comparison, group: Group, score: str) -> Figure | None:
     figure, axes = panel(_OF_EACH[score])
     top = 1.0 if score == "dice_positive" else 1.05 * float(max(x.max(), y.max()))
     axes.plot([0, top], [0, top], color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
-    for patient_class in reversed(PATIENT_CLASSES):  # positive images on top
+    colours = class_colours(classes_of(comparison.strata.tolist()))
+    for patient_class, colour in reversed(colours.items()):  # positive images on top
         of_class = chosen & (comparison.strata == patient_class)
-        axes.scatter(x[of_class], y[of_class], s=6, color=CLASSES[patient_class], alpha=0.4,
-                     linewidths=0)  # fmt: skip
+        axes.scatter(x[of_class], y[of_class], s=6, color=colour, alpha=0.4, linewidths=0)
     axes.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top))
     axes.set_xlabel(short(comparison.label(comparison.reference)))
     axes.set_ylabel(short(comparison.label(group)))

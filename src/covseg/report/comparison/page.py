@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layout import classes_of
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.paired import Paired
 from covseg.measure.scores import OBJECTIVE, SCORES
@@ -77,7 +77,7 @@ def page(
     return template.render(
         parts=parts,
         first=comparisons[0],
-        classes=PATIENT_CLASSES,
+        classes=classes_of(comparisons[0].strata.tolist()),
         command=command,
         version=version,
     )

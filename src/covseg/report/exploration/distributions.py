@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.index import Index
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.data.layout import SPLITS
 
 Numbers = npt.NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def by_group(values: Numbers, index: Index) -> Mapping[tuple[str, str], Quantile
     classes = np.array([row.patient_class for row in index.rows])
     groups: dict[tuple[str, str], Quantiles] = {}
     for split in SPLITS:
-        for patient_class in PATIENT_CLASSES:
+        for patient_class in index.classes:
             chosen = (splits == split) & (classes == patient_class) & np.isfinite(values)
             if n_images := int(chosen.sum()):
                 percentiles = np.percentile(values[chosen], [5, 25, 50, 75, 95]).tolist()

@@ -44,8 +44,9 @@ def page_figures(result: Exploration) -> list[PageFigure]:
 
 def _distributions(result: Exploration) -> Iterator[PageFigure]:
     for name, (title, unit) in _DISTRIBUTIONS.items():
-        if groups := by_group(result.statistics[name], result.store.index):
-            figure = figures.quantiles(title, unit, groups)
+        index = result.store.index
+        if groups := by_group(result.statistics[name], index):
+            figure = figures.quantiles(title, unit, groups, index.classes)
             text = f"{title} by class and split; the numbers are in tables/distributions.csv"
             yield PageFigure("distributions", name, figure, text)
 

@@ -1,6 +1,6 @@
 """The figures of ``covseg.explore``, one function per figure, sized for a phone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.layout import SPLITS
-from covseg.report.colours import CLASSES, FAINT, INK, QUIET
+from covseg.report.colours import FAINT, INK, ORANGE, QUIET, class_colours
 from covseg.report.exploration.distributions import Numbers, Quantiles
 
 _WIDTH, _HEIGHT = 3.6, 2.7  # inches
@@ -20,14 +20,19 @@ Accuracy = tuple[float, tuple[float, float], float]  # value, interval, value by
 _PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
-def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]) -> Figure:
+def quantiles(
+    title: str,
+    unit: str,
+    groups: Mapping[tuple[str, str], Quantiles],
+    classes: Sequence[str],
+) -> Figure:
     """A line from the 5th to the 95th percentile, a bar from the 25th to the 75th, a median dot.
 
     ``unit`` labels the axis; ``share`` is shown in per cent. A missing group has no line.
     """
     figure, axes = _panel(title, _HEIGHT)
     labels: list[tuple[str, str, str]] = []  # text, colour, weight
-    for patient_class, colour in CLASSES.items():
+    for patient_class, colour in class_colours(classes).items():
         labels.append((patient_class, colour, "bold"))
         for split in SPLITS:
             y = len(labels)
@@ -52,11 +57,10 @@ def quantiles(title: str, unit: str, groups: Mapping[tuple[str, str], Quantiles]
 def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
     """Histogram of a share in [0, 1] over the images of each split, of which one has images."""
     figure, axes = _panel(title, _HEIGHT)
-    covid = CLASSES["COVID-19"]
     styles: dict[str, dict[str, Any]] = {
-        _TRAIN: {"histtype": "stepfilled", "color": covid, "alpha": 0.3},
+        _TRAIN: {"histtype": "stepfilled", "color": ORANGE, "alpha": 0.3},
         _VAL: {"histtype": "step", "color": INK, "linestyle": (0, (2, 1.5)), "linewidth": 1.1},
-        _TEST: {"histtype": "step", "color": covid, "linewidth": 1.6},
+        _TEST: {"histtype": "step", "color": ORANGE, "linewidth": 1.6},
     }
     top = max(float(values.max()) for values in of_split.values() if len(values))
     bins = np.linspace(0, max(top, 0.01), 21)

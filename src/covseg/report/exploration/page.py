@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from covseg.data.audit.statistics import GLOBAL, OTHERS
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.data.layout import SPLITS
 from covseg.files import write_whole
 from covseg.report.exploration.figure_list import PageFigure, page_figures
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
@@ -60,7 +60,7 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
         size=result.store.images.shape[:0:-1],
         headlines=headlines(result),
         splits=SPLITS,
-        classes=PATIENT_CLASSES,
+        classes=result.store.index.classes,
         examples=examples(result),
         figures=_by_section(figures),
         has_lungs=any(row.lung for row in result.store.index.rows),
@@ -80,7 +80,7 @@ def examples(result: Exploration) -> list[Example]:
     rows, chosen = result.store.index.rows, list[Example]()
     order = np.lexsort((result.statistics["mean"], result.statistics["infected_share_of_image"]))
     for split in SPLITS:
-        for patient_class in PATIENT_CLASSES:
+        for patient_class in result.store.index.classes:
             group = [row for row in order if rows[row].key[:2] == (split, patient_class)]
             if group:
                 row = int(group[len(group) // 2])

@@ -10,7 +10,7 @@ import numpy as np
 from covseg.csv_files import write_csv
 from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.data.layout import SPLITS
 from covseg.report.exploration.distributions import by_group
 from covseg.report.exploration.result import Exploration
 from covseg.report.meaning import MEANINGS
@@ -56,8 +56,8 @@ def _cell(value: object) -> object:
 def _counts(result: Exploration) -> Iterator[Cells]:
     for tree in result.trees:
         for split in SPLITS:
-            for name in PATIENT_CLASSES:
-                n_images, published = tree.counts[split][name], tree.published[split][name]
+            for name, n_images in tree.counts[split].items():
+                published = tree.published[split].get(name, 0)
                 yield tree.title, split, name, n_images, published
 
 

@@ -9,14 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from covseg.csv_files import Columns
-from covseg.report.colours import CLASSES, INK, QUIET
+from covseg.report.colours import BLUE, GREEN, INK, ORANGE, QUIET
 
-_COVID, _OTHER, _NORMAL = CLASSES.values()
 LINES: tuple[dict[str, Any], ...] = (
     {"color": INK},
-    {"color": _OTHER, "linestyle": (0, (5, 1.5))},
-    {"color": _COVID, "linestyle": (0, (1.5, 1.2))},
-    {"color": _NORMAL, "linestyle": (0, (6, 1.5, 1.5, 1.5))},
+    {"color": BLUE, "linestyle": (0, (5, 1.5))},
+    {"color": ORANGE, "linestyle": (0, (1.5, 1.2))},
+    {"color": GREEN, "linestyle": (0, (6, 1.5, 1.5, 1.5))},
 )
 PER_CENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 _MANY = 30  # points of a curve from which they are not marked

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from covseg.csv_files import Columns
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layout import classes_of
 from covseg.measure.lesion_size import SizeGroup, infected_share
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each
@@ -87,16 +87,15 @@ def _over_thresholds(result: RunResult, target: str) -> Iterator[PageFigure]:
 def _of_images(records: Records, sizes: Sequence[SizeGroup]) -> Iterator[PageFigure]:
     counts = records.counts()
     rmse, dice, positive = rmse_of_each(counts), dice_of_each(counts), counts.positive
+    classes = classes_of(records.patient_class.tolist())
     if sizes:
         figure = figures.by_size(sizes, infected_share(records)[positive], dice[positive])
         text = "Dice of every positive image over its positive share, with means of groups"
         yield PageFigure("groups", "by_size", figure, text)
-        of = {name: dice[positive & (records.patient_class == name)] for name in PATIENT_CLASSES}
-        of = {name: values for name, values in of.items() if len(values)}
+        of = {name: dice[positive & (records.patient_class == name)] for name in classes}
         figure = figures.histogram("Dice of positive images", "Dice", of, 1)
         yield PageFigure("groups", "dice", figure, "Histogram of the Dice of positive images")
-    of = {name: rmse[records.patient_class == name] for name in PATIENT_CLASSES}
-    of = {name: values for name, values in of.items() if len(values)}
+    of = {name: rmse[records.patient_class == name] for name in classes}
     figure = figures.histogram("RMSE of all images", "RMSE", of, max(0.05, float(rmse.max())))
     yield PageFigure("groups", "rmse", figure, "Histogram of the RMSE of the images by class")
 

@@ -7,15 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from covseg.data.layout import classes_of
 from covseg.measure.counts import Numbers
 from covseg.measure.histogram import Histogram
 from covseg.measure.lesion_size import SizeGroup
 from covseg.measure.severity import Severity
 from covseg.measure.thresholds import OverThresholds
-from covseg.report.colours import CLASSES, INK, QUIET
+from covseg.report.colours import BLUE, INK, ORANGE, QUIET, class_colours
 from covseg.report.html.panel import LINES, PER_CENT, legend, panel
-
-_COVID, _OTHER, _NORMAL = CLASSES.values()
 
 
 def over_thresholds(
@@ -54,7 +53,7 @@ def precision_recall(of: Histogram, threshold: float) -> Figure:
     axes.annotate("every pixel predicted", (0.02, prevalence), (0, 3), color=QUIET, fontsize=7,
                   textcoords="offset points")  # fmt: skip
     place = int(np.abs(of.thresholds - threshold).argmin())
-    axes.plot(of.recall[place], of.precision[place], "o", color=_COVID, markersize=4)
+    axes.plot(of.recall[place], of.precision[place], "o", color=ORANGE, markersize=4)
     axes.annotate(
         f"threshold {of.thresholds[place]:g}", (of.recall[place], of.precision[place]), (-5, -10),
         textcoords="offset points", ha="right", fontsize=7,
@@ -70,7 +69,7 @@ def reliability(of: Histogram) -> Figure:
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.plot(predicted, true, marker="", **LINES[0])
     areas = 8 + 60 * np.sqrt(pixels / pixels.max())
-    axes.scatter(predicted, true, s=areas, color=_OTHER, zorder=3, linewidths=0)
+    axes.scatter(predicted, true, s=areas, color=BLUE, zorder=3, linewidths=0)
     axes.set(xlabel="mean probability", ylabel="share of positive pixels")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     return figure
@@ -79,7 +78,7 @@ def reliability(of: Histogram) -> Figure:
 def by_size(groups: Sequence[SizeGroup], share: Numbers, dice: Numbers) -> Figure:
     """Dice of each positive image over its positive share, and the mean of each group."""
     figure, axes = panel("Dice by size of the truth")
-    axes.scatter(share, dice, s=6, color=_OTHER, alpha=0.35, linewidths=0)
+    axes.scatter(share, dice, s=6, color=BLUE, alpha=0.35, linewidths=0)
     for group in groups:
         value, bounds = group.scores["dice_positive"]
         if value is None or bounds is None:
@@ -94,14 +93,15 @@ def by_size(groups: Sequence[SizeGroup], share: Numbers, dice: Numbers) -> Figur
 
 
 def histogram(title: str, label: str, of_classes: Mapping[str, Numbers], right: float) -> Figure:
-    """Histogram of a number of each image, in [0, right], by class."""
+    """Histogram of a number of each image, in [0, right], by class; one without images has none."""
     figure, axes = panel(title)
-    bins = np.linspace(0, right, 21)
+    bins, colours = np.linspace(0, right, 21), class_colours(list(of_classes))
+    of_classes = {name: values for name, values in of_classes.items() if len(values)}
     for name, values in of_classes.items():
         weights = np.full(len(values), 1 / len(values))
-        look: dict[str, Any] = {"histtype": "step", "color": CLASSES[name], "linewidth": 1.4}
+        look: dict[str, Any] = {"histtype": "step", "color": colours[name], "linewidth": 1.4}
         if len(of_classes) == 1:
-            look = {"color": CLASSES[name], "alpha": 0.6}
+            look = {"color": colours[name], "alpha": 0.6}
         axes.hist(values, bins=list(bins), weights=weights, label=name, **look)
     axes.set(xlabel=label, ylabel="share of the images", xlim=(0, right))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -115,7 +115,8 @@ def severity(of: Severity) -> Figure:
     figure, axes = panel("Infected share of the lungs")
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
     classes = of.infection.patient_class
-    for name, colour in reversed(CLASSES.items()):  # positive images on top
+    colours = class_colours(classes_of(classes.tolist()))
+    for name, colour in reversed(colours.items()):  # positive images on top
         chosen = classes == name
         axes.scatter(of.true[chosen], of.predicted[chosen], s=6, color=colour, alpha=0.4,
                      linewidths=0, label=name)  # fmt: skip
@@ -123,5 +124,5 @@ def severity(of: Severity) -> Figure:
     axes.set_ylim(-0.02, max(1.02, float(np.nanmax(of.predicted, initial=0))))
     axes.xaxis.set_major_formatter(PER_CENT)
     axes.yaxis.set_major_formatter(PER_CENT)
-    legend(axes, len(CLASSES))
+    legend(axes, len(colours))
     return figure

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covseg.csv_files import read_columns
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layout import classes_of
 from covseg.files import write_whole
 from covseg.measure.conventions import CONVENTIONS
 from covseg.measure.lesion_size import SizeGroup, size_groups
@@ -84,7 +84,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
         validated=any(any(metrics[name]) for name in metrics if name.startswith("val/")),
         curves=svg_figures(curve_figures(metrics, reported), "run").get("curves", []),
         published=RESULTS if official else [],
-        classes=PATIENT_CLASSES,
+        classes=classes_of(result.records.patient_class.tolist()),
         provenance=provenance,
         data_root=Path(str(data.get("root"))).name,
         made_up=data.get("root") in {None, "None"},

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
 from covseg.measure.scores import OBJECTIVE
-from covseg.report.colours import CLASSES, FAINT, INK, QUIET
+from covseg.report.colours import BLUE, FAINT, INK, QUIET
 from covseg.report.sweep.result import SweepResult, number, shown
 from covseg.report.sweep.search_figure import draw_search
 
@@ -51,7 +51,7 @@ def _line(plot: Axes, result: SweepResult, axes: list[str]) -> None:
     choices = result.choices(key)
     places, numeric = _places(choices)
     means = {point.settings[key]: point.mean for point in result.points}
-    plot.plot(places, [means[choice] for choice in choices], color=CLASSES["Non-COVID"])
+    plot.plot(places, [means[choice] for choice in choices], color=BLUE)
     for point in result.points:
         x = places[choices.index(point.settings[key])]
         plot.plot([x] * len(point.values), point.values, "o", color=INK, markersize=3.5, zorder=3)

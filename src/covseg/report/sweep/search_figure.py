@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from covseg.report.colours import CLASSES, INK, QUIET
+from covseg.report.colours import BLUE, INK, QUIET
 from covseg.report.sweep.search import SearchResult
 
-_ACCENT = CLASSES["Non-COVID"]
+_ACCENT = BLUE
 
 
 def draw_search(figure: SubFigure, search: SearchResult) -> None:
