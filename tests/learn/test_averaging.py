@@ -28,9 +28,9 @@ class ByHand(L.Callback):
         self.on_val.append({k: v.clone() for k, v in pl_module.network.state_dict().items()})
 
 
-def are_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
-    floats = [name for name, value in found.items() if value.is_floating_point()]
-    return all(torch.allclose(found[k].double(), expected[k], atol=1e-6) for k in floats)
+def are_close(weights: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
+    floats = [name for name, value in weights.items() if value.is_floating_point()]
+    return all(torch.allclose(weights[k].double(), expected[k], atol=1e-6) for k in floats)
 
 
 @pytest.fixture

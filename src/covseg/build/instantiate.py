@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
@@ -15,6 +15,7 @@ from covseg.validation import wish
 
 logging.getLogger("hydra.utils").disabled = True  # it prints what it raises as well
 
+Cause = TypeVar("Cause", bound=BaseException)
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)  # such as torch.device
 # covseg's loggers: what they pass arguments on to that they do not know, and which of these they
 # set themselves; the module of each has the name of the extra that installs its package
@@ -69,7 +70,7 @@ def make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> 
         if isinstance(error.__cause__, ModuleNotFoundError):
             raise _missing(key, arguments["_target_"], error) from error
         # albumentations checks its arguments as covseg does
-        if invalid := _validation_error(error):
+        if invalid := cause_of(error, ValidationError):
             first = invalid.errors()[0]
             where = ".".join(map(str, (key, *first["loc"][:1])))
             raise ConfigError(
@@ -80,8 +81,9 @@ def make(key: str, arguments: dict[str, Any], *positional: Any, **more: Any) -> 
         ) from error
 
 
-def _validation_error(error: BaseException | None) -> ValidationError | None:
-    while error is not None and not isinstance(error, ValidationError):
+def cause_of(error: BaseException | None, kind: type[Cause]) -> Cause | None:
+    """The first error of this kind among an error and what it was raised from, if there is one."""
+    while error is not None and not isinstance(error, kind):
         error = error.__cause__
     return error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from covseg.build.instantiate import arguments_of, make
+from covseg.build.instantiate import arguments_of, cause_of, make
 from covseg.config.model import SMPNetwork
 from covseg.errors import ConfigError, nearest, reason_of, setting
 
@@ -93,7 +93,7 @@ def load_published(encoder: Any, model: SMPNetwork) -> None:
         with torch.random.fork_rng(devices=[]):  # the decoder does not depend on the weights
             source = make("model", arguments)
     except ConfigError as error:
-        if (failure := _of_connection(error)) is None:
+        if (failure := cause_of(error, OSError)) is None:  # not of a connection or a disk
             raise
         hub = published[model.encoder_weights].get("repo_id")
         remedy = "download them on another machine, and copy its Hugging Face cache (HF_HOME) here"
@@ -106,13 +106,6 @@ def load_published(encoder: Any, model: SMPNetwork) -> None:
             f"{remedy}, or model.encoder_weights=null",
         ) from error
     encoder.load_state_dict(source.encoder.state_dict())
-
-
-def _of_connection(error: BaseException | None) -> OSError | None:
-    """The error of a network or a disk that an error goes back to, if it does."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__
-    return error
 
 
 def _encoders() -> dict[str, Any]:

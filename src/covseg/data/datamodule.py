@@ -98,7 +98,7 @@ class XrayDataModule(L.LightningDataModule):
             for split in self._parts if stage == "fit" else [self.report]:
                 self.rows(split)
         if stage == "fit" and self.data.fit_classes is not None:
-            division.fitting_only(self.data.fit_classes, self.fit)  # knows the classes
+            division.fitting_only(self.data.fit_classes, self.fit)  # refuses unknown classes
         store = open_store(source, index, self.data.cache_dir)
         self.same_data = self._fingerprint in {None, store.fingerprint}
         self.copies = known_copies(self.data, store, self._findings) if self.same_data else None

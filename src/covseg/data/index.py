@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from covseg.data.layout import (
@@ -70,7 +71,7 @@ class Index:
         """The number of each row by the key of its image."""
         return {row.key: number for number, row in enumerate(self.rows)}
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The patient classes, in the order in which they are shown."""
         return classes_of(row.patient_class for row in self.rows)

@@ -49,8 +49,10 @@ def print_line(summary: Summary, out: Path) -> None:
     scores = []
     for target, part in by_target(summary).items():
         first, dice = part["scores"][OBJECTIVE], part["scores"]["dice_positive"]
-        scores += [f"{target} {OBJECTIVE} {_number(first['value'])} ({_range(first)})".strip()]
-        scores += [f"dice_positive {_number(dice['value'])}"]
+        scores += [
+            f"{target} {OBJECTIVE} {four_decimals(first['value'])} ({_range(first)})".strip()
+        ]
+        scores += [f"dice_positive {four_decimals(dice['value'])}"]
     show(None, f"job {out.name}: {summary['split']}, {', '.join(scores)}")
 
 
@@ -135,7 +137,9 @@ def _scores(part: Summary, scores: Mapping[str, Score]) -> Table:
     for score, entry in part["scores"].items():
         trivial = (part["baselines"][key]["scores"][score] for key in baselines)
         name = f"{score} {'↓' if scores[score].low_is_good else '↑'}"
-        table.add_row(name, _number(entry["value"]), _range(entry), *map(_number, trivial))
+        table.add_row(
+            name, four_decimals(entry["value"]), _range(entry), *map(four_decimals, trivial)
+        )
     return table
 
 
@@ -147,12 +151,13 @@ def _by_class(part: Summary) -> Table:
     for score in part["scores"]:
         entries = [of_class[score] for of_class in part["by_class"].values()]
         if any(entry["value"] is not None for entry in entries):
-            cells = (f"{_number(e['value'])} {_range(e)}".strip() for e in entries)
+            cells = (f"{four_decimals(e['value'])} {_range(e)}".strip() for e in entries)
             table.add_row(score, *cells)
     return table
 
 
-def _number(value: float | None) -> str:
+def four_decimals(value: float | None) -> str:
+    """A score as tables and pages show it, a dash where it is undefined."""
     return "–" if value is None else f"{value:.4f}"
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.paired import ENOUGH, Paired
 from covseg.measure.scores import SCORES
+from covseg.report.table import four_decimals
 
 _WIDTH = 80
 _MOST_COLUMNS = 5  # of settings, beside a run's name, size and time
@@ -71,7 +72,7 @@ def _score(comparison: Comparison, score: str) -> Table:
     table = _table("run", "value", "interval", "sd", "difference", "interval", "better")
     for group, bounds in zip(comparison.groups, comparison.bounds, strict=True):
         value, bound, spread = group.mean(score), bounds[score], group.spread(score)
-        cells = ["–" if value is None else f"{value:.4f}", _range(bound)]
+        cells = [four_decimals(value), _range(bound)]
         cells.append("" if spread is None else f"{spread:.4f}")
         difference = None
         if group is not comparison.reference:

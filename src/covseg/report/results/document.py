@@ -14,6 +14,7 @@ from covseg.report.run.published import (
     is_official_test,
 )
 from covseg.report.run.score_rows import baselines_of
+from covseg.report.table import four_decimals
 
 # each with the scores that can be compared with one another
 _AVERAGES = {
@@ -51,10 +52,10 @@ def document(runs: Sequence[ReportedRun], target: str, command: str) -> str:
     return jinja.get_template("results.md").render(
         runs=runs,
         table_of_runs=_table_of_runs(runs),
-        tables={
-            title: _table_of_scores(runs, target, names, official=official)
+        sections=[
+            (title, names, _table_of_scores(runs, target, names, official=official))
             for title, names in _AVERAGES.items()
-        },
+        ],
         table_without_leaks=_table_without_leaks(runs, target),
         unknown=[run.name for run in runs if not run.parts[target].get("without_leaks")],
         first=first,
@@ -62,7 +63,7 @@ def document(runs: Sequence[ReportedRun], target: str, command: str) -> str:
         command=command,
         split=split,
         official=official,
-        mae_of_nothing=_plain(first["baselines"]["predict_nothing"]["scores"]["mae"]),
+        mae_of_nothing=four_decimals(first["baselines"]["predict_nothing"]["scores"]["mae"]),
     )
 
 
@@ -88,7 +89,7 @@ def _table_of_scores(
     """Baselines, published results that may stand there, and the runs."""
     first = runs[0].parts[target]
     rows: list[list[Any]] = [
-        [f"*{label}*", *(_plain(first["baselines"][key]["scores"][name]) for name in names)]
+        [f"*{label}*", *(four_decimals(first["baselines"][key]["scores"][name]) for name in names)]
         for key, label in baselines_of(first).items()
     ]
     for result in _published(names) if official else []:
@@ -109,7 +110,7 @@ def _table_without_leaks(runs: Sequence[ReportedRun], target: str) -> str:
             n_images, trivial = f"{part['n_images']:,}", part["baselines"]["predict_nothing"]
             scores = (_interval(part["scores"][name]) for name in _WITHOUT)
             rows.append([f"`{run.name}`", n_images, *scores])
-            values = (_plain(trivial["scores"][name]) for name in _WITHOUT)
+            values = (four_decimals(trivial["scores"][name]) for name in _WITHOUT)
             nothing[n_images] = ["*nothing*", n_images, *values]
     return _table(["", "images", *map(_title, _WITHOUT)], [*nothing.values(), *rows])
 
@@ -126,9 +127,9 @@ def _title(name: str) -> str:
 
 def _published(names: Sequence[str]) -> list[PublishedResult]:
     """The published results that may be beside these scores."""
-    if names[0] == "dice_positive":
+    if "dice_positive" in names:
         return [result for result in RESULTS if result.averaging == PER_IMAGE]
-    if names[0] == "dice_all":  # whose averaging is not stated
+    if "dice_all" in names:  # whose averaging is not stated
         return [result for result in RESULTS if result.averaging != PER_IMAGE]
     return []
 
@@ -136,12 +137,8 @@ def _published(names: Sequence[str]) -> list[PublishedResult]:
 def _interval(entry: Mapping[str, Any]) -> str:
     """A score of a run."""
     if entry["low"] is None:
-        return _plain(entry["value"])
-    return f"{entry['value']:.4f} ({entry['low']:.3f}–{entry['high']:.3f})"
-
-
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+        return four_decimals(entry["value"])
+    return f"{four_decimals(entry['value'])} ({entry['low']:.3f}–{entry['high']:.3f})"
 
 
 def _minutes(seconds: Any) -> str:

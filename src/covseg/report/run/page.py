@@ -27,6 +27,7 @@ from covseg.report.run.gallery import Picture, galleries
 from covseg.report.run.headlines import headlines
 from covseg.report.run.published import RESULTS, is_official_test
 from covseg.report.run.score_rows import ScoreRow, baselines_of, best_baseline, score_rows
+from covseg.report.table import four_decimals
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
     infection = next((part.summary for part in parts if part.name == "infection"), None)
     official = is_official_test(result.split, infection, data.get("fingerprint"))
     jinja = environment("covseg.report.run")
-    jinja.filters |= {"score": _score, "interval": _interval, "defined": _defined}
+    jinja.filters |= {"score": four_decimals, "interval": _interval, "defined": _defined}
     return jinja.get_template("run.html").render(
         result=result,
         name=_name(trained),
@@ -135,14 +136,10 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
 def _interval(entry: Mapping[str, float | None]) -> str:
     low, high = entry["low"], entry["high"]
     return "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
 
 
 def _defined(value: float) -> str:
-    return _score(None if math.isnan(value) else value)
+    return four_decimals(None if math.isnan(value) else value)
