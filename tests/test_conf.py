@@ -9,7 +9,7 @@ import yaml
 
 from configurations import composed
 from covseg import build
-from covseg.config.conf import CONF, flatten
+from covseg.config.conf import CONF, flatten, option_values
 from covseg.config.model import SMPNetwork, UNet
 from covseg.config.train import Train
 from covseg.validation import check
@@ -25,6 +25,13 @@ OPTIONS = [
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_can_be_built(option: str, tmp_path: Path) -> None:
     more = ["data.fold=0"] if option == "protocol=kfold" else []
+    if option.startswith("data="):  # of own data: where it is, and what its masks are
+        values = option_values(*option.split("="))
+        more += ["data.root=images"] * (values["data.root"] == "???")
+        lung = bool(values.get("data.masks.lung"))
+        more += ["data.targets=[lung]"] * lung
+        if option == "data=folder":
+            more += ['data.masks.infection="masks/{name}*"']
     config = check(Train, composed("train", [option, *more]))
     if isinstance(config.model, UNet):  # quick to make
         config = check(Train, composed("train", [option, *more, "model.base_channels=4"]))

@@ -138,7 +138,7 @@ def test_a_value_at_a_bound_or_among_the_choices_is_taken_as_it_is(key, value):
 @pytest.mark.parametrize(
     ("key", "value", "choices"),
     [
-        ("data.name", "phantm", ["did you mean phantom?"]),
+        ("data.layout", "tabel", ["did you mean table?"]),
         ("model.norm", "layer", ["none", "batch", "group"]),
         ("compile", "yes", ["true or false", "auto"]),
         ("protocol.checkpoint", "first", ["best", "last"]),
@@ -160,7 +160,7 @@ def test_another_choice_is_refused_with_the_choices(key, value, choices):
 @pytest.mark.parametrize(
     ("key", "value", "place"),
     [
-        ("data.targets", ["infection", "lungs"], "data.targets.1=lungs"),
+        ("data.targets", ["infection", "1ung"], "data.targets.1=1ung"),
         ("protocol.fit", ["Test"], "protocol.fit.0=Test"),
         ("tags", ["a", 1.5], "tags.1=1.5"),
         ("trainer.devices", [0, "a"], "trainer.devices"),

@@ -13,17 +13,17 @@ import covseg
 from configurations import composed
 from covseg.config.conf import flatten
 from covseg.config.train import Train
-from covseg.data.dataset import resize_image
 from covseg.data.fitted import Fitted
 from covseg.data.image import decode, decode_mask
-from covseg.data.index import read_index
-from covseg.data.source.locate import locate
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.resize import resize_image
 from covseg.learn.checkpoint import read_checkpoint
 from covseg.measure.counts import FIELDS, count
 from covseg.measure.thresholds import read_thresholds
 from covseg.run.folder.older import updated
 from covseg.run.folder.run_folder import RunFolder
 from covseg.validation import check
+from listings import listed
 
 SHIPPED = Path(covseg.__file__).parent / "default"
 
@@ -86,7 +86,7 @@ def test_it_predicts_from_python_and_on_the_command_line(verb, tmp_path):
 def test_real_images_have_the_counts_of_its_table(run, real_archive):
     """Every hundredth image of Test; ``evaluate run=default`` takes minutes for all of them."""
     source = locate(real_archive)
-    index = read_index(source.names(), ["infection", "lung"], str(real_archive))
+    index = listed(source, ["infection", "lung"]).index
     chosen = [row for row in index.rows if row.split == "Test"][::100]
     rows = {
         (row["patient_class"], row["name"], row["target"]): row
@@ -95,9 +95,11 @@ def test_real_images_have_the_counts_of_its_table(run, real_archive):
     model = covseg.load("default")
     for row in chosen:
         image = decode(source.read(row.image), row.image)
-        masks = [decode_mask(source.read(path), path) for path in (row.infection, row.lung)]
+        masks = [decode_mask(source.read(path), path) for _, path in list(row.files)[1:]]
         truth = torch.from_numpy(np.stack(masks))[None]
-        small = torch.from_numpy(resize_image(image, model.image_size))[None, None]
+        small = torch.from_numpy(resize_image(image, (model.image_size, model.image_size)))[
+            None, None
+        ]
         with torch.inference_mode():
             counts = count(model.network(small), truth, model.threshold)[0]
         for target, values in zip(model.targets, counts.tolist(), strict=True):

@@ -30,8 +30,9 @@ from configurations import check_command_line
 from covseg.config.conf import CONF, groups
 from covseg.data import findings
 from covseg.data.audit.files import audit
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.layouts.covid_qu_ex.rows import covid_qu_ex
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
 from covseg.measure.scores import SCORES
 from covseg.report.table import summary_tables
 from covseg.run.command.arguments import jobs, overrides_of
@@ -218,7 +219,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def explored(archive: Path, phantom_cache: Path) -> Path:
     """The same, with what ``covseg.explore`` finds in it."""
-    store = audit(locate(archive), phantom_cache).store
+    store = audit(covid_qu_ex(locate(archive)), phantom_cache).store
     findings.write([], findings.cached(phantom_cache, store.fingerprint))
     return archive
 

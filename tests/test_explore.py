@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from covseg.data.findings import COPIES, KINDS, Finding, read
-from covseg.data.layout import PUBLISHED
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED
 from covseg.data.phantom.dataset import write
-from covseg.report.findings_table import findings_tables
+from covseg.report.findings_table import Tree, findings_tables
 from covseg.report.meaning import MEANINGS
 from covseg.run.processes.external import ExternalProcess
 
@@ -131,7 +131,7 @@ def test_the_tables_fit_80_columns_and_name_every_kind():
         Finding(kind, key, ("Test", *key[1:]) if "duplicate" in kind else None) for kind in KINDS
     ]
     console = Console(width=80, record=True)
-    console.print(findings_tables(PUBLISHED, found * 1000, 999))
+    console.print(findings_tables(Tree("images", PUBLISHED, PUBLISHED), found * 1000, 999))
     shown = console.export_text()
     assert max(map(len, shown.splitlines())) <= 80
     assert all(f"{kind} " in shown for kind in KINDS)

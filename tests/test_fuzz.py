@@ -42,10 +42,7 @@ from covseg import build, evaluate, train
 from covseg.config.conf import CONF
 from covseg.config.evaluate import Evaluate
 from covseg.config.train import Train
-from covseg.data.index import read_index
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
-from covseg.data.store import open_store
 from covseg.errors import CovsegError
 from covseg.learn.checkpoint import load_weights
 from covseg.measure.baselines import BaselineStatistics
@@ -56,6 +53,7 @@ from covseg.run.verbs import reproduction
 from covseg.run.verbs.evaluation import _statistics
 from covseg.run.verbs.request import Request, read_request
 from covseg.validation import check
+from listings import opened
 
 NIGHTLY = "COVSEG_NIGHTLY" in os.environ
 N_CASES = 10_000 if NIGHTLY else 60
@@ -631,14 +629,12 @@ def seen(root: Path) -> Pictures:
 
 def stored(root: Path, cache: Path) -> Pictures:
     """What covseg makes of it."""
-    source = locate(root)
-    index = read_index(source.names(), ["infection"], str(source.path))
-    store, found = open_store(source, index, cache), {}
-    for number, row in enumerate(index.rows):
+    store, found = opened(root, cache), {}
+    for number, row in enumerate(store.index.rows):
         key = (row.split.lower(), row.patient_class.lower(), row.name)
         found[*key, "image"] = store.images[number]
         found |= {
-            (*key, kind): store.masks[kind][number] for kind in store.masks if kind in row.files
+            (*key, kind): store.masks[kind][number] for kind in store.masks if kind in row.masks
         }
     return found
 

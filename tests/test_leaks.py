@@ -261,7 +261,7 @@ def test_other_data_knows_nothing_of_the_runs_copies(dataset, planted, verb, tmp
     assert verb("evaluate", *words).code == 0
     found = summary(tmp_path / "e")
     assert (found["n_images"], found["excluded"], found["without_leaks"]) == (8, {}, None)
-    assert "these are not the images that the run was fitted on" in log(tmp_path / "e")
+    assert "comparing them with the" in log(tmp_path / "e")
 
 
 # --- weights to begin with

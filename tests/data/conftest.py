@@ -9,10 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from covseg.data.index import read_index
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
-from covseg.data.store import Store, open_store
+from covseg.data.store import Store
+from listings import opened
 
 N_IMAGES = {"Train": 16, "Val": 8, "Test": 6}
 SIZE = 64
@@ -44,9 +43,7 @@ def copy(phantom: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def store(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    source = locate(phantom)
-    index = read_index(source.names(), ["infection"], "phantom")
-    return open_store(source, index, tmp_path_factory.mktemp("cache"))
+    return opened(phantom, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

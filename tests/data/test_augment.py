@@ -197,7 +197,7 @@ def test_every_transform_that_can_be_configured_is_repeatable_and_keeps_masks_ma
 
 
 def test_no_transform_is_no_change(store):
-    masks = np.asarray(store.masks["lung"][:1])
+    masks = store.masks["lung"][0][None]
     image, moved = Augment([], 0)(np.asarray(store.images[0]), masks, epoch=2, row=0)
     assert np.array_equal(image, store.images[0])
     assert np.array_equal(moved, masks)

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from covseg.data import findings
 from covseg.data.copies import Copies, families
 from covseg.data.findings import COPIES, Finding
-from covseg.data.index import Index, Row
 from covseg.errors import DataError
+from listings import official, row
 
 ROWS = [
-    *(Row("Test", "COVID-19", f"t{n}.png", "i", "m", None) for n in range(3)),
-    *(Row("Train", "COVID-19", f"f{n}.png", "i", "m", None) for n in range(4)),
+    *(row("Test", "COVID-19", f"t{n}.png", "i", "m", None) for n in range(3)),
+    *(row("Train", "COVID-19", f"f{n}.png", "i", "m", None) for n in range(4)),
 ]
-INDEX = Index("infection", tuple(ROWS))
+INDEX = official(tuple(ROWS))
 
 
 def copies(*pairs: tuple[int, int]) -> Copies:

@@ -17,7 +17,7 @@ from covseg.data.augment import Augment
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.findings import Finding
 from covseg.data.fitted import Fitted
-from covseg.data.source.download import KAGGLE_DATASET
+from covseg.data.layouts.covid_qu_ex.download import KAGGLE_DATASET
 from covseg.errors import CovsegError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
@@ -385,7 +385,7 @@ def test_a_phantom_is_drawn_below_the_cache_unless_a_root_is_given(make, tmp_pat
     assert not list((tmp_path / "cache").glob("phantom-*"))
     module = make(root=None, phantom=phantom, name="phantom")
     assert module.index.counts()["Train"] == {"COVID-19": 2, "Non-COVID": 1, "Normal": 1}
-    assert module.store.images.shape == (10, 256, 256)
+    assert len(module.store.images) == 10
     assert len([p for p in (tmp_path / "cache").glob("phantom-*") if p.is_dir()]) == 1
 
 

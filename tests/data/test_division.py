@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from covseg.data.copies import Copies
 from covseg.data.division import N_FOLDS, Division
 from covseg.data.findings import Finding
-from covseg.data.index import Index, Row
+from listings import official, row
 
 CLASSES, SPLITS = ("COVID-19", "Non-COVID", "Normal"), ("Test", "Train", "Val")
 HOLDOUT, PAPER = (["Train"], "Val"), (["Train", "Val"], None)
@@ -22,11 +22,11 @@ def datasets(draw: st.DrawFn) -> Copies:
         st.lists(st.tuples(st.sampled_from(SPLITS), st.sampled_from(CLASSES)), max_size=60)
     )
     names = sorted((*place, f"{n}.png") for n, place in enumerate(places))
-    rows = tuple(Row(*name, "image", "mask", None) for name in names)
+    rows = tuple(row(*name, "image", "mask", None) for name in names)
     number = st.integers(0, max(len(rows) - 1, 0))
     links = draw(st.lists(st.tuples(number, number), max_size=20)) if rows else []
     found = [Finding("near_duplicate", rows[a].key, rows[b].key) for a, b in links if a != b]
-    return Copies(Index("infection", rows), tuple(found))
+    return Copies(official(rows), tuple(found))
 
 
 @given(datasets())
@@ -71,9 +71,9 @@ def test_folds_hold_every_image_once_and_keep_families_together(copies):
 @given(st.integers(6, 40), st.integers(6, 40))
 def test_every_fold_has_its_fifth_of_every_class(n_covid, n_normal):
     places = [("COVID-19", n) for n in range(n_covid)] + [("Normal", n) for n in range(n_normal)]
-    rows = tuple(Row("Train", c, f"{n:03}.png", "i", "m", None) for c, n in places)
+    rows = tuple(row("Train", c, f"{n:03}.png", "i", "m", None) for c, n in places)
     pair = Finding("exact_duplicate", rows[0].key, rows[1].key)
-    copies = Copies(Index("infection", rows), (pair,))
+    copies = Copies(official(rows), (pair,))
     sizes = [
         Counter(rows[row].patient_class for row in Division.folded(copies, fold).rows("fold"))
         for fold in range(N_FOLDS)
@@ -84,8 +84,8 @@ def test_every_fold_has_its_fifth_of_every_class(n_covid, n_normal):
 
 
 def test_a_class_that_a_part_lacks_is_named():
-    rows = (Row("Train", "Normal", "a.png", "i", "m", None),)
-    division = Division.official(Index("infection", rows))
+    rows = (row("Train", "Normal", "a.png", "i", "m", None),)
+    division = Division.official(official(rows))
     assert division.absent_classes("Train") == ["COVID-19", "Non-COVID"]
     assert division.absent_classes("Val") == list(CLASSES)
 

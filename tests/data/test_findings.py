@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from covseg.config.data import SPLITS
 from covseg.data.findings import COLUMNS, COPIES, KINDS, Finding, read, write
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.errors import CovsegError, RunError
 
 keys = st.tuples(

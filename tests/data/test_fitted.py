@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from covseg.data.fitted import Fitted
-from covseg.data.index import Index, Row
 from covseg.data.store import Store
 from covseg.errors import RunError
+from listings import official, row
 
 
 def store(pixels: dict[str, int], split: str = "Train") -> Store:
     """A dataset in memory: name -> the grey of its every pixel."""
-    rows = tuple(Row(split, "Normal", name, name, None, None) for name in sorted(pixels))
+    rows = tuple(row(split, "Normal", name, name, None, None) for name in sorted(pixels))
     greys = [pixels[row.name] for row in rows]
     images = np.array(greys, np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
-    return Store(Index("infection", rows), "", images, {})
+    return Store(official(rows), "", images, {})
 
 
 def test_what_is_written_comes_back(tmp_path):

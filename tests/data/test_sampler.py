@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.sampler import FitSampler, ScoreSampler
+from covseg.data.sampler import FitSampler, ScoreBatches
 
 N, BATCH, WORLD = st.integers(0, 120), st.integers(1, 9), st.integers(1, 6)
 
@@ -70,14 +70,37 @@ def test_the_global_random_state_is_not_used():
 @settings(max_examples=100, deadline=None)
 @given(n=N, world=st.integers(1, 12))
 def test_a_score_sees_every_image_exactly_once(n, world):
-    samplers = [ScoreSampler(range(n), rank=rank, world_size=world) for rank in range(world)]
-    assert sorted(place for sampler in samplers for place in sampler) == list(range(n))
-    assert all(len(list(sampler)) == len(sampler) for sampler in samplers)
-    lengths = [len(sampler) for sampler in samplers]
+    samplers = batches_of([(256, 256)] * n, world)
+    assert sorted(place for batches in samplers for batch in batches for place in batch) == [
+        *range(n)
+    ]
+    assert all(len(list(batches)) == len(batches) for batches in samplers)
+    lengths = [sum(map(len, batches)) for batches in samplers]
     assert max(lengths) - min(lengths) <= 1
+
+
+SIZES = st.lists(st.sampled_from([(64, 64), (64, 80), (3000, 2500), (4096, 4096)]), max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(sizes=SIZES, world=st.integers(1, 5))
+def test_images_of_several_sizes_are_in_batches_of_one_size(sizes, world):
+    batches = [batch for of_rank in batches_of(sizes, world) for batch in of_rank]
+    assert sorted(place for batch in batches for place in batch) == list(range(len(sizes)))
+    for batch in batches:
+        [(height, width)] = {sizes[place] for place in batch}
+        assert len(batch) <= 4
+        assert len(batch) == 1 or len(batch) * height * width <= 2**24
 
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_a_score_sees_images_in_the_order_of_the_table(world):
-    sampler = ScoreSampler(range(7), rank=0, world_size=world)
-    assert list(sampler) == list(sampler) == list(range(0, 7, world))
+    sampler, *_ = batches_of([(256, 256)] * 7, world)
+    assert list(sampler) == list(sampler)
+    assert [place for batch in sampler for place in batch] == list(range(0, 7, world))
+    assert {len(batch) for batch in list(sampler)[:-1]} <= {4}
+
+
+def batches_of(sizes: list[tuple[int, int]], world: int) -> list[ScoreBatches]:
+    """The batches of every process."""
+    return [ScoreBatches(sizes, 4, rank=rank, world_size=world) for rank in range(world)]

@@ -123,7 +123,7 @@ def test_two_targets_are_trained_and_recorded_side_by_side(fit):
     truth = module.collected[:, [2, 2 + len(FIELDS)]].numpy()
     store, rows = data.store, data.rows("Test")
     for place, target in enumerate(("infection", "lung")):
-        assert truth[:, place].tolist() == store.masks[target][rows].sum((1, 2)).tolist()
+        assert truth[:, place].tolist() == [store.masks[target][row].sum() for row in rows]
 
 
 def test_the_first_target_is_the_one_that_val_scores(fit):
@@ -225,7 +225,7 @@ def test_a_compiled_network_keeps_its_names_and_is_scored_without_the_compiler(f
     assert calls == [True, True]  # two training batches; not the batch of Val
     sample = data.fixed_samples(data.rows("Test"))[0]
     module.eval()
-    module.probability(sample.image[None])
+    module.probability(sample.image[None], sample.mask[None])
     trainer.test(module, data.score_loader("Test"), verbose=False)
     assert len(calls) == 2
     trainer.save_checkpoint(tmp_path / "a.ckpt")
@@ -272,7 +272,7 @@ def test_a_probability_is_float32_whatever_the_precision_of_training(fit):
     _, module, data = fit("trainer.precision=bf16-mixed", "trainer.max_epochs=1")
     sample = data.fixed_samples(data.rows("Val"))[0]
     with torch.autocast("cpu", torch.bfloat16):
-        probability = module.probability(sample.image[None])
+        probability = module.probability(sample.image[None], sample.mask[None])
     assert isinstance(sample, Sample)
     assert probability.dtype == torch.float32
     assert probability.shape == (1, 1, 32, 32)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from covseg.data.index import Index, Row
+from covseg.data.index import Row
 from covseg.data.store import Store
+from listings import official, row
 
 CLASSES = ("COVID-19", "Non-COVID", "Normal")
 Case = tuple[torch.Tensor, torch.Tensor]
@@ -44,10 +45,11 @@ def make_rows() -> Callable[..., list[Row]]:
     """Classes -> rows as an index has them, sorted; every one with an infection and a lung mask."""
 
     def make(classes: Sequence[str], split: str = "Test", lung: str | None = "lung") -> list[Row]:
-        return sorted(
-            Row(split, name, f"image ({n:03}).png", f"image{n}", f"infection{n}", lung)
+        rows = [
+            row(split, name, f"image ({n:03}).png", f"image{n}", f"infection{n}", lung)
             for n, name in enumerate(classes)
-        )
+        ]
+        return sorted(rows, key=lambda row: row.key)
 
     return make
 
@@ -68,6 +70,6 @@ def make_store(make_rows: Callable[..., list[Row]]) -> Callable[..., Store]:
         rows = make_rows(sorted(classes), lung="lung" if has_lungs else None)
         lung = np.ones_like(infection) if lung is None else np.asarray(lung, np.uint8)
         masks = {"infection": infection, "lung": lung}
-        return Store(Index("infection", tuple(rows)), "key", np.zeros_like(infection), masks)
+        return Store(official(tuple(rows)), "key", np.zeros_like(infection), masks)
 
     return make

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from covseg.data.index import read_index
-from covseg.data.source.locate import locate
-from covseg.data.store import Store, open_store
+from covseg.data.store import Store
 from covseg.errors import RunError
 from covseg.measure import baselines
 from covseg.measure.baselines import BaselineStatistics
 from covseg.measure.records import Records
 from covseg.measure.scores import SCORES
+from listings import opened
 
 # three fitting masks that overlap more and more, an empty one, and a row to report on
 INFECTION = np.array(
@@ -214,14 +213,12 @@ def test_damaged_statistics_are_an_error_in_a_sentence(tmp_path: Path, damage: s
 def test_the_real_test_split_has_the_published_trivial_scores(
     real_archive: Path, tmp_path: Path
 ) -> None:
-    source = locate(real_archive)
-    index = read_index(source.names(), ["infection"], str(real_archive))
-    store = open_store(source, index, os.environ.get("COVSEG_CACHE") or tmp_path)
+    store = opened(real_archive, os.environ.get("COVSEG_CACHE") or tmp_path)
     # only baselines that do not depend on the statistics are used
     nothing = BaselineStatistics(
         np.zeros(1), np.zeros((1, 256, 256), np.float32), np.ones(1, np.float32)
     )
-    of_baselines = baselines.records(nothing, store, index.of_split("Test"), ["infection"])
+    of_baselines = baselines.records(nothing, store, store.index.of_split("Test"), ["infection"])
 
     def scores(baseline: str, *names: str) -> list[float | None]:
         return [SCORES[name](of_baselines[baseline].counts()) for name in names]

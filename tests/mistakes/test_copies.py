@@ -11,7 +11,8 @@ import pytest
 from covseg.data import findings
 from covseg.data.audit.files import audit
 from covseg.data.findings import Finding
-from covseg.data.source.locate import locate
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.layouts.covid_qu_ex.rows import covid_qu_ex
 
 TINY = ("train", "experiment=debug", "data=covid_qu_ex", "data.root=dataset")
 GONE = ("Test", "Normal", "gone.png")
@@ -19,7 +20,9 @@ GONE = ("Test", "Normal", "gone.png")
 
 def all_of_val(path: Path) -> None:
     """Every image of Val has a copy in Test."""
-    index = audit(locate(path.with_name("dataset")), path.with_name("cache")).store.index
+    index = audit(
+        covid_qu_ex(locate(path.with_name("dataset"))), path.with_name("cache")
+    ).store.index
     val, test = index.of_split("Val"), index.of_split("Test")
     findings.write(
         (Finding("near_duplicate", index.rows[test[0]].key, index.rows[row].key) for row in val),
@@ -52,7 +55,7 @@ def test_folds_of_data_that_was_not_explored(dataset, said):
 
 
 def test_what_explore_found_is_damaged(dataset, said, phantom_cache):
-    store = audit(locate(dataset), phantom_cache).store
+    store = audit(covid_qu_ex(locate(dataset)), phantom_cache).store
     path = findings.cached(phantom_cache, store.fingerprint)
     path.write_text("nothing")
     try:
@@ -62,7 +65,7 @@ def test_what_explore_found_is_damaged(dataset, said, phantom_cache):
 
 
 def test_a_split_of_a_run_with_folds(dataset, said, verb, phantom_cache):
-    store = audit(locate(dataset), phantom_cache).store
+    store = audit(covid_qu_ex(locate(dataset)), phantom_cache).store
     path = findings.cached(phantom_cache, store.fingerprint)
     findings.write([], path)
     words = ("protocol=kfold", "data.fold=1", "trainer.max_epochs=1", "hydra.run.dir=run")

@@ -20,11 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from covseg.data.index import read_index
-from covseg.data.layout import TREES
+from covseg.data.layouts.covid_qu_ex.names import TREES
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
-from covseg.data.store import open_store
+from listings import opened
 
 pytestmark = pytest.mark.long
 
@@ -590,24 +588,22 @@ def test_during(change, packed, large, during, said, tmp_path):
 @pytest.fixture
 def store(dataset: Path, tmp_path: Path) -> Path:
     """The store of ``dataset`` in ``tmp_path/cache``."""
-    source = locate(dataset)
-    index = read_index(source.names(), ["infection"], "dataset")
-    home = open_store(source, index, tmp_path / "cache").home
+    home = opened(dataset, tmp_path / "cache").home
     assert home is not None
     return home
 
 
 def halve(store: Path) -> None:
-    os.truncate(store / "images.npy", (store / "images.npy").stat().st_size // 2)
+    os.truncate(store / "images.bin", (store / "images.bin").stat().st_size // 2)
 
 
 def other_version(store: Path) -> None:
-    np.save(store / "lung.npy", np.load(store / "lung.npy").astype(np.float32))
+    np.save(store / "sizes.npy", np.load(store / "sizes.npy").astype(np.float32))
 
 
 STORES: dict[str, Callable[[Path], object]] = {
     "a store cut short": halve,
-    "half of a store": lambda store: (store / "infection.npy").unlink(),
+    "half of a store": lambda store: (store / "mask_infection.bin").unlink(),
     "a store that another program wrote": other_version,
 }
 
@@ -619,12 +615,12 @@ def test_store(damage, store, said):
 
 
 def test_what_others_left_in_the_cache_is_neither_trusted_nor_touched(store, intact, scores):
-    older = store.rename(store.with_name(store.name.replace("store1", "store0")))
+    older = store.rename(store.with_name(store.name.replace("store2", "store0")))
     halve(older)
     shutil.copytree(older, store.with_name(f"{store.name}.part"))  # of a build that was killed
-    left = (older / "images.npy").read_bytes()
+    left = (older / "images.bin").read_bytes()
     assert scores("dataset", f"data.cache_dir={store.parent}") == intact
-    assert (older / "images.npy").read_bytes() == left
+    assert (older / "images.bin").read_bytes() == left
     assert store.is_dir()
     assert not list(store.parent.glob("*.part"))
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.report.colours import CSS, INK, QUIET, class_colours
 
 

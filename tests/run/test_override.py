@@ -4,7 +4,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covseg.run.override import in_quotes
+from covseg.config.quotes import in_quotes
 
 
 @given(text=st.text() | st.text(alphabet="\\\"' a"))

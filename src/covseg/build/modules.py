@@ -11,6 +11,7 @@ from covseg import devices
 from covseg.build.instantiate import arguments_of, make, unusable
 from covseg.config.protocol import Protocol
 from covseg.config.train import Train
+from covseg.data.resize import Square
 from covseg.errors import ConfigError, setting
 from covseg.learn.losses import TargetWeights
 from covseg.learn.module import SegmentationModule
@@ -42,6 +43,7 @@ def module(config: Train, net: nn.Module, scores: Mapping[str, Score]) -> Segmen
         monitor=f"val/{OBJECTIVE}",
         channels_last=devices.channels_last(config.trainer),
         flips=protocol.flips,
+        square=Square(config.data.image_size, pad=True) if config.data.fit == "pad" else None,
         hparams=arguments_of(config),
     )
 

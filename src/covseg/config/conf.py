@@ -32,6 +32,15 @@ def option_keys(group: str) -> dict[str, frozenset[str]]:
     return {option: dotted_keys(of_option, group) for option, of_option in values.items()}
 
 
+def option_values(group: str, option: str) -> dict[str, Any]:
+    """The dotted keys that an option sets, with their values; those that it builds on included."""
+    values = _load(options(group)[option])
+    below: dict[str, Any] = {}
+    for base in values.pop("defaults", []):
+        below |= option_values(group, str(base))
+    return below | flatten(values, group)
+
+
 @cache
 def keys(verb: str) -> frozenset[str]:
     """Every dotted key that the files of a verb set, groups included."""

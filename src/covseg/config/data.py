@@ -1,15 +1,18 @@
 """``data``: where images come from, and how they reach the network."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from covseg.config.node import Name, Node, Place, Positive
-from covseg.errors import ConfigError, setting
+from covseg.errors import ConfigError, nearest, setting
 
-Target = Literal["infection", "lung"]
 Split = Literal["Train", "Val", "Test"]
-DatasetName = Literal["covid_qu_ex", "phantom"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+TARGET = r"^[A-Za-z]\w*$"  # it becomes the name of a column, a file and a key
+Target = Annotated[str, Field(pattern=TARGET)]
+Patterns = str | Annotated[list[str], Field(min_length=1)]
+OFFICIAL_TARGETS = ("infection", "lung")  # what COVID-QU-Ex has masks of
 
 
 class PhantomData(Node):
@@ -21,12 +24,23 @@ class PhantomData(Node):
 
 
 class Dataset(Node):
-    """Where images come from."""
+    """Where images come from, and how their files become pixels."""
 
-    name: DatasetName
-    root: Place | None = None  # zip or folder; null: phantom data, made below cache_dir
-    download: bool = False  # fetch the dataset from Kaggle when root is not there
+    name: Name
+    layout: Literal["covid_qu_ex", "folder", "table"] = "covid_qu_ex"
+    root: Place | None = None  # zip, folder or table; null: phantom data, made below cache_dir
+    download: bool = False  # fetch COVID-QU-Ex from Kaggle when root is not there
     phantom: PhantomData | None = None
+    images: str | None = None  # of layout=folder, as are the next two: the pattern of images
+    masks: dict[Target, Patterns | None] = Field(default_factory=dict)  # the patterns of masks
+    classes: dict[str, Name] = Field(default_factory=dict)  # as on disk -> as shown
+    without_mask: Literal["refuse", "drop", "empty"] = "refuse"  # an image that lacks one
+    # the values of a target in masks with several labels
+    mask_values: dict[Target, Annotated[list[int], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    mask_threshold: Annotated[int, Field(ge=1)] | None = None  # least value, of masks of greys
+    store_size: Annotated[int, Field(ge=8)] | None = None  # pixels of the longer side, at most
     cache_dir: Place  # where the decoded store is kept
 
     @field_validator("phantom", mode="before")
@@ -34,6 +48,17 @@ class Dataset(Node):
     def _drop_unused(cls, phantom: Any, info: ValidationInfo) -> Any:
         """A preset for made-up data also works with the real data."""
         return phantom if info.data.get("name") == "phantom" else None
+
+    @field_validator("classes", "mask_values", "masks", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @property
+    def patterns(self) -> dict[str, list[str]]:
+        """``masks`` without those that are null, one list per target."""
+        given = {target: of for target, of in self.masks.items() if of is not None}
+        return {target: [of] if isinstance(of, str) else of for target, of in given.items()}
 
 
 class Data(Dataset):
@@ -43,8 +68,11 @@ class Data(Dataset):
     # of each target in the loss; null: equal
     target_weights: list[Annotated[float, Field(gt=0, le=1e3)]] | None = None
     image_size: Annotated[int, Field(ge=8, le=4096)]  # pixels, side of the network's input
+    fit: Literal["stretch", "pad"] = "stretch"  # pad keeps the proportions of an image
     batch_size: Positive  # images per step and process
     num_workers: Annotated[int, Field(ge=0, le=256)]  # loader processes per process; 0: none
+    split: Literal["auto"] | Place | None = None  # a split.csv; auto: drawn; null: as on disk
+    split_seed: Annotated[int, Field(ge=0)] = 0  # of split=auto
     exclude: Place | None = None  # a findings.csv: copies in earlier splits are left out
     fold: Annotated[int, Field(ge=0, le=4)] | None = None  # that is reported, with protocol=kfold
     # whose images are fitted on, other splits stay whole; null: all
@@ -72,3 +100,16 @@ class Data(Dataset):
                 setting("data.targets", targets), "names a target twice", "name each once"
             )
         return targets
+
+    @model_validator(mode="after")
+    def _check_masks(self) -> "Data":
+        """Refuse targets without masks where the configuration says what there are masks of."""
+        known = OFFICIAL_TARGETS if self.layout == "covid_qu_ex" else tuple(self.patterns)
+        unknown = [target for target in self.targets if target not in known]
+        if unknown and self.layout != "table":
+            raise ConfigError(
+                setting("data.targets", self.targets),
+                f"names {unknown[0]}, of which there are no masks",
+                nearest(unknown[0], known) if known else f"set data.masks.{unknown[0]}=<pattern>",
+            )
+        return self

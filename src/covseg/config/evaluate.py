@@ -4,18 +4,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from covseg.config.data import DatasetName
-from covseg.config.node import Node, Place, Positive, RunPlace, Share, Trust
+from covseg.config.data import Patterns, Target
+from covseg.config.node import Name, Node, Place, Positive, RunPlace, Share, Trust
 from covseg.config.protocol import Auto
 
 
 class OtherData(Node):
     """What of a run's data an evaluation may replace."""
 
-    name: DatasetName | None = None
+    name: Name | None = None
+    layout: Literal["covid_qu_ex", "folder", "table"] | None = None
     root: Place | None = None
     download: bool | None = None
     phantom: dict[str, Any] | None = None
+    images: str | None = None
+    masks: dict[Target, Patterns | None] | None = None
+    classes: dict[str, Name] | None = None
+    without_mask: Literal["refuse", "drop", "empty"] | None = None
+    mask_values: dict[Target, list[int]] | None = None
+    mask_threshold: int | None = None
+    store_size: int | None = None
     cache_dir: Place | None = None
     batch_size: Positive | None = None
     num_workers: Annotated[int, Field(ge=0, le=256)] | None = None
@@ -33,4 +41,5 @@ class Evaluate(Node):
     detection_min_pixels: Auto | Positive | None = None
     flips: bool | None = None
     data: OtherData
+    fitted_root: Place | None = None  # of the run's own data, to find copies of it in other data
     trainer: dict[str, Any]

@@ -171,6 +171,15 @@ class Train(Node):
                 f"has no effect, because protocol={self.protocol.name} has no folds",
                 "set protocol=kfold, or leave it out",
             )
+        if data.split is not None and (
+            data.exclude is not None or (folds and data.split != "auto")
+        ):
+            other = "protocol=kfold" if folds else setting("data.exclude", data.exclude)
+            raise ConfigError(
+                setting("data.split", data.split),
+                f"cannot be combined with {other}, which divides the images as well",
+                "leave one of them out",
+            )
         if folds and data.exclude is not None:
             raise ConfigError(
                 setting("data.exclude", data.exclude),

@@ -1,22 +1,24 @@
-"""Which images show one radiograph: what the parts of a dataset must not share."""
+"""Which images belong together: copies of one radiograph, and images of one patient."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from covseg.config.data import Data
 from covseg.data import findings
-from covseg.data.findings import COPIES, Finding, explore_command
+from covseg.data.explore_command import explore_command
+from covseg.data.findings import COPIES, Finding
 from covseg.data.index import Index, Key
-from covseg.data.layout import TREES
+from covseg.data.layouts.covid_qu_ex.names import TREES
 from covseg.data.store import Store
 from covseg.errors import CovsegError, DataError, setting
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The pairs of copies in an index."""
+    """The pairs of copies in an index, and its patients."""
 
     index: Index
     findings: tuple[Finding, ...]  # one per pair
@@ -42,8 +44,8 @@ class Copies:
 
     @cached_property
     def families(self) -> list[list[int]]:
-        """Numbers of the rows that are connected by pairs, each family sorted."""
-        return families(self._pairs())
+        """Numbers of the rows that are connected by pairs or patients, each family sorted."""
+        return families([*self._pairs(), *_of_patients(self.index)])
 
     @cached_property
     def labels(self) -> list[int]:
@@ -71,8 +73,16 @@ class Copies:
             yield number[finding.a], number[finding.b]
 
 
+def _of_patients(index: Index) -> Iterator[tuple[int, int]]:
+    """Each image of a patient with the first one."""
+    first: dict[str, int] = {}
+    for number, row in enumerate(index.rows):
+        if row.patient is not None and (other := first.setdefault(row.patient, number)) != number:
+            yield other, number
+
+
 def families(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Rows that are connected by pairs of copies, each family sorted."""
+    """Rows that are connected by pairs, each family sorted."""
     family: dict[int, list[int]] = {}
     for pair in pairs:
         one, other = (family.setdefault(row, [row]) for row in pair)
@@ -108,12 +118,23 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
     if cached.exists():
         return _cached_copies(cached, data, store.index)
     if data.fold is not None:
-        raise DataError(
-            f"data.fold={data.fold}",
-            "keeps copies in one fold, and it is not known which images are copies",
-            f"run {explore_command(data)} first",
-        )
+        raise unknown_copies(data, "fold")
     return None
+
+
+def are_known(data: Data, fingerprint: str, of_run: Path | None) -> bool:
+    """Whether ``known_copies`` has a file to read."""
+    of_run_exists = of_run is not None and of_run.exists()
+    return of_run_exists or findings.cached(data.cache_dir, fingerprint).exists()
+
+
+def unknown_copies(data: Data, key: Literal["fold", "split"]) -> DataError:
+    """The refusal to divide images of which copies are not known."""
+    return DataError(
+        f"data.{key}={getattr(data, key)}",
+        f"keeps copies in one {key}, and it is not known which images are copies",
+        f"run {explore_command(data)} first",
+    )
 
 
 def _cached_copies(path: Path, data: Data, index: Index) -> Copies:

@@ -9,13 +9,15 @@ import lightning as L
 
 from covseg.config.data import Data
 from covseg.data.augment import Augment
-from covseg.data.copies import Copies, known_copies
+from covseg.data.copies import Copies, are_known, known_copies, unknown_copies
 from covseg.data.dataset import Sample, XrayDataset
 from covseg.data.division import Division
+from covseg.data.drawn_split import check_lacking, draw_splits, read_split, strata
 from covseg.data.fitted import Fitted
-from covseg.data.index import Index, read_index
+from covseg.data.index import UNDIVIDED, Index
+from covseg.data.listing import Listing
 from covseg.data.loaders import Loader, fit_loader, n_batches_used, score_loader
-from covseg.data.source.locate import source_of
+from covseg.data.opening import list_data
 from covseg.data.store import Store, open_store
 from covseg.errors import ConfigError, DataError, setting
 
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class XrayDataModule(L.LightningDataModule):
-    """COVID-QU-Ex, or phantom data, as loaders; without a Trainer, for one process.
+    """A dataset as loaders; without a Trainer, for one process.
 
     Args:
         data: where the files are and how they reach the network.
@@ -33,9 +35,10 @@ class XrayDataModule(L.LightningDataModule):
         seed: of the order of the images.
         augment: random transforms while fitting.
         findings: the ``findings.csv`` of a run folder, which may not exist; see ``known_copies``.
+        split: the ``split.csv`` of a run folder, which may not exist.
         fitted_before: the images that the weights were fitted on before.
-        fingerprint: of the data that ``fit`` and ``findings`` are about, None for any. Other data
-            has none of the fitted parts, no known copies, and its splits as they are on disk.
+        fingerprint: of the data that ``fit``, ``findings`` and ``split`` are about, None for any.
+            Other data has none of the fitted parts, no known copies, and the splits on disk.
         start: the epoch to begin with, and how many batches of it to skip.
 
     Raises:
@@ -44,7 +47,10 @@ class XrayDataModule(L.LightningDataModule):
 
     # set by setup()
     division: Division
+    listing: Listing
     copies: Copies | None  # None if nothing is known of them
+    new_splits: tuple[str, ...] | None  # of the rows, where they are not those on disk
+    copies_of_fitted: set[int] | None = None  # rows of other data; None if nothing is known
     fitted: set[int]  # rows that the weights were ever fitted on
     same_data: bool  # whether the data has the fingerprint
 
@@ -58,6 +64,7 @@ class XrayDataModule(L.LightningDataModule):
         seed: int = 0,
         augment: Augment | None = None,
         findings: Path | None = None,
+        split: Path | None = None,
         fitted_before: Fitted | None = None,
         fingerprint: str | None = None,
         start: tuple[int, int] = (0, 0),
@@ -72,7 +79,7 @@ class XrayDataModule(L.LightningDataModule):
         self.data, self.fit, self.select, self.report = data, list(fit), select, report
         self.fitted_before = fitted_before or Fitted()
         self._seed, self._augment, self._start = seed, augment, start
-        self._findings, self._fingerprint = findings, fingerprint
+        self._findings, self._split, self._fingerprint = findings, split, fingerprint
         self._store: Store | None = None
 
     def prepare_data(self) -> None:
@@ -91,21 +98,28 @@ class XrayDataModule(L.LightningDataModule):
         """
         if self._store is not None:
             return
-        source = source_of(self.data)
-        index = read_index(source.names(), self.data.targets, str(source.path))
-        self.division = division = Division.official(index)
-        if self.data.fold is None:  # before anything is decoded
-            for split in self._parts if stage == "fit" else [self.report]:
-                self.rows(split)
-        if stage == "fit" and self.data.fit_classes is not None:
-            division.fitting_only(self.data.fit_classes, self.fit)  # refuses unknown classes
-        store = open_store(source, index, self.data.cache_dir)
-        self.same_data = self._fingerprint in {None, store.fingerprint}
+        self.listing = listing = list_data(self.data, self.data.targets)
+        listing.check(self.data.targets)
+        self.division = division = Division.official(listing.index)
+        self.same_data = self._fingerprint in {None, listing.fingerprint}
+        if not self.same_data and UNDIVIDED in division.parts:
+            self.report = UNDIVIDED
+        of_file = self._check_division(stage == "fit")
+        store = open_store(listing, self.data.cache_dir)
         self.copies = known_copies(self.data, store, self._findings) if self.same_data else None
         if self.copies is not None and self.data.fold is not None:
-            division = Division.folded(self.copies, self.data.fold)
+            by = strata(store) if self.data.split == "auto" else None
+            division = Division.folded(self.copies, self.data.fold, by)
+        elif of_file is not None:
+            division = of_file
+        elif self._draws:
+            assert self.copies is not None
+            drawn = draw_splits(self.copies, strata(store), self.data.split_seed)
+            division = Division(listing.index, tuple(drawn))
         elif self.copies is not None and self.data.exclude is not None:
             division = Division.without_copies(self.copies, self.fit, self.select)
+        redivided = of_file is not None or self._draws
+        self.new_splits = division.parts if redivided else None
         if self.same_data and self.data.fit_classes is not None:
             division = division.fitting_only(self.data.fit_classes, self.fit)
         self.division = division
@@ -113,6 +127,43 @@ class XrayDataModule(L.LightningDataModule):
         if self.same_data:
             self.fitted |= set(self.division.rows(*self.fit))
         self._store = store
+
+    def _check_division(self, fits: bool) -> Division | None:
+        """Refuse, before anything is decoded, a division that cannot be used.
+
+        Args:
+            fits: whether every split of the protocol is needed, not only the reported one.
+
+        Returns:
+            the division of a ``split.csv``, of the run or of the configuration; None without one.
+        """
+        division, of_file = self.division, None
+        if self.same_data and (file := self._split_file) is not None and self.data.fold is None:
+            of_file = Division(division.index, tuple(read_split(file, division.index)))
+        if self._draws:
+            check_lacking(division.parts)
+            if not are_known(self.data, self.listing.fingerprint, self._findings):
+                raise unknown_copies(self.data, "split")
+        elif self.data.fold is None:
+            self.division = of_file or division
+            for split in self._parts if fits else [self.report]:
+                self.rows(split)
+        if fits and self.data.fit_classes is not None:
+            division.fitting_only(self.data.fit_classes, self.fit)  # refuses unknown classes
+        return of_file
+
+    @property
+    def _split_file(self) -> Path | None:
+        """The file with the splits: of the run, so that it keeps them, or of the configuration."""
+        if self._split is not None and self._split.exists():
+            return self._split
+        return None if self.data.split in {None, "auto"} else Path(str(self.data.split))
+
+    @property
+    def _draws(self) -> bool:
+        """Whether splits are drawn."""
+        draws = self.data.split == "auto" and self.data.fold is None and self._split_file is None
+        return draws and self.same_data
 
     @property
     def store(self) -> Store:
@@ -223,5 +274,9 @@ class XrayDataModule(L.LightningDataModule):
         return [*self.fit, *([self.select] if self.select else []), self.report]
 
     def _dataset(self, rows: Sequence[int], *, fitting: bool) -> XrayDataset:
-        targets, size, augment = self.data.targets, self.data.image_size, self._augment
-        return XrayDataset(self.store, rows, targets, size, fitting=fitting, augment=augment)
+        return XrayDataset(
+            *(self.store, rows, self.data.targets, self.data.image_size),
+            pad=self.data.fit == "pad",
+            fitting=fitting,
+            augment=self._augment,
+        )

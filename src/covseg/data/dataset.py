@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from covseg.data.augment import Augment
-from covseg.data.image import Pixels
+from covseg.data.resize import Square
 from covseg.data.store import Store
-
-# loader workers and ranks resize in parallel already; OpenCV's threads would compete with them
-cv2.setNumThreads(0)
 
 
 class Sample(NamedTuple):
@@ -39,7 +35,9 @@ class Draw(NamedTuple):
 
 
 class XrayDataset(Dataset[Sample]):
-    """COVID-QU-Ex: chest X-rays with masks of the COVID-19 infection and of the lungs.
+    """Chest X-rays with masks of the COVID-19 infection, of the lungs, or of something else.
+
+    Of COVID-QU-Ex:
 
     * 5,826 images of 256x256 pixels, 8-bit grey: Train 3,728, Val 932, Test 1,166; half of them
       COVID-19, a quarter each Non-COVID (other pneumonia) and Normal, whose infection masks are
@@ -54,6 +52,7 @@ class XrayDataset(Dataset[Sample]):
         rows: the numbers of the rows of this dataset.
         targets: masks to stack, one channel each.
         image_size: side of the network's input, in pixels.
+        pad: keep the proportions of images, see ``Square``.
         fitting: resize masks like images and augment; otherwise masks stay at their size on disk.
         augment: random transforms, for fitting only.
     """
@@ -65,13 +64,14 @@ class XrayDataset(Dataset[Sample]):
         targets: Sequence[str],
         image_size: int,
         *,
+        pad: bool = False,
         fitting: bool = False,
         augment: Augment | None = None,
     ) -> None:
         self.store = store
         self.rows = list(rows)
         self.targets = list(targets)
-        self.image_size = image_size
+        self.square = Square(image_size, pad)
         self.fitting = fitting
         self.augment = augment
 
@@ -82,10 +82,10 @@ class XrayDataset(Dataset[Sample]):
         """The sample at a place in ``rows``; a plain number means epoch 0."""
         epoch, place = draw if isinstance(draw, Draw) else (0, draw)
         row = self.rows[place]
-        image = resize_image(np.asarray(self.store.images[row]), self.image_size)
+        image = self.square.image(self.store.images[row], self.store.truth_size(row))
         masks = np.stack([self.store.masks[target][row] for target in self.targets])
         if self.fitting:
-            masks = np.stack([resize_mask(mask, self.image_size) for mask in masks])
+            masks = np.stack([self.square.mask(mask) for mask in masks])
             if self.augment is not None:
                 image, masks = self.augment(image, masks, epoch=epoch, row=row)
         return Sample(
@@ -93,26 +93,6 @@ class XrayDataset(Dataset[Sample]):
             torch.from_numpy(np.ascontiguousarray(masks)),
             torch.tensor(row),
         )
-
-
-def resize_image(image: Pixels, size: int) -> Pixels:
-    """Resize a grey image to [size, size]: by area where it shrinks, bilinearly where it grows."""
-    if image.shape == (size, size):
-        return image
-    shrinks = size < min(image.shape)
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size, size), interpolation=interpolation), np.uint8)
-
-
-def resize_mask(mask: Pixels, size: int) -> Pixels:
-    """Resize a {0, 1} mask to [size, size].
-
-    INTER_NEAREST_EXACT, because plain INTER_NEAREST shifts the mask by half a cell.
-    """
-    if mask.shape == (size, size):
-        return mask
-    resized = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(resized, np.uint8)
 
 
 def to_network(image: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Read a DICOM file as 8-bit grey, as a viewer shows it; needs pydicom."""
 
-from pathlib import Path
+import io
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,32 @@ _OTHER = "name a DICOM file with one image"
 
 def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM by its ending or, without one, by its first bytes."""
-    if path.suffix.lower() in DICOM_ENDINGS:
-        return True
-    if path.suffix and not path.suffix[1:].isdigit():  # unique identifiers end in numbers
-        return False
+    if path.suffix.lower() in DICOM_ENDINGS or not may_be_dicom(path):
+        return path.suffix.lower() in DICOM_ENDINGS
     with path.open("rb") as file:
-        return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
+        return begins_as_dicom(file.read(_MAGIC_AT + len(_MAGIC)))
 
 
-def read_dicom(path: Path) -> npt.NDArray[np.uint8]:
+def may_be_dicom(path: PurePath) -> bool:
+    """Whether a name has no ending, or a number for one, as unique identifiers have."""
+    return not path.suffix or path.suffix[1:].isdigit()
+
+
+def begins_as_dicom(data: bytes) -> bool:
+    """Whether the content of a file begins as that of a DICOM file."""
+    return data[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
+
+
+def read_dicom(data: bytes, where: str) -> npt.NDArray[np.uint8]:
     """The image with its modality LUT or rescale and its first VOI LUT or window applied.
 
     The lowest value of the window becomes 0 and the highest 255; without a window, those of the
     image. It is the other way round for MONOCHROME1. Colours become grey by their luma (ITU-R
     BT.601).
+
+    Args:
+        data: the file.
+        where: its name, for error messages.
 
     Returns:
         uint8 [height, width].
@@ -43,11 +56,11 @@ def read_dicom(path: Path) -> npt.NDArray[np.uint8]:
         from pydicom import pixels
     except ImportError as error:
         raise DataError(
-            path, "is DICOM, which needs pydicom", "pip install 'covseg[dicom]'"
+            where, "is DICOM, which needs pydicom", "pip install 'covseg[dicom]'"
         ) from error
     try:
-        dataset = pydicom.dcmread(path, force=True)
-        _check(dataset, path)
+        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        _check(dataset, where)
         values = pixels.pixel_array(dataset)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             values = pixels.apply_color_lut(values, dataset)
@@ -65,7 +78,7 @@ def read_dicom(path: Path) -> npt.NDArray[np.uint8]:
         raise
     except Exception as error:  # a damaged file can make pydicom and its decoders raise anything
         reason = reason_of(error)
-        raise DataError(path, f"is no DICOM image that can be read ({reason})", _OTHER) from error
+        raise DataError(where, f"is no DICOM image that can be read ({reason})", _OTHER) from error
     grey = _scaled(values, low, high)
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
 
@@ -76,17 +89,17 @@ def _extremes(dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.array([-1e9, 1e9], dtype)
 
 
-def _check(dataset: Any, path: Path) -> None:
+def _check(dataset: Any, where: str) -> None:
     """Refuse what is not one image, before it is decoded."""
     if "PhotometricInterpretation" not in dataset or "Rows" not in dataset:
         kind = getattr(getattr(dataset, "SOPClassUID", None), "name", "")
-        raise DataError(path, f"has no image in it{f' ({kind})' if kind else ''}", _OTHER)
+        raise DataError(where, f"has no image in it{f' ({kind})' if kind else ''}", _OTHER)
     if max(int(dataset.Rows), int(dataset.Columns)) > LARGEST:
         size = f"{dataset.Columns} x {dataset.Rows} pixels"
-        raise DataError(path, f"has {size}, and {LARGEST} per side are read", _OTHER)
+        raise DataError(where, f"has {size}, and {LARGEST} per side are read", _OTHER)
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     if n_frames > 1:
-        raise DataError(path, f"has {n_frames} images in it", _OTHER)
+        raise DataError(where, f"has {n_frames} images in it", _OTHER)
 
 
 def _scaled(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.uint8]:

@@ -1,13 +1,13 @@
 """How images are divided among fitting, selection and reporting."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from covseg.config.data import Data
 from covseg.data.copies import Copies
-from covseg.data.index import Index
+from covseg.data.index import UNDIVIDED, Index
 from covseg.errors import DataError, nearest, setting
 
 N_FOLDS = 5
@@ -43,9 +43,11 @@ class Division:
         return cls(copies.index, tuple(parts))
 
     @classmethod
-    def folded(cls, copies: Copies, fold: int) -> "Division":
+    def folded(
+        cls, copies: Copies, fold: int, strata: Sequence[Hashable] | None = None
+    ) -> "Division":
         """``fold`` for the images of a fold (0 to 4; see ``folds``), ``others`` for the rest."""
-        parts = ("fold" if of_row == fold else "others" for of_row in folds(copies))
+        parts = ("fold" if of_row == fold else "others" for of_row in folds(copies, strata))
         return cls(copies.index, tuple(parts))
 
     def fitting_only(self, classes: Sequence[str], fit: Sequence[str]) -> "Division":
@@ -94,10 +96,16 @@ class Division:
             raise DataError(
                 f"data.exclude={data.exclude}", f"leaves no image of {part}", "leave it out"
             )
+        where = f"data.root={data.root}"
+        if UNDIVIDED in self.parts:
+            cause = "does not say which images are Train, Val and Test"
+            raise DataError(where, cause, "set data.split=auto to draw them")
         raise DataError(
-            f"data.root={data.root}",
+            where,
             f"has no image in the split {part}",
-            f"restore the folder {part} from the original download",
+            f"restore the folder {part} from the original download"
+            if self.index.tree
+            else f"set data.split=auto to draw {part} from Train, or a protocol without it",
         )
 
     def absent_classes(self, part: str) -> list[str]:
@@ -114,26 +122,31 @@ class Division:
         return dict(Counter(self.index.rows[row].split for row in self.rows("excluded")))
 
 
-def folds(copies: Copies) -> list[int]:
+def folds(copies: Copies, strata: Sequence[Hashable] | None = None) -> list[int]:
     """The fold of every row, 0 to 4: each has its share of every class, and families stay together.
 
     Families are assigned by size, the largest first, each to the fold with the fewest images of its
     class.
+
+    Args:
+        copies: with the index.
+        strata: of which each fold gets its share, one per row; None for classes.
     """
     label, rows = copies.labels, copies.index.rows
+    if strata is None:
+        strata = [row.patient_class for row in rows]
     members: dict[int, list[int]] = {}
     for row, first in enumerate(label):
         members.setdefault(first, []).append(row)
     order = sorted(members, key=lambda first: (-len(members[first]), _hash(rows[first].key)))
-    held = Counter[tuple[int, str]]()
+    held = Counter[tuple[int, Hashable]]()
     fold_of = [0] * len(rows)
     for first in order:
-        patient_class = rows[first].patient_class
-        fold = min(range(N_FOLDS), key=lambda f: (held[f, patient_class], held[f, ""]))
+        fold = min(range(N_FOLDS), key=lambda f: (held[f, strata[first]], held[f, None]))
         for row in members[first]:
             fold_of[row] = fold
-            held[fold, rows[row].patient_class] += 1
-            held[fold, ""] += 1
+            held[fold, strata[row]] += 1
+            held[fold, None] += 1
     return fold_of
 
 

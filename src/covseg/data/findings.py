@@ -1,15 +1,12 @@
 """What is wrong with a dataset: one finding per image or pair of images; ``findings.csv``."""
 
-import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from covseg.config.data import Dataset
+from covseg.config.data import SPLITS
 from covseg.csv_files import read_csv, write_csv
-from covseg.data.index import Key
-from covseg.data.layout import SPLITS
+from covseg.data.index import UNDIVIDED, Key
 from covseg.errors import DataError
 
 _VERSION = 1  # of the search: findings of another one are not used
@@ -44,27 +41,6 @@ class Finding:
 def cached(cache_dir: str | Path, fingerprint: str) -> Path:
     """The file for the findings that ``covseg.explore`` makes of a dataset; it may not exist."""
     return Path(cache_dir).expanduser().resolve() / f"findings{_VERSION}-{fingerprint[:16]}.csv"
-
-
-def explore_command(data: Dataset) -> str:
-    """The command that makes the findings of this data."""
-    overrides = [_override("data.cache_dir", data.cache_dir)]
-    if data.root is not None:
-        overrides.append(_override("data.root", data.root))
-    elif data.phantom is not None:
-        counts = ",".join(f"{split}:{n}" for split, n in data.phantom.n_images.items())
-        overrides += ["data=phantom", f"data.phantom.seed={data.phantom.seed}"]
-        overrides += [f"'data.phantom.n_images={{{counts}}}'"]
-        overrides += ["data.phantom.lung_tree=true"] * data.phantom.lung_tree
-    overrides += ["data.download=true"] * data.download
-    return f"python -m covseg.explore {' '.join(overrides)}"
-
-
-def _override(key: str, value: str) -> str:
-    """A path for Hydra and the shell, in quotes if it has a character that either one parses."""
-    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
-        return f"{key}={value}"
-    return shlex.quote(f'{key}="{value}"')
 
 
 def write(findings: Iterable[Finding], path: Path) -> None:
@@ -108,5 +84,5 @@ def _finding(path: Path, row: Sequence[str]) -> Finding:
 
 def _key(names: Sequence[str]) -> Key | None:
     split, patient_class, name = names
-    known = split in SPLITS and patient_class != "" and name != ""
+    known = split in (*SPLITS, UNDIVIDED) and patient_class != "" and name != ""
     return (split, patient_class, name) if known else None

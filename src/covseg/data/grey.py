@@ -6,6 +6,9 @@
 - Colour becomes luma (ITU-R BT.601); transparency is ignored.
 """
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from covseg.data.dicom import LARGEST, is_dicom, read_dicom
+from covseg.data.dicom import DICOM_ENDINGS, LARGEST, begins_as_dicom, read_dicom
 from covseg.data.image import Pixels
 from covseg.errors import DataError, reason_of
 
@@ -52,15 +55,47 @@ def to_grey(image: AnyImage) -> Pixels:
 
 def _read(path: Path) -> Pixels:
     try:
-        if is_dicom(path):
-            return read_dicom(path)
-        with Image.open(path) as picture:
-            return _of_pil(picture, str(path))
+        data = path.read_bytes()
+    except OSError as error:
+        cause = f"cannot be read ({error.strerror})"
+        raise DataError(path, cause, "give another file") from error
+    return of_bytes(data, str(path))
+
+
+def of_bytes(data: bytes, where: str) -> Pixels:
+    """The content of a file as 8-bit grey.
+
+    Args:
+        data: of a PNG, JPEG, TIFF, BMP or DICOM file.
+        where: its name, for error messages.
+
+    Raises:
+        DataError: not such an image.
+    """
+    if begins_as_dicom(data) or where.lower().endswith(tuple(DICOM_ENDINGS)):
+        return read_dicom(data, where)
+    with opened(data, where) as picture:
+        return _of_pil(picture, where)
+
+
+@contextmanager
+def opened(data: bytes, where: str) -> Iterator[Image.Image]:
+    """The content of a file as a PIL image.
+
+    Raises:
+        DataError: no image, or a damaged one, whether it is noticed now or when it is decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.format == "PNG":  # decoding alone does not check the checksums of pixels
+                picture.verify()
+        with Image.open(io.BytesIO(data)) as picture:
+            yield picture
     except DataError:
         raise
     except Exception as error:  # a damaged file can make Pillow raise almost anything
-        reason = getattr(error, "strerror", None) or reason_of(error).partition(" <")[0]
-        raise DataError(path, f"cannot be read ({reason})", "give another file") from error
+        reason = reason_of(error).partition(" <")[0]
+        raise DataError(where, f"cannot be read ({reason})", "give another file") from error
 
 
 def _of_pil(picture: Image.Image, where: str) -> Pixels:

@@ -1,6 +1,7 @@
 """Loaders over a dataset: in each process its share of the images."""
 
 import sys
+from typing import Any
 
 import lightning as L
 import torch
@@ -9,7 +10,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from covseg.config.data import Data
 from covseg.data.dataset import Sample, XrayDataset
-from covseg.data.sampler import FitSampler, ScoreSampler
+from covseg.data.sampler import FitSampler, ScoreBatches
 from covseg.errors import ConfigError, DataError, setting
 
 Loader = DataLoader[Sample]
@@ -38,6 +39,8 @@ def fit_loader(
         ConfigError: several processes with ``trainer.overfit_batches``.
     """
     rank, world_size = _share(trainer)
+    # a batch of one image would be too small for batch norm
+    batches: dict[str, Any] = {"batch_size": data.batch_size, "drop_last": True}
     _check_batches(len(dataset), part, data, world_size)
     if n_overfit := getattr(trainer, "overfit_batches", 0):  # the same few in every epoch
         if world_size > 1:
@@ -46,13 +49,13 @@ def fit_loader(
                 f"would give each of {world_size} processes the same images",
                 "set trainer.devices=1",
             )
-        return _loader(dataset, SequentialSampler(dataset), data, trainer)
+        return _loader(dataset, data, trainer, **batches, sampler=SequentialSampler(dataset))
     epoch, done = start
     if trainer is not None and trainer.current_epoch != epoch:
         done = 0
     shares = {"rank": rank, "world_size": world_size}
     sampler = FitSampler(dataset, data.batch_size, **shares, seed=seed, epoch=epoch, done=done)
-    return _loader(dataset, sampler, data, trainer)
+    return _loader(dataset, data, trainer, **batches, sampler=sampler)
 
 
 def _check_batches(n_images: int, part: str, data: Data, world_size: int) -> None:
@@ -79,8 +82,9 @@ def score_loader(dataset: XrayDataset, part: str, data: Data, trainer: L.Trainer
             f"is more than the {len(dataset)} images of {part}",
             f"set trainer.devices={len(dataset)} or less",
         )
-    sampler = ScoreSampler(dataset, rank=rank, world_size=world_size)
-    return _loader(dataset, sampler, data, trainer)
+    sizes = [dataset.store.truth_size(row) for row in dataset.rows]
+    batches = ScoreBatches(sizes, data.batch_size, rank=rank, world_size=world_size)
+    return _loader(dataset, data, trainer, batch_sampler=batches)
 
 
 def n_batches_used(n_batches: int, name: str, part: str, trainer: L.Trainer | None) -> int:
@@ -107,18 +111,11 @@ def _share(trainer: L.Trainer | None) -> tuple[int, int]:
     return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
 
 
-def _loader(
-    dataset: XrayDataset,
-    sampler: FitSampler | ScoreSampler | SequentialSampler,
-    data: Data,
-    trainer: L.Trainer | None,
-) -> Loader:
+def _loader(dataset: XrayDataset, data: Data, trainer: L.Trainer | None, **batches: Any) -> Loader:
     return DataLoader(
         dataset,
-        batch_size=data.batch_size,
-        sampler=sampler,
+        **batches,
         num_workers=data.num_workers,
-        drop_last=dataset.fitting,  # a batch of one image would be too small for batch norm
         pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         persistent_workers=data.num_workers > 0,
         generator=torch.Generator(),  # the workers' seeds leave the global random state as it is

@@ -1,11 +1,14 @@
 """Which process gets which image: exact shares for any number of processes."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
 from torch.utils.data import Sampler
 
 from covseg.data.dataset import Draw
+from covseg.data.planes import Size
+
+_PIXELS = 2**24  # of the truths of a batch at most: scoring takes some 100 bytes for each
 
 
 class FitSampler(Sampler[Draw]):
@@ -55,14 +58,31 @@ class FitSampler(Sampler[Draw]):
         return iter([Draw(self._epoch, int(place)) for place in mine])
 
 
-class ScoreSampler(Sampler[int]):
-    """Every image exactly once: this process takes each ``world_size``-th, nothing is padded."""
+class ScoreBatches(Sampler[list[int]]):
+    """Every image exactly once: this process takes each ``world_size``-th, nothing is padded.
 
-    def __init__(self, data: Sized, *, rank: int, world_size: int) -> None:
-        self._places = range(rank, len(data), world_size)
+    The images of a batch have one size of truth.
+
+    Args:
+        sizes: of the truth of each image, in pixels.
+        batch_size: at most, of one process.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, sizes: Sequence[Size], batch_size: int, *, rank: int, world_size: int
+    ) -> None:
+        of_size: dict[Size, list[int]] = {}
+        for place in range(rank, len(sizes), world_size):
+            of_size.setdefault(sizes[place], []).append(place)
+        self._batches: list[list[int]] = []
+        for (height, width), places in of_size.items():
+            step = max(1, min(batch_size, _PIXELS // (height * width)))
+            self._batches += [places[at : at + step] for at in range(0, len(places), step)]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._batches)
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches)

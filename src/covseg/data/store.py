@@ -1,29 +1,33 @@
 """The decoded store: every pixel of a dataset as uint8 arrays on disk, decoded once, memory-mapped.
 
-A folder ``<cache_dir>/store<version>-<fingerprint>/`` with ``images.npy`` (0..255),
-``infection.npy`` and ``lung.npy`` ({0, 1}), each [n_rows, height, width] in the order of the index.
-Masks keep their size on disk, because scores are computed there. Loader workers and ranks map the
-same pages.
+A folder ``<cache_dir>/store<version>-<fingerprint>/`` with ``images.bin`` (0..255) and one file
+per target, such as ``mask_infection.bin`` ({0, 1}), each with all planes one after the other in the
+order of the index, and ``sizes.npy``, the heights and widths of images and masks. Masks keep their
+size on disk, because scores are computed there. Loader workers and ranks map the same pages.
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from covseg.data.build_once import built_once
-from covseg.data.image import Pixels, decode, decode_mask
+from covseg.data.image import Pixels
 from covseg.data.index import Index, Row
-from covseg.data.source.locate import Source, fingerprint
+from covseg.data.listing import Listing
+from covseg.data.planes import FlatPlanes, Planes, Size
+from covseg.data.resize import resize_mask, shrunk
 from covseg.data.threads import mapped
 from covseg.errors import DataError
 
-_VERSION = 1  # of the store's own format: part of its key
-_ARRAYS = ("images", "infection", "lung")
+_VERSION = 2  # of the store's own format: part of its key
+_STRETCHED = 0.02  # of the sides' ratio, by which an image and its mask may differ
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Store:
 
     index: Index
     fingerprint: str  # of the content, the same for an archive and its unpacked folder
-    images: Pixels  # uint8 [n_rows, height, width]
-    masks: dict[str, Pixels]  # infection and lung, {0, 1} like images; zero without a file
+    images: Planes
+    masks: Mapping[str, Planes]  # {0, 1}, by target; zero without a file, and of one size per row
     home: Path | None = None  # the folder that is mapped; None for arrays in memory
 
     def facts(self) -> dict[str, Any]:
@@ -44,35 +48,56 @@ class Store:
             "counts": self.index.counts(),
         }
 
+    def truth_size(self, row: int) -> Size:
+        """Height and width of the masks of a row, at which it is scored."""
+        height, width = next(iter(self.masks.values()))[row].shape
+        return height, width
+
+    def on_image(self, target: str | None, row: int) -> Pixels:
+        """A mask at the size of the stored image, {0, 1}; zero where the data has no such mask."""
+        height, width = self.images[row].shape
+        if target is None or target not in self.masks:
+            return np.zeros((height, width), np.uint8)
+        return resize_mask(self.masks[target][row], (height, width))
+
     def __reduce__(self) -> Any:
         """Map the files again in a spawned loader worker instead of copying every pixel."""
         if self.home is None:
-            return Store, (self.index, self.fingerprint, np.asarray(self.images), self.masks)
+            return Store, (self.index, self.fingerprint, self.images, self.masks)
         return _map, (self.index, self.fingerprint, self.home)
 
 
-def open_store(source: Source, index: Index, cache_dir: str | Path) -> Store:
+def open_store(listing: Listing, cache_dir: str | Path) -> Store:
     """Map the store of this content, and build it first if it does not exist.
 
     Raises:
         DataError: a file cannot be decoded or breaks a rule, or ``cache_dir`` cannot be written.
     """
-    key = fingerprint(source, index)
+    key = listing.fingerprint
     home = Path(cache_dir).expanduser().resolve() / f"store{_VERSION}-{key[:16]}"
-    built_once(home, lambda folder: _fill(folder, source, index))
-    return _map(index, key, home)
+    built_once(home, lambda folder: _fill(folder, listing))
+    return _map(listing.index, key, home)
 
 
 def _map(index: Index, key: str, home: Path) -> Store:
     try:
-        arrays = {name: np.load(home / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        sizes = np.load(home / "sizes.npy", allow_pickle=False)
+        if sizes.dtype != np.int64 or sizes.shape != (len(index.rows), 2, 2):
+            raise _damaged(home, f"sizes.npy holds {sizes.dtype} {sizes.shape}")
+        images, *masks = (
+            _mapped(home / f"{name}.bin", sizes[:, int(number > 0)])
+            for number, name in enumerate(_names(index))
+        )
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(home, error) from error
-    images = arrays.pop("images")
-    for name, array in {"images": images, **arrays}.items():
-        if array.dtype != np.uint8 or array.shape != (len(index.rows), *images.shape[1:3]):
-            raise _damaged(home, f"{name}.npy holds {array.dtype} {array.shape}")
-    return Store(index, key, images, arrays, home)
+    return Store(index, key, images, dict(zip(index.targets, masks, strict=True)), home)
+
+
+def _mapped(path: Path, sizes: npt.NDArray[np.int64]) -> FlatPlanes:
+    flat = np.memmap(path, np.uint8, "r")
+    if flat.size != (expected := int(sizes.prod(axis=1).sum())):
+        raise ValueError(f"{path.name} has {flat.size:,} bytes, expected {expected:,}")
+    return FlatPlanes(flat, sizes)
 
 
 def _damaged(home: Path, reason: object) -> DataError:
@@ -81,37 +106,111 @@ def _damaged(home: Path, reason: object) -> DataError:
     )
 
 
-def _fill(folder: Path, source: Source, index: Index) -> None:
-    first = index.rows[0].image
-    shape = (len(index.rows), *decode(source.read(first), f"{source.path}: {first}").shape)
+def _names(index: Index) -> list[str]:
+    return ["images", *(f"mask_{target}" for target in index.targets)]
+
+
+def _fill(folder: Path, listing: Listing) -> None:
+    rows, targets = listing.index.rows, listing.index.targets
+    only = _size_of_first(listing) if listing.reading.strict else None
+    sizes: list[tuple[tuple[int, ...], Size]] = []
     # plain writes, not a writable map, which ends the process with SIGBUS on a full disk
     with ExitStack() as stack:
-        rows = mapped(partial(_decode_row, source, shape[1:]), index.rows, "decoding", threads=4)
-        stack.enter_context(closing(rows))
-        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _ARRAYS}
-        for file in files.values():
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-        for planes in rows:
-            for name, file in files.items():
-                if name in planes:
-                    file.write(planes[name].tobytes())
+        decoded = mapped(partial(decode_row, listing, only=only), rows, "decoding", threads=4)
+        stack.enter_context(closing(decoded))
+        images, *files = (
+            stack.enter_context((folder / f"{name}.bin").open("wb"))
+            for name in _names(listing.index)
+        )
+        for image, size, masks in decoded:
+            images.write(image.tobytes())
+            for target, file in zip(targets, files, strict=True):
+                if target in masks:
+                    file.write(masks[target].tobytes())
                 else:
-                    file.seek(shape[1] * shape[2], os.SEEK_CUR)  # a hole: zeros without a block
-        for file in files.values():
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())  # before the folder is renamed: power can fail in between
+                    file.seek(size[0] * size[1], os.SEEK_CUR)  # a hole: zeros without a block
+            sizes.append((image.shape, size))
+        with (folder / "sizes.npy").open("wb") as file:
+            np.save(file, np.array(sizes, np.int64))
+            _finish([images, *files, file])
 
 
-def _decode_row(source: Source, shape: tuple[int, ...], row: Row) -> dict[str, Pixels]:
-    planes = {}
-    for kind, path in row.files.items():
-        where, read = f"{source.path}: {path}", decode if kind == "image" else decode_mask
-        pixels = read(source.read(path), where)
-        if pixels.shape != shape:
-            size, expected = (f"{width}x{height}" for height, width in (pixels.shape, shape))
-            cause = f"has {size} pixels, and the first image has {expected}"
-            raise DataError(where, cause, "resize all images and masks to one size")
-        planes["images" if kind == "image" else kind] = pixels
-    return planes
+def _finish(files: Iterable[IO[bytes]]) -> None:
+    for file in files:
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())  # before the folder is renamed: power can fail in between
+
+
+def _size_of_first(listing: Listing) -> Size:
+    path = listing.index.rows[0].image
+    height, width = listing.reading.image(
+        listing.source.read(path), f"{listing.source.path}: {path}"
+    ).shape
+    return height, width
+
+
+def decode_row(
+    listing: Listing, row: Row, only: Size | None = None
+) -> tuple[Pixels, Size, dict[str, Pixels]]:
+    """The pixels of a row.
+
+    Args:
+        listing: with the row.
+        row: of its index.
+        only: the size that every image and mask has to have; None for any.
+
+    Returns:
+        the image at the size at which it is kept; the size of the masks, of the image as it is on
+        disk where there are none; the masks.
+
+    Raises:
+        DataError: a file cannot be decoded, breaks a rule, or has another shape than others.
+    """
+    source, reading = listing.source, listing.reading
+    where = f"{source.path}: {row.image}"
+    image = reading.image(source.read(row.image), where)
+    if only not in {None, image.shape}:
+        raise _misfit(where, image.shape, only)
+    size, first_mask = image.shape, True
+    masks: dict[str, Pixels] = {}
+    for target, path in list(row.files)[1:]:
+        where = f"{source.path}: {path}"
+        mask = reading.mask(source.read(path), where, target)
+        exact = only is not None or not first_mask
+        if mask.shape != size and (exact or _stretched(mask.shape, size)):
+            raise _misfit(where, mask.shape, only, size, first_mask=first_mask)
+        size, first_mask = mask.shape, False
+        masks[target] = mask | masks[target] if target in masks else mask
+    return shrunk(image, reading.store_size), (size[0], size[1]), masks
+
+
+def _stretched(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two shapes have other proportions."""
+    return abs(size[0] * other[1] / (size[1] * other[0]) - 1) > _STRETCHED
+
+
+def _misfit(
+    where: str,
+    size: tuple[int, ...],
+    only: Size | None,
+    of_row: tuple[int, ...] = (),
+    *,
+    first_mask: bool = True,
+) -> DataError:
+    """The refusal of a size.
+
+    Args:
+        where: the file.
+        size: of it.
+        only: of all images; None where images may differ.
+        of_row: of the image, or of another mask of it.
+        first_mask: whether it is that of the image.
+    """
+    this, expected = (f"{width}x{height}" for height, width in (size, only or of_row))
+    if only is not None:
+        cause = f"has {this} pixels, and the first image has {expected}"
+        return DataError(where, cause, "resize all images and masks to one size")
+    other = "its image" if first_mask else "another mask of the image"
+    remedy = "resize one of them, so that the mask lies where its image does"
+    return DataError(where, f"has {this} pixels, and {other} has {expected}", remedy)

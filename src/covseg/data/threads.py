@@ -1,15 +1,16 @@
 """Map a function over many items on a few threads, with few results in memory at a time."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 
-_BLOCK = 256  # results in the queue at a time
+_AHEAD = 4  # results per thread that may wait for the caller; one can be an image of 9 megapixels
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,10 +28,19 @@ def mapped(
         threads: number of threads.
     """
     with ThreadPoolExecutor(threads) as pool, progress_bar(label, len(items)) as advance:
-        for start in range(0, len(items), _BLOCK):
-            for result in pool.map(function, items[start : start + _BLOCK]):
-                yield result
+        pending = deque[Future[Result]]()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > _AHEAD * threads:
+                    yield pending.popleft().result()
+                    advance()
+            while pending:
+                yield pending.popleft().result()
                 advance()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 @contextmanager

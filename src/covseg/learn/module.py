@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 
 from covseg.data.dataset import Sample, to_network
+from covseg.data.resize import Square
 from covseg.errors import TrainingError
 from covseg.learn.loss_check import REMEDY, LossCheck
 from covseg.learn.probability import probability_of
@@ -35,6 +36,7 @@ class SegmentationModule(L.LightningModule):
         monitor: name of the logged score that a plateau schedule uses.
         channels_last: memory format of images and weights.
         flips: whether ``probability`` is averaged with that of the mirrored image.
+        square: what an image fills of the network's input; None for all of it.
         hparams: plain values only, so that a checkpoint loads with ``weights_only=True``.
     """
 
@@ -52,6 +54,7 @@ class SegmentationModule(L.LightningModule):
         monitor: str = "",
         channels_last: bool = False,
         flips: bool = False,
+        square: Square | None = None,
         hparams: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -68,7 +71,7 @@ class SegmentationModule(L.LightningModule):
         self.val_values: dict[str, float] = {}
         self._loss_check = LossCheck()
         self._make_optimizer, self._make_scheduler = make_optimizer, make_scheduler
-        self._monitor, self._flips = monitor, flips
+        self._monitor, self._flips, self._square = monitor, flips, square
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self._format)  # type: ignore[call-overload]
 
@@ -133,7 +136,7 @@ class SegmentationModule(L.LightningModule):
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Scores and loss of a batch, both at the size of the mask on disk."""
-        logits = self._plain_logits(batch.image)
+        logits = self._of_image(self._plain_logits(batch.image), batch.mask)
         at_truth = F.interpolate(logits, batch.mask.shape[-2:], mode="bilinear")
         loss: torch.Tensor = self.loss(at_truth, batch.mask)
         self._record_loss(loss, batch, batch_idx)
@@ -159,7 +162,7 @@ class SegmentationModule(L.LightningModule):
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         """Record every image of a batch."""
-        probability = self.probability(batch.image)
+        probability = self.probability(batch.image, batch.mask)
         self.records.update(probability, batch.mask, batch.row)
         self.histograms.update(probability, batch.mask, batch.row)
 
@@ -170,9 +173,23 @@ class SegmentationModule(L.LightningModule):
         self.records.reset()
         self.histograms.reset()
 
-    def probability(self, image: torch.Tensor) -> torch.Tensor:
-        """Probability of each pixel and target, float32 [batch, targets, size, size]."""
-        return probability_of(self._plain_logits, image, self._flips)
+    def probability(self, image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Probability of each pixel and target, without what is beside a padded image.
+
+        Args:
+            image: uint8 [batch, 1, size, size].
+            truth: masks at their size on disk, [batch, targets, height, width].
+
+        Returns:
+            float32 [batch, targets, size, size], of a padded image less rows or columns.
+        """
+        return self._of_image(probability_of(self._plain_logits, image, self._flips), truth)
+
+    def _of_image(self, values: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        if self._square is None:
+            return values
+        height, width = truth.shape[-2:]
+        return values[..., *self._square.part((height, width))]
 
     def _plain_logits(self, image: torch.Tensor) -> torch.Tensor:
         """Logits in float32, from the network without ``torch.compile`` and in its own precision.

@@ -6,7 +6,7 @@ the mean of the positive masks of the fitting data; *lung mask*, an oracle with 
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from covseg.data.image import Pixels
+from covseg.data.index import LUNG
+from covseg.data.planes import Planes, common_size
+from covseg.data.resize import resize_mask
+from covseg.data.sampler import ScoreBatches
 from covseg.data.store import Store
 from covseg.errors import RunError
 from covseg.files import write_whole
-from covseg.measure.counts import count
+from covseg.measure.counts import FIELDS, count
 from covseg.measure.records import Records
 
 _BLOCK_SIZE = 64  # images
+_SIZE = (256, 256)  # of the mean mask of masks of several sizes
 _THRESHOLDS = np.linspace(0.01, 0.99, 99, dtype=np.float32)  # tried for the mean mask
 Floats = npt.NDArray[np.float32]
 
@@ -31,7 +35,7 @@ class BaselineStatistics:
     """Statistics of the fitting data that the baselines predict from."""
 
     share: npt.NDArray[np.float64]  # infected share of all pixels, [targets]
-    mean_mask: Floats  # mean of the positive masks, [targets, height, width]
+    mean_mask: Floats  # mean of the positive masks, [targets, height, width]; of several sizes 256
     threshold: Floats  # of the mean mask, with the best dice_positive, [targets]
 
     def save(self, path: Path) -> None:
@@ -63,26 +67,28 @@ def fit(store: Store, rows: Sequence[int], targets: Sequence[str]) -> BaselineSt
     return BaselineStatistics(np.array(share), np.stack(mean_mask), np.array(threshold, np.float32))
 
 
-def _fit_target(masks: Pixels, rows: Sequence[int]) -> tuple[float, Floats, np.float32]:
+def _fit_target(masks: Planes, rows: Sequence[int]) -> tuple[float, Floats, np.float32]:
     areas = np.array([int(masks[row].sum()) for row in rows])
-    positives = np.asarray(rows)[areas > 0]
-    total = np.zeros(masks.shape[1:], np.int64)
-    for block in _blocks(positives):
-        total += masks[block].sum(0, dtype=np.int64)
+    share = float(areas.sum() / sum(masks[row].size for row in rows))
+    size = common_size(masks) or _SIZE
+    positives = [row for row, area in zip(rows, areas, strict=True) if area]
+    total = np.zeros(size, np.int64)
+    for row in positives:
+        total += resize_mask(masks[row], size)
     mean_mask = (total / max(len(positives), 1)).astype(np.float32)
-    threshold = _best_threshold(mean_mask, masks, positives)
-    return float(areas.sum() / (len(rows) * mean_mask.size)), mean_mask, threshold
+    return share, mean_mask, _best_threshold(mean_mask, masks, positives)
 
 
-def _best_threshold(
-    mean_mask: Floats, masks: Pixels, positives: npt.NDArray[np.int64]
-) -> np.float32:
+def _best_threshold(mean_mask: Floats, masks: Planes, positives: Sequence[int]) -> np.float32:
     """The threshold with the highest mean Dice over all positive masks."""
+    height, width = mean_mask.shape
     above = mean_mask.reshape(-1, 1) > _THRESHOLDS  # [pixels, thresholds]
     predictions = above.astype(np.float32)
     dice = np.zeros(len(_THRESHOLDS))
-    for block in _blocks(positives):
-        truth = masks[block].reshape(len(block), -1).astype(np.float32)
+    for start in range(0, len(positives), _BLOCK_SIZE):
+        block = positives[start : start + _BLOCK_SIZE]
+        resized = np.stack([resize_mask(masks[row], (height, width)) for row in block])
+        truth = resized.reshape(len(block), -1).astype(np.float32)
         overlap = truth @ predictions  # [block, thresholds]
         dice += (2 * overlap / (truth.sum(1, keepdims=True) + predictions.sum(0))).sum(0)
     return np.float32(_THRESHOLDS[dice.argmax()])
@@ -102,9 +108,9 @@ def records(
         "constant": _score(store, rows, targets, constant),
         "mean_mask": _score(store, rows, targets, statistics.mean_mask, threshold),
     }
-    if set(targets) != {"lung"} and all(store.index.rows[row].lung for row in rows):
+    if {*targets} != {LUNG} and all(LUNG in store.index.rows[row].masks for row in rows):
         lungs = _score(store, rows, targets, None)
-        records["lung_mask"] = lungs.where(lungs.target != "lung")
+        records["lung_mask"] = lungs.where(lungs.target != LUNG)
     return records
 
 
@@ -120,19 +126,19 @@ def _score(
     ``None`` stands for each image's own lung mask.
     """
     thresholds = torch.as_tensor(threshold, dtype=torch.float32)
-    blocks = []
-    for block in _blocks(np.asarray(rows)):
-        truth = torch.from_numpy(np.stack([store.masks[t][block] for t in targets], axis=1))
+    sizes = [store.truth_size(row) for row in rows]
+    values = np.empty((len(rows), 1 + len(targets) * len(FIELDS)))
+    for places in ScoreBatches(sizes, _BLOCK_SIZE, rank=0, world_size=1):
+        block = [rows[place] for place in places]
+        truth = torch.stack([_stacked(store.masks[target], block) for target in targets], dim=1)
         if probability is None:
-            lungs = torch.from_numpy(store.masks["lung"][block])
-            predicted = lungs[:, None].expand(truth.shape)
+            predicted = _stacked(store.masks[LUNG], block)[:, None].expand(truth.shape)
         else:
             predicted = torch.from_numpy(probability).expand(len(block), -1, -1, -1)
-        counts = count(predicted, truth, thresholds)
-        blocks.append(np.concatenate([block[:, None], counts.flatten(1).numpy()], axis=1))
-    return Records.of(np.concatenate(blocks), store.index.rows, targets)
+        values[places, 0] = block
+        values[places, 1:] = count(predicted, truth, thresholds).flatten(1).numpy()
+    return Records.of(values, store.index.rows, targets)
 
 
-def _blocks(rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    for start in range(0, len(rows), _BLOCK_SIZE):
-        yield rows[start : start + _BLOCK_SIZE]
+def _stacked(masks: Planes, rows: Sequence[int]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([masks[row] for row in rows]))

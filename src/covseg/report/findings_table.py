@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
@@ -10,33 +11,37 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.data.findings import COPIES, KINDS, Finding
-from covseg.data.layout import PUBLISHED, SPLITS
+from covseg.data.index import UNCLASSED
 from covseg.report.meaning import MEANINGS
 from covseg.report.table import show
 
+ImageCounts = Mapping[str, Mapping[str, int]]  # split -> class -> images
 
-def print_findings(
-    counts: Mapping[str, Mapping[str, int]],
-    findings: Sequence[Finding],
-    n_families: int,
-    out: Path,
-) -> None:
+
+@dataclass(frozen=True)
+class Tree:
+    """The numbers of images in a dataset, or in one of its trees, with the published ones."""
+
+    title: str
+    counts: ImageCounts
+    published: ImageCounts | None  # None of other data than COVID-QU-Ex
+
+
+def print_findings(images: Tree, findings: Sequence[Finding], n_families: int, out: Path) -> None:
     """Print the tables and the path of the page to stdout."""
-    show(findings_tables(counts, findings, n_families), f"page: {out / 'explore.html'}")
+    show(findings_tables(images, findings, n_families), f"page: {out / 'explore.html'}")
 
 
-def findings_tables(
-    counts: Mapping[str, Mapping[str, int]], findings: Sequence[Finding], n_families: int
-) -> RenderableType:
+def findings_tables(images: Tree, findings: Sequence[Finding], n_families: int) -> RenderableType:
     """Images by split and class, findings by kind, and pairs of copies by their splits."""
-    parts: list[RenderableType] = [Text(), _counts(counts)]
-    if counts != PUBLISHED:
+    parts: list[RenderableType] = [Text(), _counts(images)]
+    if images.published is not None and images.published != images.counts:
         parts.append(Text("the counts differ from the published ones (in parentheses)"))
     parts += [Text(), _kinds(findings) if findings else Text("no findings")]
     if copies := [finding for finding in findings if finding.kind in COPIES]:
         n_leaks = sum(finding.is_leak for finding in copies)
         title = f"{len(copies)} pairs of copies in {n_families} families; {n_leaks} across splits"
-        parts += [Text(), Text(title, style="bold"), _copies(copies)]
+        parts += [Text(), Text(title, style="bold"), _copies(copies, list(images.counts))]
     return Group(*parts, Text())
 
 
@@ -47,13 +52,14 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _counts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    classes = list(counts[SPLITS[0]])
+def _counts(images: Tree) -> Table:
+    counts, published = images.counts, images.published
+    classes = [name for name in next(iter(counts.values())) if name != UNCLASSED]
     table = _table("images", *classes, "all")
-    for split in SPLITS:
-        cells = [_count(counts[split][c], PUBLISHED[split].get(c, 0)) for c in classes]
-        total = _count(sum(counts[split].values()), sum(PUBLISHED[split].values()))
-        table.add_row(split, *cells, total)
+    for split, of_split in counts.items():
+        expected = of_split if published is None else published[split]
+        cells = [_count(of_split[name], expected.get(name, 0)) for name in classes]
+        table.add_row(split, *cells, _count(sum(of_split.values()), sum(expected.values())))
     return table
 
 
@@ -71,10 +77,10 @@ def _kinds(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _copies(copies: Sequence[Finding]) -> Table:
-    table = _table("pairs between", *SPLITS)
+def _copies(copies: Sequence[Finding], splits: Sequence[str]) -> Table:
+    table = _table("pairs between", *splits)
     n_pairs = Counter(frozenset({f.a[0], f.b[0]}) for f in copies if f.b)
-    for number, split in enumerate(SPLITS):
-        cells = [f"{n_pairs[frozenset({split, other})]:,}" for other in SPLITS[: number + 1]]
+    for number, split in enumerate(splits):
+        cells = [f"{n_pairs[frozenset({split, other})]:,}" for other in splits[: number + 1]]
         table.add_row(split, *cells)
     return table

@@ -62,7 +62,8 @@ def predictions(
     module.to(device)
     with torch.inference_mode(), precision.forward_context():
         for sample in data.fixed_samples(rows):
-            probability = module.probability(sample.image[None].to(device))
+            truth = sample.mask[None]
+            probability = module.probability(sample.image[None].to(device), truth)
             made.append(
                 Prediction(
                     int(sample.row),

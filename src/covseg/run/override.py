@@ -9,6 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from covseg.config.quotes import in_quotes
+
 # what Hydra and OmegaConf raise while they compose
 REFUSALS = (
     *(HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError),
@@ -16,10 +18,22 @@ REFUSALS = (
 )
 
 
-def in_quotes(value: str) -> str:
-    """A value as Hydra reads it back: a backslash means itself, unless a quote follows."""
-    inside = re.sub(r'(\\*)"', r'\1\1\\"', value)
-    return '"' + re.sub(r"(\\+)\Z", r"\1\1", inside) + '"'
+_PATTERN = re.compile(r"""(\+*data\.(?:images|masks\.\w+))=([^"'{]*\{\w+\}[^"']*)""")
+
+
+def pattern_in_quotes(override: str) -> str:
+    """``data.images=images/{name}.png`` with the value in the quotes that Hydra needs for a brace.
+
+    Other overrides, and values with quotes of their own, stay as they are.
+    """
+    match = _PATTERN.fullmatch(override)
+    if match is None:
+        return override
+    key, value = match.groups()
+    if not re.fullmatch(r"\[.*\]", value):
+        return f"{key}={in_quotes(value)}"
+    parts = value.removeprefix("[").removesuffix("]").split(",")
+    return f"{key}=[{','.join(in_quotes(part.strip()) for part in parts)}]"
 
 
 def fixed_keys(words: Iterable[str]) -> set[str]:

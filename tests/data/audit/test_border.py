@@ -3,16 +3,16 @@
 import numpy as np
 
 from covseg.data.audit.border import CELLS, DEEP, N_CELLS, borders
-from covseg.data.index import Index, Row
 from covseg.data.store import Store
+from listings import official, row
 
 
 def of(images: np.ndarray, lungs: np.ndarray) -> np.ndarray:
     rows = tuple(
-        Row("Train", "Normal", f"{n}.png", "image", "mask", "lung") for n in range(len(images))
+        row("Train", "Normal", f"{n}.png", "image", "mask", "lung") for n in range(len(images))
     )
     masks = {"infection": np.zeros_like(images), "lung": lungs}
-    return borders(Store(Index("infection", rows), "", images, masks))
+    return borders(Store(official(rows), "", images, masks))
 
 
 def test_cells_are_means_of_their_pixels():

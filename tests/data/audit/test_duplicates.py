@@ -11,7 +11,7 @@ from covseg.data.audit.alignment import aligned
 from covseg.data.audit.duplicates import NEAR, Pair, disagreements, duplicates
 from covseg.data.audit.hog import hog, mirrored
 from covseg.data.copies import families
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.data.phantom.drawing import draw
 from covseg.data.store import Store
 

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from covseg.data.audit.files import audit, lung_tree_counts
+from covseg.data.audit.files import audit
 from covseg.data.findings import Finding
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.layouts.covid_qu_ex.rows import covid_qu_ex, lung_tree_counts
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
 from covseg.errors import DataError
 
 TREE = Path("Infection Segmentation Data/Infection Segmentation Data")
@@ -39,7 +40,7 @@ def place(dataset: Path, folder: str, number: int = 0, of: tuple[str, str] = COV
 
 
 def found(dataset: Path, tmp_path: Path) -> list[Finding]:
-    return audit(locate(dataset), tmp_path / "cache").findings
+    return audit(covid_qu_ex(locate(dataset)), tmp_path / "cache").findings
 
 
 def paint(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -65,7 +66,7 @@ def test_a_damaged_file_is_found_and_left_out(kind, fault, dataset, tmp_path):
     folder, spoil = fault
     path = place(dataset, folder, 1)
     spoil(path)
-    result = audit(locate(dataset), tmp_path / "cache")
+    result = audit(covid_qu_ex(locate(dataset)), tmp_path / "cache")
     [finding] = result.findings
     assert (finding.kind, finding.a) == (kind, (*COVID, path.name))
     assert str(finding.value).startswith(folder)

@@ -8,16 +8,16 @@ import pytest
 import scipy.stats
 
 from covseg.data.audit.statistics import GLOBAL, NAMES, OTHERS, Statistics, statistics
-from covseg.data.index import Index, Row
 from covseg.data.store import Store
+from listings import official, row
 
 
 def in_memory(image: np.ndarray, infection=None, lung=None, has_lung: bool = True) -> Store:
-    row = Row("Train", "COVID-19", "a.png", "a", "b", "c" if has_lung else None)
+    only = row("Train", "COVID-19", "a.png", "a", "b", "c" if has_lung else None)
     nothing = np.zeros_like(image)
     masks = {"infection": infection, "lung": lung}
     masks = {name: (nothing if m is None else m)[None] for name, m in masks.items()}
-    return Store(Index("infection", (row,)), "", image[None], masks)
+    return Store(official((only,)), "", image[None], masks)
 
 
 def of(image: np.ndarray, **more) -> dict[str, float]:

@@ -8,9 +8,10 @@ import pytest
 
 from covseg.data.audit.files import audit
 from covseg.data.audit.typical import GREYS, LAYOUT, TypicalImages
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.layouts.covid_qu_ex.rows import covid_qu_ex
 from covseg.data.phantom.dataset import write
 from covseg.data.phantom.drawing import draw
-from covseg.data.source.locate import locate
 from covseg.data.store import Store
 from covseg.errors import RunError
 
@@ -19,7 +20,7 @@ from covseg.errors import RunError
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     home = tmp_path_factory.mktemp("typical")
     write(home / "dataset", 0, {"Train": 240, "Val": 8, "Test": 120}, size=64)
-    return audit(locate(home / "dataset"), home).store
+    return audit(covid_qu_ex(locate(home / "dataset")), home).store
 
 
 def rows(store: Store, split: str) -> list[int]:
@@ -99,7 +100,7 @@ def test_a_damaged_file_is_refused(change, typical, tmp_path):
 @pytest.mark.real
 def test_of_the_real_test_split_hardly_any_is_unusual(real_archive: Path, phantom_cache: Path):
     """The shares that the module states."""
-    store = audit(locate(real_archive), phantom_cache).store
+    store = audit(covid_qu_ex(locate(real_archive)), phantom_cache).store
     typical = TypicalImages.of(store, rows(store, "Train"))
     images = [store.images[row] for row in rows(store, "Test")]
     assert np.mean([bool(typical.difference(i)) for i in images]) == pytest.approx(0.013, abs=0.002)

@@ -6,10 +6,10 @@ import pytest
 
 import covseg.data.phantom.dataset as module
 from covseg.config.data import PhantomData
-from covseg.data.index import read_index
+from covseg.data.layouts.covid_qu_ex.place import locate
 from covseg.data.phantom.dataset import phantom_root
-from covseg.data.source.locate import locate
 from covseg.errors import DataError
+from listings import listed_paths
 
 SETTINGS = PhantomData(seed=1, n_images={"Train": 4, "Val": 1}, lung_tree=False)
 OTHERS = {
@@ -61,10 +61,10 @@ def test_the_same_settings_draw_the_same_files_elsewhere(cache, tmp_path):
 def test_the_lung_tree_is_there_when_it_is_asked_for(lung_tree, tree, cache):
     settings = SETTINGS.model_copy(update={"lung_tree": lung_tree})
     names = locate(phantom_root(settings, cache)).names()
-    index = read_index(names, ["lung"], "here")
+    index = listed_paths(names, ["lung"])
     assert index.tree == tree
     assert len(index.rows) == 5
-    assert read_index(names, ["infection"], "here").tree == "infection"
+    assert listed_paths(names).tree == "infection"
 
 
 def test_drawing_that_fails_leaves_nothing_to_reuse(tmp_path, monkeypatch):

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.index import read_index
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.config.data import SPLITS
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.data.phantom.dataset import write
 from covseg.data.phantom.drawing import Phantom, draw
+from listings import listed_paths
 
 N_IMAGES = {"Train": 8, "Val": 4, "Test": 3}
 INFECTION = "Infection Segmentation Data/Infection Segmentation Data"
@@ -188,7 +189,7 @@ def test_layout_and_names_are_those_of_the_real_dataset(root):
 
 
 def test_half_are_covid_and_a_quarter_each_the_others(root):
-    counts = read_index([p for p in files(root) if p[0] == "I"], ["infection"], "here").counts()
+    counts = listed_paths(p for p in files(root) if p[0] == "I").counts()
     assert counts == {
         "Train": {"COVID-19": 4, "Non-COVID": 2, "Normal": 2},
         "Val": {"COVID-19": 2, "Non-COVID": 1, "Normal": 1},

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.layout import LARGEST, TREES
-from covseg.data.source.locate import locate
+from covseg.data.layouts.covid_qu_ex.names import TREES
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.source.file_names import LARGEST
 from covseg.errors import DataError
 
 TREE = TREES["infection"]

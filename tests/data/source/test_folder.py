@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from covseg.data.layout import LARGEST, TREES
+from covseg.data.layouts.covid_qu_ex.names import TREES
+from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.source.file_names import LARGEST
 from covseg.data.source.folder import FolderSource
-from covseg.data.source.locate import locate
 from covseg.errors import DataError
 
 TREE = TREES["infection"]

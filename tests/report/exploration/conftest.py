@@ -5,20 +5,19 @@ from dataclasses import replace
 
 import pytest
 
+from covseg.config.data import SPLITS
 from covseg.data.audit.border import borders
 from covseg.data.audit.mean_masks import mean_mask
 from covseg.data.audit.statistics import statistics
 from covseg.data.copies import Copies
 from covseg.data.division import folds
 from covseg.data.findings import COPIES, KINDS, Finding
-from covseg.data.index import read_index
-from covseg.data.layout import SPLITS
 from covseg.data.phantom.dataset import write
-from covseg.data.source.locate import locate
-from covseg.data.store import Store, open_store
+from covseg.data.store import Store
 from covseg.measure.shortcuts import shortcut
 from covseg.report.exploration.page import Origin
 from covseg.report.exploration.result import Exploration
+from listings import opened
 
 PAIRS = (*COPIES, "masks_disagree")
 
@@ -27,9 +26,7 @@ PAIRS = (*COPIES, "masks_disagree")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     root = tmp_path_factory.mktemp("phantom")
     write(root, 0, {"Train": 16, "Val": 8, "Test": 8}, size=64)
-    source = locate(root)
-    index = read_index(source.names(), ["infection"], "phantom")
-    return open_store(source, index, tmp_path_factory.mktemp("cache"))
+    return opened(root, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +77,7 @@ def some_rows() -> Callable[[Store, list[int]], Store]:
     return lambda store, rows: replace(
         store,
         index=replace(store.index, rows=tuple(store.index.rows[row] for row in rows)),
-        images=store.images[rows],
-        masks={name: mask[rows] for name, mask in store.masks.items()},
+        images=[store.images[row] for row in rows],
+        masks={name: [of[row] for row in rows] for name, of in store.masks.items()},
         home=None,
     )

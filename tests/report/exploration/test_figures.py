@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from covseg.config.data import SPLITS
 from covseg.data.audit.mean_masks import MeanMask
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.report.exploration import figures
 from covseg.report.exploration.distributions import Quantiles
 
@@ -19,7 +20,7 @@ def words(figure: Figure) -> set[str]:
 
 def test_a_bar_covers_the_middle_half_and_a_dot_is_the_median():
     groups = {("Val", "Normal"): Quantiles(9, 1, 2, 3.5, 4, 7)}
-    figure = figures.quantiles("Title", "grey", groups, PATIENT_CLASSES)
+    figure = figures.quantiles("Title", "grey", groups, PATIENT_CLASSES, SPLITS)
     axes = figure.axes[0]
     spans = [lines.get_segments()[0][:, 0].tolist() for lines in axes.collections]
     assert spans == [[1, 7], [2, 4]]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from covseg.data.findings import KINDS, Finding
-from covseg.data.index import Index
-from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED, PUBLISHED_LUNG
 from covseg.report.exploration.page import page, write_page
 from html_page import Page
+from listings import official, without_lungs
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_links_within_the_page_lead_somewhere_and_names_are_given_once(full):
 def test_names_of_files_are_words_and_never_code(store, explored, written):
     evil = "<script>alert('&\"')</script>.png"
     rows = tuple(replace(row, name=f"{n}{evil}") for n, row in enumerate(store.index.rows))
-    spoilt = replace(store, index=Index("infection", rows), home=None)
+    spoilt = replace(store, index=official(rows), home=None)
     findings = [Finding("odd_name", rows[0].key, value="<b>")]
     page = written(explored(spoilt, findings), root=evil, command=evil)
     assert "<script" not in page.html
@@ -115,9 +115,9 @@ def test_three_images_have_a_page(store, explored, some_rows, written):
 
 
 def test_without_lung_masks_nothing_is_said_of_lungs(store, explored, written):
-    rows = tuple(replace(row, lung=None) for row in store.index.rows)
-    masks = {**store.masks, "lung": np.zeros_like(store.masks["lung"])}
-    without = replace(store, index=Index("infection", rows), masks=masks, home=None)
+    rows = without_lungs(store.index.rows)
+    masks = {**store.masks, "lung": [np.zeros_like(mask) for mask in store.masks["lung"]]}
+    without = replace(store, index=official(rows), masks=masks, home=None)
     page = written(explored(without, shortcuts={"the border alone": None}))
     assert "no lung masks" in page.text
     assert "Infected share of the lungs" not in page.text

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from covseg.data.audit.statistics import NAMES
-from covseg.data.layout import PUBLISHED_LUNG
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED_LUNG
 from covseg.report.exploration.tables import write_tables
 
 

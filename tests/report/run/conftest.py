@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from covseg.data.index import Key, Row
+from covseg.data.index import Key
 from covseg.measure.counts import count
 from covseg.measure.image_histograms import ImageHistograms, ProbabilityHistograms
 from covseg.measure.operating_point import OperatingPoint
@@ -18,6 +18,7 @@ from covseg.measure.summary import summarise
 from covseg.measure.thresholds import OverThresholds
 from covseg.report.predictions import Prediction
 from covseg.report.result import RunResult
+from listings import row
 
 SIDE = 48
 CLASSES = ("COVID-19", "COVID-19", "Non-COVID", "Normal")
@@ -64,7 +65,7 @@ def make_result(tmp_path: Path) -> Callable[..., RunResult]:
     ) -> RunResult:
         probability, truth = (np.repeat(of, len(targets), axis=1) for of in drawn(n, 0))
         rows = [
-            Row(split, classes[k % len(classes)], name(k), f"i{k}", f"m{k}", None) for k in range(n)
+            row(split, classes[k % len(classes)], name(k), f"i{k}", f"m{k}", None) for k in range(n)
         ]
         both = torch.from_numpy(probability), torch.from_numpy(truth)
         counts = count(*both, 0.5)

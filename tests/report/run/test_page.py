@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from covseg.data.layout import PUBLISHED
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED
 from covseg.measure.scores import SCORES
 from covseg.report.run.page import write_page
 from covseg.report.run.published import OFFICIAL_FINGERPRINT

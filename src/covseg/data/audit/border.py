@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.image import Pixels
+from covseg.data.index import LUNG
 from covseg.data.store import Store
 from covseg.data.threads import mapped
 
@@ -25,7 +26,7 @@ def borders(store: Store) -> Floats:
     """
 
     def frame(row: int) -> Floats:
-        return _frame(np.asarray(store.images[row]), np.asarray(store.masks["lung"][row]))
+        return _frame(store.images[row], store.on_image(LUNG, row))
 
     rows = range(len(store.index.rows))
     return np.stack(list(mapped(frame, rows, "blanking the lungs")))

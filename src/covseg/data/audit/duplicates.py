@@ -12,12 +12,15 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from covseg.data.audit.alignment import Fit, aligned
 from covseg.data.audit.hog import Floats, hog, mirrored, unit
 from covseg.data.findings import Finding
 from covseg.data.image import Pixels
 from covseg.data.index import Row
+from covseg.data.planes import Planes
+from covseg.data.resize import resize_mask
 from covseg.data.store import Store
 from covseg.data.threads import mapped
 
@@ -28,6 +31,8 @@ _THUMBNAIL = 64  # pixels per side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
 _NEAREST = 6  # pairs that are not copies, for the page
 _BLOCK = 512  # rows of the matrix of all pairs in memory at a time
+
+Group = npt.NDArray[np.generic]  # of every image; those of one group are not compared
 
 
 @dataclass(frozen=True, order=True)
@@ -59,16 +64,19 @@ class Duplicates:
     nearest: list[Lookalike]  # the few others with the highest likeness, the highest first
 
 
-def duplicates(images: Pixels) -> Duplicates:
+def duplicates(images: Planes, first_group: int | None = None) -> Duplicates:
     """Find the copies among all pairs.
 
     Args:
-        images: uint8 [n, height, width], which may be mapped from disk.
+        images: compared with each other.
+        first_group: the number of images that are compared with all later ones, and with none of
+            their own; None compares all.
     """
+    group = np.arange(len(images)) if first_group is None else np.arange(len(images)) >= first_group
     content = [blake2b(image.tobytes()).digest() for image in images]
-    copies = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content)}
+    copies = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content, group)}
     candidates = set[tuple[int, int, bool]]()
-    for a, b, swapped, value in _alike(images):
+    for a, b, swapped, value in _alike(images, group):
         if value < NEAR:
             candidates.add((a, b, swapped))
         elif content[a] == content[b]:
@@ -101,15 +109,17 @@ def of_pairs(pairs: Iterable[Pair], rows: Sequence[Row]) -> list[Finding]:
 
 
 def disagreements(pairs: Sequence[Pair], store: Store) -> Iterator[Finding]:
-    """Pairs of copies whose infection masks differ, with the Dice of the two masks.
+    """Pairs of copies whose masks of the lesion differ, with the Dice of the two masks.
 
     Aligned pairs are left out: their masks are not aligned.
     """
-    rows, masks = store.index.rows, store.masks["infection"]
+    rows, lesion = store.index.rows, store.index.lesion
     for pair in pairs:
-        if pair.kind == "aligned":
+        both = {lesion} <= rows[pair.first].masks.keys() & rows[pair.second].masks.keys()
+        if pair.kind == "aligned" or lesion is None or not both:
             continue
-        one, other = masks[pair.first], masks[pair.second]
+        one = store.masks[lesion][pair.first]
+        other = resize_mask(store.masks[lesion][pair.second], store.truth_size(pair.first))
         other = other[:, ::-1] if pair.mirrored else other
         total = int(one.sum()) + int(other.sum())
         if not np.array_equal(one, other):
@@ -117,22 +127,23 @@ def disagreements(pairs: Sequence[Pair], store: Store) -> Iterator[Finding]:
             yield Finding("masks_disagree", rows[pair.first].key, rows[pair.second].key, dice)
 
 
-def _alike(images: Pixels) -> Iterator[tuple[int, int, bool, float]]:
+def _alike(images: Planes, group: Group) -> Iterator[tuple[int, int, bool, float]]:
     """Pairs, directly or mirrored, with their correlation; 0 for those with similar gradients."""
     thumbnails, gradients = _described(images, _thumbnail), _described(images, hog)
     for swapped in (False, True):
         for a, b, value in _above(thumbnails, _mirrored if swapped else _as_it_is, _CANDIDATE):
-            yield a, b, swapped, value
-        for a, b in _neighbours(gradients, mirrored if swapped else _as_it_is):
+            if group[a] != group[b]:
+                yield a, b, swapped, value
+        for a, b in _neighbours(gradients, mirrored if swapped else _as_it_is, group):
             yield a, b, swapped, 0.0
 
 
-def _equal(content: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _equal(content: Sequence[bytes], group: Group) -> Iterator[tuple[int, int]]:
     """Rows with the same content, each with the first row of this content."""
     seen: dict[bytes, int] = {}
     for row, digest in enumerate(content):
         first = seen.setdefault(digest, row)
-        if first != row:
+        if group[first] != group[row]:
             yield first, row
 
 
@@ -143,7 +154,7 @@ def _thumbnail(image: Pixels) -> Floats:
     return unit(values - values.mean())
 
 
-def _described(images: Pixels, describe: Callable[[Pixels], Floats]) -> Floats:
+def _described(images: Planes, describe: Callable[[Pixels], Floats]) -> Floats:
     rows = range(len(images))
     return np.stack(list(mapped(lambda row: describe(images[row]), rows, "describing")))
 
@@ -167,15 +178,16 @@ def _above(
             yield start + int(a), start + int(b), float(products[a, b])
 
 
-def _neighbours(vectors: Floats, change: Callable[[Floats], Floats]) -> Iterator[tuple[int, int]]:
-    """Each row, changed, with the few most similar other rows."""
+def _neighbours(
+    vectors: Floats, change: Callable[[Floats], Floats], group: Group
+) -> Iterator[tuple[int, int]]:
+    """Each row, changed, with the few most similar rows of other groups."""
     n_near = min(_NEIGHBOURS, len(vectors) - 1)
     if n_near == 0:
         return
     for start in range(0, len(vectors), _BLOCK):
         products = change(vectors[start : start + _BLOCK]) @ vectors.T
-        rows = np.arange(len(products))
-        products[rows, start + rows] = -np.inf
+        products[group[start : start + _BLOCK, None] == group] = -np.inf
         nearest = np.argpartition(products, -n_near, axis=1)[:, -n_near:]
         for a, of_row in enumerate(nearest):
             for b in of_row[products[a, of_row] >= _LIKE]:
@@ -183,7 +195,7 @@ def _neighbours(vectors: Floats, change: Callable[[Floats], Floats]) -> Iterator
 
 
 def _fits(
-    images: Pixels, pairs: Sequence[tuple[int, int, bool]]
+    images: Planes, pairs: Sequence[tuple[int, int, bool]]
 ) -> Iterator[tuple[tuple[int, int, bool], Fit]]:
     def fit(pair: tuple[int, int, bool]) -> Fit:
         a, b, swapped = pair

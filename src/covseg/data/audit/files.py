@@ -2,9 +2,8 @@
 
 import contextlib
 import io
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +11,13 @@ import numpy as np
 from PIL import Image
 
 from covseg.data.findings import Finding
-from covseg.data.image import Pixels, decode, decode_mask
-from covseg.data.index import Files, Index, Key, Row, read_files, rows_of
-from covseg.data.layout import FOLDERS
-from covseg.data.source.locate import Source
-from covseg.data.store import Store, open_store
+from covseg.data.image import Pixels
+from covseg.data.index import LUNG, Key, Row
+from covseg.data.layouts.covid_qu_ex.names import FILE_NAMES, FOLDERS
+from covseg.data.listing import Listing
+from covseg.data.store import Store, decode_row, open_store
 from covseg.data.threads import mapped
 from covseg.errors import DataError
-
-_NAMES = {  # the convention of the dataset's authors
-    "COVID-19": re.compile(r"covid_\d+\.png"),
-    "Non-COVID": re.compile(r"non_COVID \(\d+\)\.png"),
-    "Normal": re.compile(r"Normal \(\d+\)\.png"),
-}
-_BLOCK = 256  # rows whose masks are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -36,73 +28,78 @@ class Audit:
     findings: list[Finding]  # about single images, in the order of the index
 
 
-def audit(source: Source, cache_dir: str | Path) -> Audit:
-    """Check every file of the infection tree.
+def audit(listing: Listing, cache_dir: str | Path) -> Audit:
+    """Check every file.
 
     Raises:
-        DataError: no file of the dataset, or no usable image.
+        DataError: no usable image.
     """
-    where = str(source.path)
-    tree, files = read_files(source.names(), ["infection"], where)
-    findings = [Finding("odd_name", key) for key in sorted(files) if _is_odd(key)]
-    findings += _missing(files)
-    whole = {key: kinds for key, kinds in files.items() if {"image", "infection"} <= kinds.keys()}
+    findings = [Finding("odd_name", key) for key in _odd(listing)]
+    findings += [
+        Finding("missing", one.key, value=_file(listing, one.kind)) for one in listing.missing
+    ]
     try:
-        store = open_store(source, Index(tree, rows_of(whole)), cache_dir)
+        store = open_store(listing, cache_dir)
     except DataError:  # of the first fault; here all are needed
-        faults = list(_damaged(source, whole))
+        faults = list(_damaged(listing))
         findings += faults
-        sound = {key: whole[key] for key in whole.keys() - {fault.a for fault in faults}}
-        if not sound or not faults:
+        sound = listing.without({fault.a for fault in faults})
+        if not sound.index.rows or not faults:
             raise
-        store = open_store(source, Index(tree, rows_of(sound)), cache_dir)
+        store = open_store(sound, cache_dir)
     return Audit(store, findings + list(_contradictions(store)))
 
 
-def lung_tree_counts(source: Source) -> dict[str, dict[str, int]] | None:
-    """Images of *Lung Segmentation Data* by split and class, None if it is missing.
-
-    They are counted by their names and not decoded.
-
-    Raises:
-        DataError: two copies of the tree, or one name written in two ways.
-    """
-    tree, files = read_files(source.names(), ["lung"], str(source.path))
-    if tree != "lung":
-        return None
-    images = {key: kinds for key, kinds in files.items() if "image" in kinds}
-    return Index(tree, rows_of(images)).counts()
+def _odd(listing: Listing) -> list[Key]:
+    """The images whose names do not follow the convention of COVID-QU-Ex's authors."""
+    if not listing.reading.strict:
+        return []
+    keys = {row.key for row in listing.index.rows} | {one.key for one in listing.missing}
+    return sorted(key for key in keys if not FILE_NAMES[key[1]].fullmatch(key[2]))
 
 
-def _is_odd(key: Key) -> bool:
-    _, patient_class, name = key
-    return not _NAMES[patient_class].fullmatch(name)
+def _file(listing: Listing, kind: str) -> str:
+    """What a file is, for a finding."""
+    return FOLDERS[kind] if listing.reading.strict else kind
 
 
-def _missing(files: Mapping[Key, Files]) -> list[Finding]:
-    expected = {"image", "infection"}
-    if any("lung" in kinds for kinds in files.values()):
-        expected.add("lung")
-    return [
-        Finding("missing", key, value=FOLDERS[kind])
-        for key, kinds in sorted(files.items())
-        for kind in sorted(expected - kinds.keys())
-    ]
+def _damaged(listing: Listing) -> Iterator[Finding]:
+    """Every file that cannot be decoded, or does not fit the others."""
+    files = [(row, kind, path) for row in listing.index.rows for kind, path in row.files]
+    results = list(mapped(lambda file: _check(listing, *file[1:]), files, "checking", threads=4))
+    faulty = set[Key]()
+    for (row, kind, _), result in zip(files, results, strict=True):
+        if isinstance(result, _Fault):
+            faulty.add(row.key)
+            yield Finding(result.kind, row.key, value=f"{_file(listing, kind)}: {result.cause}")
+    if listing.reading.strict:
+        yield from _unusual_sizes(listing, files, results)
+    else:
+        yield from _misfits(listing, faulty)
 
 
-def _damaged(source: Source, files: Mapping[Key, Files]) -> Iterator[Finding]:
-    """Every file that cannot be decoded, or is not of the size that most images have."""
-    every_file = [(key, kind, path) for key in sorted(files) for kind, path in files[key].items()]
-    results = list(
-        mapped(lambda file: _check(source, *file[1:]), every_file, "checking", threads=4)
-    )
+def _unusual_sizes(
+    listing: Listing,
+    files: Sequence[tuple[Row, str, str]],
+    results: Sequence["tuple[int, ...] | _Fault"],
+) -> Iterator[Finding]:
+    """The files that do not have the size of most."""
     sizes = Counter(result for result in results if isinstance(result, tuple))
     usual = max(sizes, key=lambda size: sizes[size]) if sizes else None
-    for (key, kind, _), result in zip(every_file, results, strict=True):
-        if isinstance(result, _Fault):
-            yield Finding(result.kind, key, value=f"{FOLDERS[kind]}: {result.cause}")
-        elif result != usual:
-            yield Finding("wrong_size", key, value=f"{FOLDERS[kind]}: {result[1]}x{result[0]}")
+    for (row, kind, _), size in zip(files, results, strict=True):
+        if isinstance(size, tuple) and size != usual:
+            value = f"{_file(listing, kind)}: {size[1]}x{size[0]}"
+            yield Finding("wrong_size", row.key, value=value)
+
+
+def _misfits(listing: Listing, faulty: Collection[Key]) -> Iterator[Finding]:
+    """The images with masks of another shape."""
+    for row in listing.index.rows:
+        if row.key not in faulty:
+            try:
+                decode_row(listing, row)
+            except DataError as error:
+                yield Finding("wrong_size", row.key, value=str(error.args[1]))
 
 
 @dataclass(frozen=True)
@@ -111,22 +108,24 @@ class _Fault:
     cause: str
 
 
-def _check(source: Source, kind: str, path: str) -> tuple[int, ...] | _Fault:
+def _check(listing: Listing, kind: str, path: str) -> tuple[int, ...] | _Fault:
     """The size of an image or mask, or what is wrong with it."""
+    reading = listing.reading
     try:
-        data = source.read(path)
+        data = listing.source.read(path)
     except DataError as error:
         return _Fault("unreadable", str(error.args[1]))
     try:
-        return (decode if kind == "image" else decode_mask)(data, path).shape
+        image = kind == "image"
+        return (reading.image(data, path) if image else reading.mask(data, path, kind)).shape
     except DataError as error:
-        return _Fault(_kind_of_fault(data), str(error.args[1]))
+        return _Fault(_kind_of_fault(listing, data), str(error.args[1]))
 
 
-def _kind_of_fault(data: bytes) -> str:
+def _kind_of_fault(listing: Listing, data: bytes) -> str:
     """The kind of finding of a file that was refused."""
     with contextlib.suppress(DataError):
-        decode(data, "")
+        listing.reading.image(data, "")
         return "wrong_values"  # of a mask, because the image is readable
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
@@ -138,24 +137,24 @@ def _kind_of_fault(data: bytes) -> str:
 
 def _contradictions(store: Store) -> Iterator[Finding]:
     """Masks that contradict each other or the class."""
-    rows = store.index.rows
-    for start in range(0, len(rows), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        infection, lung = (np.asarray(store.masks[name][block]) for name in ("infection", "lung"))
-        for row, infected, lungs in zip(rows[block], infection, lung, strict=True):
-            yield from _of_masks(row, infected, lungs)
+    lesion, positive_class = store.index.lesion, store.index.positive_class
+    for number, row in enumerate(store.index.rows):
+        if lesion not in row.masks:
+            continue
+        assert lesion is not None
+        mask = store.masks[lesion][number]
+        n_pixels = int(mask.sum())
+        if row.patient_class == positive_class and not n_pixels:
+            yield Finding("empty_mask", row.key)
+        if positive_class not in {None, row.patient_class} and n_pixels:
+            yield Finding("unexpected_infection", row.key, value=n_pixels / mask.size)
+        if n_pixels and LUNG in row.masks:
+            yield from _of_lungs(row, mask, store.masks[LUNG][number])
 
 
-def _of_masks(row: Row, infection: Pixels, lung: Pixels) -> Iterator[Finding]:
-    n_infected = int(infection.sum())
-    if row.patient_class == "COVID-19" and not n_infected:
-        yield Finding("empty_mask", row.key)
-    if row.patient_class != "COVID-19" and n_infected:
-        yield Finding("unexpected_infection", row.key, value=n_infected / infection.size)
-    if row.lung is None or not n_infected:
-        return
-    outside = int((infection > lung).sum())
+def _of_lungs(row: Row, lesion: Pixels, lung: Pixels) -> Iterator[Finding]:
+    outside = int((lesion > lung).sum())
     if outside:
-        yield Finding("infection_outside_lung", row.key, value=outside / n_infected)
-    if np.array_equal(infection, lung):
+        yield Finding("infection_outside_lung", row.key, value=outside / int(lesion.sum()))
+    if np.array_equal(lesion, lung):
         yield Finding("infection_is_lung", row.key)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.image import Pixels
+from covseg.data.index import LUNG
 from covseg.data.store import Store
 from covseg.data.threads import mapped
 
@@ -73,20 +74,28 @@ def statistics(store: Store) -> Statistics:
     """The numbers of every image; one image a thread is in memory at a time."""
 
     def describe(row: int) -> list[float]:
-        image, lung = np.asarray(store.images[row]), np.asarray(store.masks["lung"][row])
-        n_infected = int(np.count_nonzero(store.masks["infection"][row]))
-        n_lung = int(np.count_nonzero(lung))
-        of_lung = n_infected / n_lung if n_lung else np.nan
-        share = n_lung / lung.size if store.index.rows[row].lung else np.nan
+        image, lung = store.images[row], store.on_image(LUNG, row)
         return [
             *global_statistics(image),
             *_of_border(image, lung),
             _corner_marks(image, lung),
-            *(share, n_infected / image.size, of_lung),
+            *_of_masks(store, row),
         ]
 
     rows = range(len(store.index.rows))
     return Statistics(np.array(list(mapped(describe, rows, "measuring")), np.float64))
+
+
+def _of_masks(store: Store, row: int) -> list[float]:
+    """Shares of lung and lesion; NaN where there is no such mask."""
+    height, width = store.truth_size(row)
+    masks = store.index.rows[row].masks
+    n_lung, n_lesion = (
+        np.count_nonzero(store.masks[target][row]) if target and target in masks else np.nan
+        for target in (LUNG, store.index.lesion)
+    )
+    n_pixels = height * width
+    return [n_lung / n_pixels, n_lesion / n_pixels, n_lesion / n_lung if n_lung > 0 else np.nan]
 
 
 def global_statistics(image: Pixels) -> list[float]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from covseg.data.audit.statistics import global_statistics
 from covseg.data.image import Pixels
+from covseg.data.planes import common_size
 from covseg.data.store import Store
 from covseg.data.threads import mapped
 from covseg.errors import RunError
@@ -28,6 +29,7 @@ LAYOUT = "unlike the fitting images: inverted, turned, or no chest X-ray"
 GREYS = "grey values unlike those of the fitting images: another exposure or processing"
 _KEPT = 0.995  # share of the fitting images within each limit
 _SIDE = 32  # of a thumbnail
+_SIZE = (256, 256)  # at which images of several sizes are described
 _LEAST_VARIANCE = 1e-3  # of standardised statistics: of few images some never vary
 
 
@@ -36,7 +38,7 @@ class TypicalImages:
     """The fitting images as a whole.
 
     Attributes:
-        shape: of an image, [2].
+        shape: height and width at which images are described, [2].
         thumbnail: the mean, [_SIDE * _SIDE].
         least_correlation: with it.
         mean: of the statistics, [20].
@@ -56,8 +58,12 @@ class TypicalImages:
     @classmethod
     def of(cls, store: Store, rows: Sequence[int]) -> "TypicalImages":
         """Of some images of a store."""
-        images = [store.images[row] for row in rows]
-        described = list(mapped(_described, images, "measuring"))
+        size = common_size(store.images) or _SIZE
+
+        def described_row(row: int) -> tuple[Numbers, list[float]]:
+            return _described(_resized(store.images[row], *size))
+
+        described = list(mapped(described_row, rows, "measuring"))
         thumbnails = np.array([thumbnail for thumbnail, _ in described])
         statistics = np.array([values for _, values in described])
         deviation = statistics.std(axis=0)
@@ -67,7 +73,7 @@ class TypicalImages:
         precision = np.linalg.inv(covariance + _LEAST_VARIANCE * np.eye(len(covariance)))
         thumbnail = thumbnails.mean(axis=0)
         return cls(
-            shape=np.array(store.images.shape[1:], np.float64),
+            shape=np.array(size, np.float64),
             thumbnail=thumbnail,
             least_correlation=np.array(np.quantile(thumbnails @ thumbnail, 1 - _KEPT)),
             mean=statistics.mean(axis=0),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import cv2
 
-from covseg.config.data import PhantomData, Split
+from covseg.config.data import SPLITS, PhantomData, Split
 from covseg.data.build_once import built_once
-from covseg.data.layout import PATIENT_CLASSES, SPLITS, TREES
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES, TREES
 from covseg.data.phantom.drawing import draw
 from covseg.data.phantom.film import Grey
 from covseg.data.threads import progress_bar

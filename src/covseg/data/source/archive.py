@@ -1,4 +1,4 @@
-"""Kaggle's archive as it is: nothing is unpacked, and nothing in it is trusted."""
+"""A zip archive as it is: nothing is unpacked, and nothing in it is trusted."""
 
 import contextlib
 import lzma
@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from covseg.data.layout import LARGEST, is_picture
+from covseg.data.source.file_names import LARGEST, is_picture
 from covseg.errors import DataError
 
 _TAIL = 22 + 65535  # bytes of an archive's end record with the longest comment
 _AGAIN = "download the archive again from Kaggle"
-_NEITHER = "set data.root= to Kaggle's zip archive, downloaded again if this is it, or to a folder"
+_NEITHER = "set data.root= to the zip archive, downloaded again if this is it, or to a folder"
 _OF_ZIP = (  # what zipfile raises for a damaged archive
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, IndexError),
     *(RuntimeError, NotImplementedError, ValueError),
@@ -51,11 +51,11 @@ class ZipSource:
             name = entry.filename.replace("\\", "/")  # some programs write Windows' separator
             if name in self._entries:
                 raise DataError(f"{path}: {name}", "is in the archive more than once", _AGAIN)
-            if is_picture(name):
+            if is_picture(name) and not entry.is_dir():
                 self._entries[name] = entry
 
     def names(self) -> Sequence[str]:
-        """Every PNG."""
+        """Every picture."""
         return list(self._entries)
 
     def read(self, name: str) -> bytes:

@@ -1,38 +1,47 @@
-"""The unpacked dataset, or a folder that contains it."""
+"""The pictures below a folder."""
 
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from covseg.data.layout import LARGEST, LEVELS, TREES, is_picture
 from covseg.data.source.archive import changed
+from covseg.data.source.file_names import LARGEST, is_picture
 from covseg.errors import DataError
 
-_DEEPEST = 8  # folders between a root that merely contains the dataset and its files
+_DEEPEST = 8  # folders between a root that merely contains the data and its files
 _RESTORE = "restore the file from the original download"
-_OF_DATASET = {name.lower() for names in (*LEVELS, TREES.values()) for name in names}
 
 
 class FolderSource:
-    """Files below a folder, links followed; a file that changes between two reads is refused."""
+    """Files below a folder, links followed; a file that changes between two reads is refused.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the folder.
+        base: which the names are relative to; None for the folder itself.
+        matters: whether a folder of this name that cannot be listed is refused, not skipped.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        base: Path | None = None,
+        matters: Callable[[str], bool] = bool,
+    ) -> None:
         self.path = path
-        # the folder's own name can be what tells the two trees apart
-        self._base = path.parent if path.name in TREES.values() else path
+        self.base = base or path
+        self._matters = matters
         self._crcs: dict[str, int] = {}
 
     def names(self) -> Sequence[str]:
-        """Every PNG.
+        """Every picture.
 
         Raises:
-            DataError: a folder of the dataset that cannot be listed, or a link to one that does not
-                exist.
+            DataError: a folder that matters cannot be listed, or is a link to none.
         """
         pictures: list[str] = []
-        for top, folders, files in os.walk(self.path, onerror=_refuse, followlinks=True):
+        for top, folders, files in os.walk(self.path, onerror=self._refuse, followlinks=True):
             folder = Path(top)
             # a link to a folder that it is in would never end
             above = {parent.resolve() for parent in (folder, *folder.parents)}
@@ -42,25 +51,32 @@ class FolderSource:
                 for name in folders
                 if not (deepest or name.startswith(".") or (folder / name).resolve() in above)
             )
-            relative = folder.relative_to(self._base).as_posix()
+            relative = folder.relative_to(self.base).as_posix()
             paths = (name if relative == "." else f"{relative}/{name}" for name in files)
             pictures.extend(path for path in paths if is_picture(path))
-            if dangling := next((name for name in files if name.lower() in _OF_DATASET), None):
+            for dangling in filter(self._matters, files):
                 _refuse_link(folder / dangling)
         return pictures
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
-        data = self._bytes(self._base / name)
+        data = self._bytes(self.base / name)
         if name in self._crcs and zlib.crc32(data) != self._crcs[name]:
-            raise changed(self._base / name)
+            raise changed(self.base / name)
         return data
 
     def crc(self, name: str) -> int:
         """Computed from the bytes, once."""
         if name not in self._crcs:
-            self._crcs[name] = zlib.crc32(self._bytes(self._base / name))
+            self._crcs[name] = zlib.crc32(self._bytes(self.base / name))
         return self._crcs[name]
+
+    def _refuse(self, error: OSError) -> None:
+        """Refuse a folder that cannot be listed; ``os.walk`` would skip it."""
+        folder = Path(error.filename)
+        if self._matters(folder.name):
+            cause = f"cannot be read ({error.strerror})"
+            raise DataError(folder, cause, "change its permissions, or restore it") from error
 
     def _bytes(self, path: Path) -> bytes:
         try:
@@ -74,18 +90,10 @@ class FolderSource:
             raise DataError(path, f"cannot be read ({error.strerror})", _RESTORE) from error
 
 
-def _refuse(error: OSError) -> None:
-    """Refuse a folder of the dataset that cannot be listed; ``os.walk`` would skip it."""
-    folder = Path(error.filename)
-    if folder.name.lower() in _OF_DATASET:
-        cause = f"cannot be read ({error.strerror})"
-        raise DataError(folder, cause, "change its permissions, or restore it") from error
-
-
 def _refuse_link(path: Path) -> None:
     if path.is_symlink() and not path.exists():
         raise DataError(
             path,
             f"is a link to {path.readlink()}, which does not exist",
-            "restore the target, or replace the link by the dataset itself",
+            "restore the target, or replace the link by what it should lead to",
         )

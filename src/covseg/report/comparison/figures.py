@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from covseg.data.layout import classes_of
+from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.scores import OBJECTIVE, SCORES, dice_of_each, rmse_of_each
 from covseg.report.colours import INK, QUIET, class_colours

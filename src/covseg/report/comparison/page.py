@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from covseg.data.layout import classes_of
+from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.measure.comparison import Comparison, Group
 from covseg.measure.paired import Paired
 from covseg.measure.scores import OBJECTIVE, SCORES

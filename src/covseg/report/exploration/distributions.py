@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from covseg.data.index import Index
-from covseg.data.layout import SPLITS
 
 Numbers = npt.NDArray[np.float64]
 
@@ -34,7 +33,7 @@ def by_group(values: Numbers, index: Index) -> Mapping[tuple[str, str], Quantile
     splits = np.array([row.split for row in index.rows])
     classes = np.array([row.patient_class for row in index.rows])
     groups: dict[tuple[str, str], Quantiles] = {}
-    for split in SPLITS:
+    for split in index.splits:
         for patient_class in index.classes:
             chosen = (splits == split) & (classes == patient_class) & np.isfinite(values)
             if n_images := int(chosen.sum()):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from covseg.data.layout import SPLITS
 from covseg.report.exploration import figures
 from covseg.report.exploration.distributions import Numbers, by_group
 from covseg.report.exploration.result import Exploration
@@ -46,7 +45,7 @@ def _distributions(result: Exploration) -> Iterator[PageFigure]:
     for name, (title, unit) in _DISTRIBUTIONS.items():
         index = result.store.index
         if groups := by_group(result.statistics[name], index):
-            figure = figures.quantiles(title, unit, groups, index.classes)
+            figure = figures.quantiles(title, unit, groups, index.classes, index.splits)
             text = f"{title} by class and split; the numbers are in tables/distributions.csv"
             yield PageFigure("distributions", name, figure, text)
 
@@ -55,7 +54,7 @@ def _infected(result: Exploration) -> Iterator[PageFigure]:
     positive = result.statistics["infected_share_of_image"] > 0
     for name, title in _INFECTED.items():
         of_split: dict[str, Numbers] = {}
-        for split in SPLITS:
+        for split in result.store.index.splits:
             rows = result.store.index.of_split(split)
             values = result.statistics[name][rows][positive[rows]]
             of_split[split] = values[~np.isnan(values)]  # NaN: no lung mask
@@ -67,9 +66,9 @@ def _infected(result: Exploration) -> Iterator[PageFigure]:
 
 def _maps(result: Exploration) -> Iterator[PageFigure]:
     masks = {split: mask for split, mask in result.mean_masks.items() if mask}
-    top = max((float(mask.infection.max()) for mask in masks.values()), default=0.0)
+    top = max((float(mask.lesion.max()) for mask in masks.values()), default=0.0)
     for split, mask in masks.items():
-        text = f"Map of the infection in {split}; at most {mask.infection.max():.0%} of the images "
+        text = f"Map of the infection in {split}; at most {mask.lesion.max():.0%} of the images "
         text += "are infected at the same pixel"
         figure = figures.heat_map(split, mask, top)
         yield PageFigure("maps", f"infection_map_{split}", figure, text)

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from covseg.config.data import SPLITS
 from covseg.data.audit.mean_masks import MeanMask
-from covseg.data.layout import SPLITS
+from covseg.data.index import UNDIVIDED
 from covseg.report.colours import FAINT, INK, ORANGE, QUIET, class_colours
 from covseg.report.exploration.distributions import Numbers, Quantiles
 
@@ -25,6 +26,7 @@ def quantiles(
     unit: str,
     groups: Mapping[tuple[str, str], Quantiles],
     classes: Sequence[str],
+    splits: Sequence[str],
 ) -> Figure:
     """A line from the 5th to the 95th percentile, a bar from the 25th to the 75th, a median dot.
 
@@ -34,7 +36,7 @@ def quantiles(
     labels: list[tuple[str, str, str]] = []  # text, colour, weight
     for patient_class, colour in class_colours(classes).items():
         labels.append((patient_class, colour, "bold"))
-        for split in SPLITS:
+        for split in splits:
             y = len(labels)
             labels.append((split, QUIET, "normal"))
             if group := groups.get((split, patient_class)):
@@ -58,6 +60,7 @@ def shares(title: str, of_split: Mapping[str, Numbers]) -> Figure:
     """Histogram of a share in [0, 1] over the images of each split, of which one has images."""
     figure, axes = _panel(title, _HEIGHT)
     styles: dict[str, dict[str, Any]] = {
+        UNDIVIDED: {"histtype": "stepfilled", "color": ORANGE, "alpha": 0.3},
         _TRAIN: {"histtype": "stepfilled", "color": ORANGE, "alpha": 0.3},
         _VAL: {"histtype": "step", "color": INK, "linestyle": (0, (2, 1.5)), "linewidth": 1.1},
         _TEST: {"histtype": "step", "color": ORANGE, "linewidth": 1.6},
@@ -83,7 +86,7 @@ def heat_map(title: str, mask: MeanMask, top: float) -> Figure:
     ``top`` is the share with the brightest colour.
     """
     figure, axes = _panel(f"{title}, {mask.n_images:,} images", _WIDTH * 0.86)
-    shown = axes.imshow(mask.infection, cmap="inferno", vmin=0, vmax=top, interpolation="bilinear")
+    shown = axes.imshow(mask.lesion, cmap="inferno", vmin=0, vmax=top, interpolation="bilinear")
     if mask.lung is not None and mask.lung.max() > 0.5 > mask.lung.min():
         axes.contour(mask.lung, levels=[0.5], colors="white", linewidths=0.8)
     axes.set(xticks=[], yticks=[])

@@ -9,7 +9,8 @@ import numpy as np
 from covseg.data.audit.duplicates import Lookalike
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.image import Pixels
-from covseg.data.index import Key
+from covseg.data.index import LUNG, Key
+from covseg.data.resize import resize_image, resize_mask
 from covseg.data.store import Store
 from covseg.report.colours import OTHER_TRUTH, TRUTH
 from covseg.report.html.environment import percent
@@ -105,18 +106,20 @@ def lookalikes(nearest: Sequence[Lookalike], store: Store) -> list[Picture]:
 def plain_and_outlined(store: Store, row: int) -> Pixels:
     """An image without and with the outlines of its masks, side by side."""
     image = store.images[row]
-    masks = outlines(store.masks["infection"][row], store.masks["lung"][row])
+    masks = outlines(store.on_image(store.index.lesion, row), store.on_image(LUNG, row))
     return side_by_side(outlined(image), outlined(image, masks))
 
 
 def _both_masks(store: Store, one: int, other: int, mirrored: bool) -> Pixels:
     """Two copies, each with both masks, the second mirrored to match the first."""
-    images, masks = store.images, store.masks["infection"]
-    other_image, other_mask = np.asarray(images[other]), np.asarray(masks[other])
+    image, height_width = store.images[one], store.images[one].shape
+    mask, other_mask = (store.on_image(store.index.lesion, row) for row in (one, other))
+    other_image = resize_image(store.images[other], (height_width[0], height_width[1]))
+    other_mask = resize_mask(other_mask, (height_width[0], height_width[1]))
     if mirrored:
         other_image, other_mask = np.fliplr(other_image), np.fliplr(other_mask)
-    both = [(masks[one], TRUTH, 2), (other_mask, OTHER_TRUTH, 2)]
-    return side_by_side(outlined(images[one], both), outlined(other_image, both))
+    both = [(mask, TRUTH, 2), (other_mask, OTHER_TRUTH, 2)]
+    return side_by_side(outlined(image, both), outlined(other_image, both))
 
 
 def _line(finding: Finding) -> str:

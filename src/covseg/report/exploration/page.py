@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from covseg.data.audit.statistics import GLOBAL, OTHERS
-from covseg.data.layout import SPLITS
+from covseg.data.index import LUNG
+from covseg.data.planes import common_size
+from covseg.data.store import Store
 from covseg.files import write_whole
 from covseg.report.exploration.figure_list import PageFigure, page_figures
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
@@ -53,33 +55,44 @@ def write_page(result: Exploration, origin: Origin, out: Path) -> None:
 
 def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
     """The page as HTML."""
+    splits = result.store.index.splits
     template = environment("covseg.report.exploration").get_template("exploration.html")
     return template.render(
         origin=origin,
         result=result,
-        size=result.store.images.shape[:0:-1],
+        size=_size(result.store),
+        official=bool(result.store.index.tree),
+        lesion=result.store.index.lesion,
         headlines=headlines(result),
-        splits=SPLITS,
+        splits=splits,
         classes=result.store.index.classes,
         examples=examples(result),
         figures=_by_section(figures),
-        has_lungs=any(row.lung for row in result.store.index.rows),
+        has_lungs=any(LUNG in row.masks for row in result.store.index.rows),
         of_border=OF_BORDER,
         cards=finding_cards(result.findings, result.store),
         lookalikes=lookalikes(result.nearest, result.store),
         pairs_between=_pairs_between(result),
-        seen_before={s: result.seen_before(s, {*SPLITS} - {s}) for s in SPLITS},
-        n_of_split={s: len(result.store.index.of_split(s)) for s in SPLITS},
+        seen_before={s: result.seen_before(s, {*splits} - {s}) for s in splits},
+        n_of_split={s: len(result.store.index.of_split(s)) for s in splits},
         global_statistics=GLOBAL,
         other_statistics=OTHERS,
     )
+
+
+def _size(store: Store) -> str:
+    """The size of the images in words."""
+    if common := common_size(store.images):
+        return f"{common[1]} × {common[0]} pixels"
+    longer = [max(image.shape) for image in store.images]
+    return f"{min(longer)} to {max(longer)} pixels on the longer side"
 
 
 def examples(result: Exploration) -> list[Example]:
     """For each split and class the image with the median infected share, then brightness."""
     rows, chosen = result.store.index.rows, list[Example]()
     order = np.lexsort((result.statistics["mean"], result.statistics["infected_share_of_image"]))
-    for split in SPLITS:
+    for split in result.store.index.splits:
         for patient_class in result.store.index.classes:
             group = [row for row in order if rows[row].key[:2] == (split, patient_class)]
             if group:
@@ -102,7 +115,8 @@ def _pairs_between(result: Exploration) -> dict[str, dict[str, int]]:
     n_pairs = Counter(frozenset({f.a[0], f.b[0]}) for f in result.copies if f.b)
     if not n_pairs:
         return {}
+    splits = result.store.index.splits
     return {
-        split: {other: n_pairs[frozenset({split, other})] for other in SPLITS[: number + 1]}
-        for number, split in enumerate(SPLITS)
+        split: {other: n_pairs[frozenset({split, other})] for other in splits[: number + 1]}
+        for number, split in enumerate(splits)
     }

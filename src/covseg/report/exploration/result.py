@@ -7,21 +7,12 @@ from covseg.data.audit.duplicates import Lookalike
 from covseg.data.audit.mean_masks import MeanMask
 from covseg.data.audit.statistics import Statistics
 from covseg.data.findings import COPIES, Finding
-from covseg.data.layout import PUBLISHED, PUBLISHED_LUNG, TREES
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED, PUBLISHED_LUNG, TREES
 from covseg.data.store import Store
 from covseg.measure.shortcuts import Shortcut
+from covseg.report.findings_table import ImageCounts, Tree
 
 OF_IMAGE, OF_BORDER = "20 global statistics", "the border alone"  # inputs of the classifier
-ImageCounts = Mapping[str, Mapping[str, int]]  # split -> class -> images
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The numbers of images in one tree of the dataset, with the published ones."""
-
-    title: str
-    counts: ImageCounts
-    published: ImageCounts
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,8 @@ class Exploration:
     @property
     def trees(self) -> list[Tree]:
         """The trees that are there."""
+        if not self.store.index.tree:
+            return [Tree("images", self.store.index.counts(), None)]
         trees = [Tree(TREES["infection"], self.store.index.counts(), PUBLISHED)]
         if self.lung_tree is not None:
             trees.append(Tree(TREES["lung"], self.lung_tree, PUBLISHED_LUNG))

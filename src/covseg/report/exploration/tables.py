@@ -10,7 +10,6 @@ import numpy as np
 from covseg.csv_files import write_csv
 from covseg.data.audit.statistics import NAMES
 from covseg.data.findings import KINDS
-from covseg.data.layout import SPLITS
 from covseg.report.exploration.distributions import by_group
 from covseg.report.exploration.result import Exploration
 from covseg.report.meaning import MEANINGS
@@ -55,9 +54,9 @@ def _cell(value: object) -> object:
 
 def _counts(result: Exploration) -> Iterator[Cells]:
     for tree in result.trees:
-        for split in SPLITS:
-            for name, n_images in tree.counts[split].items():
-                published = tree.published[split].get(name, 0)
+        for split, of_split in tree.counts.items():
+            for name, n_images in of_split.items():
+                published = tree.published[split].get(name, 0) if tree.published else ""
                 yield tree.title, split, name, n_images, published
 
 

@@ -16,9 +16,9 @@ _QUALITY = 80  # of WebP, in per cent
 Outline = tuple[Pixels, Colour, int]  # mask, colour, thickness
 
 
-def outlines(infection: Pixels, lung: Pixels) -> list[Outline]:
-    """Outlines of both masks, the infection drawn over the lungs."""
-    return [(lung, LUNG, 1), (infection, TRUTH, 2)]
+def outlines(lesion: Pixels, lung: Pixels) -> list[Outline]:
+    """Outlines of both masks, the lesion drawn over the lungs."""
+    return [(lung, LUNG, 1), (lesion, TRUTH, 2)]
 
 
 def outlined(image: Pixels, masks: Sequence[Outline] = ()) -> Pixels:
@@ -44,9 +44,12 @@ def outlined(image: Pixels, masks: Sequence[Outline] = ()) -> Pixels:
 
 
 def side_by_side(left: Pixels, right: Pixels) -> Pixels:
-    """Two pictures of the same height as one picture."""
-    gap = np.full((len(left), _GAP, 3), 128, np.uint8)
-    return np.concatenate([left, gap, right], axis=1)
+    """Two pictures as one, on grey, their upper edges in one line."""
+    height, width = max(len(left), len(right)), left.shape[1] + _GAP + right.shape[1]
+    both = np.full((height, width, 3), 128, np.uint8)
+    both[: len(left), : left.shape[1]] = left
+    both[: len(right), -right.shape[1] :] = right
+    return both
 
 
 def embedded(picture: Pixels) -> str:

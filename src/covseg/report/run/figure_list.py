@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from covseg.csv_files import Columns
-from covseg.data.layout import classes_of
+from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.measure.lesion_size import SizeGroup, infected_share
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each

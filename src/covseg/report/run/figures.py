@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from covseg.data.layout import classes_of
+from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.measure.counts import Numbers
 from covseg.measure.histogram import Histogram
 from covseg.measure.lesion_size import SizeGroup

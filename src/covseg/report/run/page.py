@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covseg.csv_files import read_columns
-from covseg.data.layout import classes_of
+from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.files import write_whole
 from covseg.measure.conventions import CONVENTIONS
 from covseg.measure.lesion_size import SizeGroup, size_groups
@@ -89,6 +89,7 @@ def page(result: RunResult, scores: Mapping[str, Score]) -> str:
         provenance=provenance,
         data_root=Path(str(data.get("root"))).name,
         made_up=data.get("root") in {None, "None"},
+        covid_qu_ex=data.get("tree", "infection") != "",
         config=_text(trained / "config.yaml"),
     )
 

@@ -6,7 +6,7 @@ published pair can mean.
 
 from dataclasses import dataclass
 
-from covseg.data.layout import PUBLISHED
+from covseg.data.layouts.covid_qu_ex.names import PUBLISHED
 from covseg.measure.summary import Summary
 
 # of the infection segmentation data as it was published, see ``Store.fingerprint``

@@ -10,9 +10,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from covseg.config.conf import CONF
+from covseg.config.quotes import in_quotes
 from covseg.errors import ConfigError
 from covseg.run.command.hydra_errors import refusal
-from covseg.run.override import REFUSALS, in_quotes
+from covseg.run.override import REFUSALS
 
 
 def own_folder(config_dir: str | None) -> Path | None:

@@ -11,9 +11,10 @@ from hydra.errors import MissingConfigException
 from omegaconf.errors import InterpolationKeyError
 
 from covseg.config import conf
+from covseg.config.quotes import in_quotes
 from covseg.errors import ConfigError, nearest, nearest_key, reason_of
 from covseg.run.folder.yaml_file import not_yaml
-from covseg.run.override import in_quotes, readable
+from covseg.run.override import readable
 
 _HELP = "see --help"
 _SIGNS = "cannot be read, because Hydra gives brackets, quotes, commas and = a meaning"

@@ -39,6 +39,8 @@ class RunFolder:
         typical: what the fitting images look like.
         fitted: every image that the weights were fitted on.
         findings: what is known of copies among the images.
+        split: the splits, where the run has drawn them or read them from such a file.
+        table: the images and masks of data that is no COVID-QU-Ex.
         metrics: one row per epoch.
         per_image: one row per image and target.
         histogram: pixels by their probability.
@@ -62,6 +64,8 @@ class RunFolder:
         self.typical = self.path / "typical.npz"
         self.fitted = self.path / "fitted.csv"
         self.findings = self.path / "findings.csv"
+        self.split = self.path / "split.csv"
+        self.table = self.path / "table.csv"
         self.metrics = self.path / "metrics.csv"
         self.per_image = self.path / "per_image.csv"
         self.histogram = self.path / "histogram.csv"
@@ -82,7 +86,15 @@ class RunFolder:
         """What a run writes beside its log, its lock and its folders."""
         return [
             *(self.config_file, self.provenance, self.baselines, self.typical, self.fitted),
-            *(self.findings, self.metrics, self.per_image, self.histogram, self.thresholds),
+            *(
+                self.findings,
+                self.split,
+                self.table,
+                self.metrics,
+                self.per_image,
+                self.histogram,
+                self.thresholds,
+            ),
             *(self.summary, self.report, self.objective_file),
         ]
 

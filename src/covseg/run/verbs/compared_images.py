@@ -8,8 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from covseg.data.index import read_index
-from covseg.data.source.locate import source_of
+from covseg.data.opening import list_data
 from covseg.data.store import Store, open_store
 from covseg.errors import CovsegError, RunError
 from covseg.learn.probability import ProbabilityNetwork
@@ -112,9 +111,7 @@ def _store(folder: RunFolder, trust: Sequence[str]) -> Store:
         CovsegError: they are not where the run has read them, or are others now.
     """
     data = RunFolder(trained_in(folder)[0], trusted_packages(trust)).config.data
-    source = source_of(data)
-    index = read_index(source.names(), data.targets, str(source.path))
-    store = open_store(source, index, data.cache_dir)
+    store = open_store(list_data(data, data.targets), data.cache_dir)
     if store.fingerprint != folder.fingerprint:
         raise RunError(folder, "was scored on other images than are there now", "restore the data")
     return store

@@ -29,6 +29,7 @@ from covseg.run.folder.run_folder import WHOLE, RunFolder
 from covseg.run.processes.signal_callback import SignalCallback
 from covseg.run.processes.signals import Interruption
 from covseg.run.verbs import leaks, reproduction
+from covseg.run.verbs.copies_of_fitted import copies_of_fitted
 from covseg.run.verbs.request import Request
 from covseg.run.verbs.scoring import Scorer
 from covseg.run.verbs.showing import show
@@ -56,6 +57,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
         config.protocol,
         report=split,
         findings=run.findings,
+        split=run.split,
         fitted_before=leaks.fitted_by(run, *(other for other, _ in request.others)),
         fingerprint=run.fingerprint or "",
     )
@@ -63,6 +65,8 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     _set_up(data, from_run=not request.other_place)
     if not data.same_data:
         _check_other_data(data, run)
+        split = data.report  # all, of data without splits
+        data.copies_of_fitted = copies_of_fitted(run, data, request.fitted_root)
     leaks.check_choice(data, config.protocol)
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer.scoring))
@@ -158,8 +162,6 @@ def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
             f"has other images than those that {run} has divided into folds",
             "set data.root= to those",
         )
-    if run.fingerprint is not None:
-        log.info("these are not the images that the run was fitted on: copies are not looked for")
 
 
 def _statistics(path: Path, n_targets: int) -> BaselineStatistics:

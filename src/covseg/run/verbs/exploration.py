@@ -10,21 +10,25 @@ from covseg.config.explore import Explore
 from covseg.data import findings
 from covseg.data.audit.border import borders
 from covseg.data.audit.duplicates import Lookalike, disagreements, duplicates, of_pairs
-from covseg.data.audit.files import audit, lung_tree_counts
+from covseg.data.audit.files import audit
 from covseg.data.audit.mean_masks import mean_mask
 from covseg.data.audit.statistics import Statistics, statistics
 from covseg.data.copies import Copies
 from covseg.data.division import folds
 from covseg.data.findings import COPIES, Finding
-from covseg.data.layout import SPLITS
-from covseg.data.source.locate import Source, source_of
+from covseg.data.index import LUNG
+from covseg.data.layouts.covid_qu_ex.rows import lung_tree_counts
+from covseg.data.layouts.table import write_table
+from covseg.data.listing import Listing
+from covseg.data.opening import list_data
 from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.measure.shortcuts import Shortcut, shortcut
+from covseg.report.data_sentences import sentences
 from covseg.report.exploration.page import Origin, write_page
-from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Exploration, ImageCounts
+from covseg.report.exploration.result import OF_BORDER, OF_IMAGE, Exploration
 from covseg.report.exploration.tables import write_tables
-from covseg.report.findings_table import print_findings
+from covseg.report.findings_table import ImageCounts, print_findings
 from covseg.run.folder.history import write_provenance
 from covseg.run.folder.provenance import provenance
 
@@ -38,10 +42,14 @@ def explore(config: Explore, out: Path, command: str) -> None:
         CovsegError: the data is missing, nothing of it can be used, or ``out`` is full.
     """
     began = time.monotonic()
-    source = source_of(config.data)
-    result = audit(source, config.data.cache_dir)
+    listing = list_data(config.data)
+    result = audit(listing, config.data.cache_dir)
     store = result.store
-    log.info("%d images of %s", len(store.index.rows), source.path)
+    log.info("%d images of %s", len(store.index.rows), listing.source.path)
+    for sentence in sentences(listing, store):
+        log.info(sentence)
+    if not listing.index.tree:
+        write_table(listing, out / "table.csv")
     compared = duplicates(store.images)
     pairs = compared.pairs
     all_findings = [
@@ -52,12 +60,14 @@ def explore(config: Explore, out: Path, command: str) -> None:
     findings.write(all_findings, out / "findings.csv")
     findings.write(all_findings, findings.cached(config.data.cache_dir, store.fingerprint))
     notes = provenance(command, 0, 1)
-    exploration = _exploration(source, store, all_findings, compared.nearest)
+    exploration = _exploration(listing, store, all_findings, compared.nearest)
     write_tables(exploration, out / "tables")
     made_up = config.data.root is None and config.data.phantom is not None
     version = notes["versions"]["covseg"]
     write_page(
-        exploration, Origin(made_up, source.path.name, command, version, notes["started"]), out
+        exploration,
+        Origin(made_up, listing.source.path.name, command, version, notes["started"]),
+        out,
     )
     notes |= {
         "data": {"root": str(config.data.root), **store.facts()},
@@ -66,29 +76,31 @@ def explore(config: Explore, out: Path, command: str) -> None:
         "finished": True,
     }
     write_provenance(notes, out / "provenance.json")
-    print_findings(store.index.counts(), all_findings, len(exploration.families), out)
+    print_findings(exploration.trees[0], all_findings, len(exploration.families), out)
 
 
 def _exploration(
-    source: Source, store: Store, all_findings: list[Finding], nearest: list[Lookalike]
+    listing: Listing, store: Store, all_findings: list[Finding], nearest: list[Lookalike]
 ) -> Exploration:
-    described = statistics(store)
+    described, index = statistics(store), store.index
     copies = Copies(store.index, tuple(one for one in all_findings if one.kind in COPIES))
     return Exploration(
         store=store,
         findings=all_findings,
         families=copies.families,
         nearest=nearest,
-        lung_tree=_lung_tree(source),
+        lung_tree=_lung_tree(listing),
         statistics=described,
-        mean_masks={split: mean_mask(store, store.index.of_split(split)) for split in SPLITS},
+        mean_masks={split: mean_mask(store, index.of_split(split)) for split in index.splits},
         shortcuts=_shortcuts(store, described, copies),
     )
 
 
-def _lung_tree(source: Source) -> ImageCounts | None:
+def _lung_tree(listing: Listing) -> ImageCounts | None:
+    if not listing.index.tree:
+        return None
     try:
-        return lung_tree_counts(source)
+        return lung_tree_counts(listing.source)
     except DataError as error:  # explore is about the other tree
         log.warning("the lung tree is not counted: %s", error)
         return None
@@ -98,7 +110,7 @@ def _shortcuts(store: Store, described: Statistics, copies: Copies) -> dict[str,
     rows = store.index.rows
     classes = np.array([row.patient_class for row in rows])
     fold = np.array(folds(copies))
-    masked = np.array([row.lung is not None for row in rows])  # else nothing can be blanked
+    masked = np.array([LUNG in row.masks for row in rows])  # else nothing can be blanked
     of_border = shortcut(borders(store)[masked], classes[masked].tolist(), fold[masked].tolist())
     return {
         OF_IMAGE: shortcut(described.of_image, classes.tolist(), fold.tolist()),

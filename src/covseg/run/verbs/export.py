@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from covseg.config.export import Export, Format
-from covseg.data.layout import PATIENT_CLASSES
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.data.phantom.drawing import draw
 from covseg.errors import ConfigError, RunError, reason_of
 from covseg.files import write_whole
@@ -80,6 +80,8 @@ def _write(
         detection_min_pixels=predictor.detection_min_pixels,
         run=Path(run).name,
         checkpoint=predictor.checkpoint,
+        pad=predictor.pad,
+        store_size=predictor.store_size,
         typical=None if typical is None else b64encode(typical.to_bytes()).decode(),
     )
     # torch's exporters warn of themselves, and print what they cannot trace

@@ -106,6 +106,7 @@ def _data(config: Train, run: RunFolder) -> XrayDataModule:
         config.protocol,
         report="fold",
         findings=run.findings,
+        split=run.split,
         fitted_before=leaks.fitted_by(run),
     )
     data.setup()

@@ -5,9 +5,11 @@ import logging
 from covseg.config.protocol import CHOSEN, Protocol
 from covseg.data import findings
 from covseg.data.datamodule import XrayDataModule
-from covseg.data.findings import explore_command
+from covseg.data.drawn_split import write_split
+from covseg.data.explore_command import explore_command
 from covseg.data.fitted import Fitted
 from covseg.data.index import Key
+from covseg.data.layouts.table import write_table
 from covseg.errors import ConfigError
 from covseg.run.folder.run_folder import RunFolder
 
@@ -44,10 +46,14 @@ def fitted_by(*runs: RunFolder) -> Fitted | None:
 
 
 def write(data: XrayDataModule, run: RunFolder) -> None:
-    """Write ``fitted.csv``, and ``findings.csv`` if copies are known, into the run folder."""
+    """Write what the run knows of its data into the folder: what it fits, copies, splits, files."""
     data.fitted_before.with_rows(data.store, data.fitted).write(run.fitted)
     if data.copies is not None:
         findings.write(data.copies.findings, run.findings)
+    if data.new_splits is not None:
+        write_split(run.split, data.index, data.new_splits)
+    if not data.index.tree:
+        write_table(data.listing, run.table)
 
 
 def check_choice(data: XrayDataModule, protocol: Protocol) -> None:
@@ -102,8 +108,15 @@ def warnings(data: XrayDataModule, part: str) -> list[str]:
     if seen:
         text = f"{len(seen)} image(s) of {part} are among those that the weights were fitted on"
         sentences.append(f"{text} before; {without}")
-    if not data.same_data and not seen:  # copies of other images are not looked for
-        return []
+    if not data.same_data and data.copies_of_fitted is None:
+        text = f"it is not known how many images of {part} have a copy among those that the"
+        return [*sentences, f"{text} weights were fitted on, because these are not there"]
+    if data.copies_of_fitted:
+        n_copies = len(data.copies_of_fitted & set(data.rows(part)) - seen)
+        text = f"{n_copies} image(s) of {part} show a radiograph that the weights were fitted on"
+        sentences += [f"{text}; {without}"] * bool(n_copies)
+    if not data.same_data:
+        return sentences
     if data.copies is None:
         if data.data.name != "phantom" and data.index.tree == "infection":
             text = f"it is not known how many images of {part} have a copy that is fitted on"
@@ -122,7 +135,8 @@ def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
     if data.fits(part):
         return None
     if data.copies is None:
-        return {data.index.rows[row].key for row in seen_rows(data, part)} or None
+        copies = (data.copies_of_fitted or set()) & set(data.rows(part))
+        return {data.index.rows[row].key for row in seen_rows(data, part) | copies} or None
     return data.copies.related(data.rows(part), data.fitted)
 
 

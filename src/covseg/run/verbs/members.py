@@ -25,7 +25,7 @@ def check_members(runs: Sequence[RunFolder]) -> None:
                 "has protocol=kfold, so that the others were fitted on the images that it scores",
                 "average runs with another protocol",
             )
-        for key in ("targets", "image_size"):
+        for key in ("targets", "image_size", "fit"):
             own, expected = getattr(run.config.data, key), getattr(first.config.data, key)
             if own != expected:
                 raise RunError(

@@ -26,6 +26,8 @@ class Facts:
         checkpoint: name of the checkpoint.
         typical: the fitting images as a whole, the content of ``typical.npz`` in base64; None of a
             run of an older covseg.
+        pad: keep the proportions of an image.
+        store_size: pixels of an image's longer side at most, before it is resized.
     """
 
     covseg: str
@@ -36,6 +38,8 @@ class Facts:
     run: str
     checkpoint: str
     typical: str | None = None
+    pad: bool = False
+    store_size: int | None = None
 
     def as_json(self) -> str:
         """As text, for the file."""

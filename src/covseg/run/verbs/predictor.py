@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from covseg import build
 from covseg.config.node import SHIPPED
 from covseg.data.audit.typical import TypicalImages
-from covseg.data.dataset import resize_image
 from covseg.data.grey import AnyImage, to_grey
 from covseg.data.image import Pixels
+from covseg.data.resize import Square, shrunk
 from covseg.errors import ConfigError
 from covseg.learn.probability import ProbabilityNetwork
 from covseg.run.folder.agreement import load_run_weights
@@ -40,6 +40,8 @@ class Predictor:
         checkpoint: name of the checkpoint.
         device: that the network is on.
         typical: the fitting images as a whole; None for a run of an older covseg.
+        pad: keep the proportions of an image, see ``Square``.
+        store_size: pixels of an image's longer side at most, before it is resized.
     """
 
     network: Callable[[torch.Tensor], torch.Tensor]
@@ -50,6 +52,8 @@ class Predictor:
     checkpoint: str
     device: str = "cpu"
     typical: TypicalImages | None = None
+    pad: bool = False
+    store_size: int | None = None
 
     def infected_from(self, n_pixels: int) -> float:
         """Number of predicted pixels from which an image of so many pixels is called infected.
@@ -81,12 +85,16 @@ class Predictor:
         Args:
             images: uint8 [height, width] each, of any size.
         """
-        resized = np.stack([resize_image(image, self.image_size) for image in images])
+        square = Square(self.image_size, self.pad)
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        small = (shrunk(image, self.store_size) for image in images)
+        resized = np.stack([square.image(i, size) for i, size in zip(small, sizes, strict=True)])
         with torch.inference_mode():
             batch = self.network(torch.from_numpy(resized)[:, None].to(self.device))
-        for image, probability in zip(images, batch, strict=True):
+        for size, probability in zip(sizes, batch, strict=True):
             with torch.inference_mode():  # not around the yield: the caller would be in it, too
-                whole = F.interpolate(probability[None], image.shape, mode="bilinear")[0]
+                of_image = probability[None, :, *square.part(size)]
+                whole = F.interpolate(of_image, size, mode="bilinear")[0]
             yield whole.cpu().numpy()
 
 
@@ -130,6 +138,8 @@ def load_predictor(
         checkpoint=path.stem,
         device=device,
         typical=TypicalImages.load(folder.typical) if folder.typical.exists() else None,
+        pad=config.data.fit == "pad",
+        store_size=config.data.store_size,
     )
 
 
@@ -146,4 +156,6 @@ def _of_file(path: Path) -> Predictor:
         detection_min_pixels=facts.detection_min_pixels,
         checkpoint=facts.checkpoint,
         typical=typical,
+        pad=facts.pad,
+        store_size=facts.store_size,
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from covseg.config.data import Dataset
 from covseg.config.evaluate import Evaluate
 from covseg.config.protocol import CHOSEN
 from covseg.config.train import Train
@@ -23,6 +24,7 @@ class Request:
         split: that is scored.
         checkpoint: that is scored.
         others: runs whose networks are averaged with this one's, each with its checkpoint.
+        fitted_root: where the run's own data is; None for the place in its configuration.
         other_place: whether the command line sets the place of the data.
     """
 
@@ -32,6 +34,7 @@ class Request:
     checkpoint: Path
     other_place: bool
     others: Sequence[tuple[RunFolder, Path]] = ()
+    fitted_root: str | None = None
 
 
 def read_request(asked: Evaluate) -> Request:
@@ -47,7 +50,10 @@ def read_request(asked: Evaluate) -> Request:
     values = run.config.model_dump(by_alias=True)
     data = asked.data.model_dump(exclude_none=True)
     if "name" in data:  # another dataset: nothing of the old one's place stays
-        values["data"] |= {"root": None, "phantom": None}
+        kept = {"cache_dir", "name"}
+        for key in Dataset.model_fields.keys() - kept:
+            values["data"].pop(key, None)
+        values["data"] |= {"split": None}
     values["data"] |= data
     asked_trainer = {key: value for key, value in asked.trainer.items() if value is not None}
     if asked_trainer.get("precision") == "auto":  # which is about training
@@ -76,4 +82,5 @@ def read_request(asked: Evaluate) -> Request:
         (other, other.checkpoint(asked.checkpoint or other.config.protocol.checkpoint))
         for other in others
     ]
-    return Request(run, config, split, checkpoint, asked.data.root is not None, of_others)
+    other_place = asked.data.root is not None
+    return Request(run, config, split, checkpoint, other_place, of_others, asked.fitted_root)

@@ -21,6 +21,7 @@ from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
 from covseg.measure import baselines
 from covseg.report.curves import Curves
+from covseg.report.data_sentences import sentences
 from covseg.report.loggers.dashboard import Dashboards, Start
 from covseg.report.throughput import Throughput
 from covseg.run.folder.history import RunHistory
@@ -106,6 +107,7 @@ class Training:
             seed=config.seed,
             augment=transforms,
             findings=self.run.findings,
+            split=self.run.split,
             fitted_before=leaks.fitted_before(self.run, config.init),
             fingerprint=self.run.fingerprint,
             start=(self.progress.epoch, self.progress.batch),
@@ -131,6 +133,8 @@ class Training:
             n_parameters = sum(p.numel() for p in self.network.parameters())
             self._history.write(data=self.data.facts(), compiled=compiled, parameters=n_parameters)
             self._begin_dashboards()
+            for sentence in sentences(self.data.listing, self.data.store):
+                log.info(sentence)
             log_plan(config, self.network, plan, len(rows))
             for sentence in leaks.warnings(self.data, self.data.report):
                 log.warning(sentence)

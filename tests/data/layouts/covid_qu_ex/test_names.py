@@ -2,12 +2,11 @@
 
 import pytest
 
-from covseg.data.layout import (
+from covseg.config.data import SPLITS
+from covseg.data.layouts.covid_qu_ex.names import (
     FOLDERS,
     PATIENT_CLASSES,
-    SPLITS,
     TREES,
-    is_picture,
     layout_match,
     misplaced,
 )
@@ -76,9 +75,3 @@ def test_folders_beside_the_splits_and_files_elsewhere_are_ignored(own):
 )
 def test_other_files_do_not_match(path):
     assert layout_match(path) is None
-
-
-@pytest.mark.parametrize("path", ["a/._1.png", "__MACOSX/a/1.png", "a/1.jpg", "a/1.png/"])
-def test_what_is_no_picture(path):
-    assert not is_picture(path)
-    assert is_picture("a/1.PNG")

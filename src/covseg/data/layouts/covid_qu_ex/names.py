@@ -5,15 +5,19 @@
 
 import re
 from collections.abc import Iterable
-from typing import get_args
 
-from covseg.config.data import Split
+from covseg.config.data import SPLITS
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 PATIENT_CLASSES = ("COVID-19", "Non-COVID", "Normal")
+POSITIVE_CLASS = "COVID-19"  # all of its images have an infection, and no others
 TREES = {"infection": "Infection Segmentation Data", "lung": "Lung Segmentation Data"}
 FOLDERS = {"image": "images", "infection": "infection masks", "lung": "lung masks"}
 LEVELS: tuple[tuple[str, ...], ...] = (SPLITS, PATIENT_CLASSES, tuple(FOLDERS.values()))
+FILE_NAMES = {  # the convention of the authors
+    "COVID-19": re.compile(r"covid_\d+\.png"),
+    "Non-COVID": re.compile(r"non_COVID \(\d+\)\.png"),
+    "Normal": re.compile(r"Normal \(\d+\)\.png"),
+}
 # images by split and class that the authors count (Tahir et al., 2021)
 PUBLISHED = {
     "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
@@ -26,7 +30,6 @@ PUBLISHED_LUNG = {
     "Val": {"COVID-19": 1903, "Non-COVID": 1802, "Normal": 1712},
     "Test": {"COVID-19": 2395, "Non-COVID": 2253, "Normal": 2140},
 }
-LARGEST = 64 * 2**20  # bytes of a file; a PNG of the largest image that is read has 17 MiB
 
 _LAYOUT = re.compile(
     rf"(?P<prefix>(?:.*/)?)(?P<split>{'|'.join(SPLITS)})"
@@ -37,7 +40,7 @@ _LAYOUT = re.compile(
 
 
 def classes_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The classes of a dataset in the order in which they are shown, from those of its images.
+    """The classes of records in the order in which they are shown.
 
     COVID-QU-Ex has all of its own, in its own order, with or without images of each; the classes of
     other data are in alphabetical order.
@@ -46,14 +49,9 @@ def classes_of(names: Iterable[str]) -> tuple[str, ...]:
     return PATIENT_CLASSES if found <= set(PATIENT_CLASSES) else tuple(sorted(found))
 
 
-def is_picture(path: str) -> bool:
-    """Whether a path is that of a PNG, and not a Mac's notes on one."""
-    return path.lower().endswith(".png") and not path.startswith("__MACOSX/") and "/._" not in path
-
-
 def layout_match(path: str) -> re.Match[str] | None:
     """The parts of a path that follows the dataset's layout, None for every other file."""
-    return _LAYOUT.fullmatch(path) if is_picture(path) else None
+    return _LAYOUT.fullmatch(path)
 
 
 def misplaced(paths: Iterable[str], prefix: str) -> str | None:
@@ -65,7 +63,8 @@ def misplaced(paths: Iterable[str], prefix: str) -> str | None:
         paths: all files.
         prefix: the folder of the splits, with a ``/`` at its end, or empty.
     """
-    pictures = filter(is_picture, sorted(path for path in paths if path.startswith(prefix)))
+    below = sorted(path for path in paths if path.startswith(prefix))
+    pictures = [path for path in below if path.lower().endswith(".png")]
     deep = [path for path in pictures if path.count("/") == prefix.count("/") + len(LEVELS)]
     splits = {split.lower() for split in SPLITS}
     present = {path.removeprefix(prefix).partition("/")[0].lower() for path in deep}

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.data.index import Index, Row, read_index
-from covseg.data.layout import PATIENT_CLASSES, SPLITS
+from covseg.config.data import SPLITS
+from covseg.data.index import Index, Row
+from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES
 from covseg.errors import DataError
+from listings import listed_paths
 
 INFECTION, LUNG = "Infection Segmentation Data/", "Lung Segmentation Data/"
 IMAGES = [
@@ -28,7 +30,7 @@ def lung_tree(prefix=LUNG * 2):
 
 
 def read(paths, targets=("infection",)):
-    return read_index(paths, targets, "here")
+    return listed_paths(paths, targets)
 
 
 def refusal(paths, targets=("infection",)):
@@ -45,8 +47,9 @@ def test_every_kind_of_file_name_becomes_a_row_with_the_paths_of_its_files():
     for row in index.rows:
         folder = f"{INFECTION * 2}{row.split}/{row.patient_class}"
         assert row.image == f"{folder}/images/{row.name}"
-        assert row.infection == row.files["infection"] == f"{folder}/infection masks/{row.name}"
-        assert row.lung == row.files["lung"] == f"{folder}/lung masks/{row.name}"
+        assert row.masks["infection"] == (f"{folder}/infection masks/{row.name}",)
+        assert row.masks["lung"] == (f"{folder}/lung masks/{row.name}",)
+        assert [kind for kind, _ in row.files] == ["image", "infection", "lung"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_of_two_trees_the_target_chooses_one(targets, expected, n_rows):
     assert len(index.rows) == n_rows
     prefix = LUNG if expected == "lung" else INFECTION
     assert all(row.image.startswith(prefix) for row in index.rows)
-    assert all((row.infection is None) == (expected == "lung") for row in index.rows)
+    assert all(("infection" not in row.masks) == (expected == "lung") for row in index.rows)
 
 
 def test_lungs_are_learned_from_the_infection_tree_where_it_is_alone():
@@ -88,7 +91,7 @@ def test_infections_cannot_be_learned_from_the_lung_tree():
 
 def test_an_infection_tree_without_lung_masks_is_enough_for_infections():
     paths = tree(INFECTION, kinds=("images", "infection masks"))
-    assert all(row.lung is None for row in read(paths).rows)
+    assert all("lung" not in row.masks for row in read(paths).rows)
     assert "lung masks/" in refusal(paths, ["infection", "lung"])
 
 
@@ -151,7 +154,7 @@ def test_the_order_of_the_listing_does_not_matter(paths):
     for targets in (["infection"], ["lung"]):
         index = read(paths, targets)
         assert index == read(sorted(paths), targets)
-        assert list(index.rows) == sorted(index.rows)
+        assert list(index.rows) == sorted(index.rows, key=lambda row: row.key)
 
 
 def test_the_rows_of_splits_are_the_numbers_of_their_places():
@@ -172,10 +175,10 @@ def test_counts_stand_for_every_split_and_class():
 
 def test_the_classes_of_other_data_are_counted_too():
     places = (("Train", "tuberculosis"), ("Val", "healthy"), ("Train", "tuberculosis"))
-    index = Index("lung", tuple(Row(*p, f"{n}", "i", None, "m") for n, p in enumerate(places)))
+    index = Index(tuple(Row(*p, f"{n}", "i") for n, p in enumerate(places)), ("lung",))
     assert index.classes == ("healthy", "tuberculosis")
     assert index.counts()["Train"] == {"healthy": 0, "tuberculosis": 2}
-    assert Index("lung", ()).classes == ("COVID-19", "Non-COVID", "Normal")
+    assert read(tree(INFECTION, IMAGES[:1])).classes == ("COVID-19", "Non-COVID", "Normal")
 
 
 def test_an_upper_case_suffix_is_a_png():
@@ -197,9 +200,3 @@ def test_folders_in_another_case_are_the_same_splits_and_classes(change):
 def test_the_lung_tree_in_another_case_is_not_taken_for_the_infection_tree():
     paths = tree(INFECTION) + [path.lower() for path in lung_tree()]
     assert len(read(paths).rows) == len(IMAGES)
-
-
-@pytest.mark.parametrize("place", ["__MACOSX/{0}/._{1}", "{0}/._{1}"])
-def test_what_a_mac_adds_to_an_archive_is_no_image(place):
-    extra = [place.format(*path.rsplit("/", 1)) for path in tree(INFECTION)]
-    assert read(tree(INFECTION) + extra) == read(tree(INFECTION))

@@ -9,20 +9,21 @@ from pathlib import Path
 import cv2
 import pytest
 
-from covseg.data.index import Index, read_index
-from covseg.data.layout import TREES
+from covseg.data.index import Index
+from covseg.data.layouts.covid_qu_ex.download import KAGGLE_DATASET
+from covseg.data.layouts.covid_qu_ex.names import TREES
+from covseg.data.layouts.covid_qu_ex.place import locate
 from covseg.data.phantom.dataset import write
 from covseg.data.source.archive import ZipSource
-from covseg.data.source.download import KAGGLE_DATASET
-from covseg.data.source.locate import fingerprint, locate
 from covseg.errors import DataError
+from listings import listed
 
 TREE = TREES["infection"]
 PIXELS = b"these would be pixels" * 3
 
 
 def index_of(root: Path | str, targets: Sequence[str] = ("infection",)) -> Index:
-    return read_index(locate(root).names(), targets, "here")
+    return listed(locate(root), targets).index
 
 
 def names_of(index: Index) -> list[tuple[str, str, str]]:
@@ -30,8 +31,7 @@ def names_of(index: Index) -> list[tuple[str, str, str]]:
 
 
 def key(root: Path) -> str:
-    source = locate(root)
-    return fingerprint(source, read_index(source.names(), ["infection"], "here"))
+    return listed(locate(root)).fingerprint
 
 
 def refusal(root: Path | str) -> str:
@@ -173,7 +173,7 @@ def test_the_real_archive_has_the_images_that_the_paper_counts(real_archive: Pat
     source = locate(real_archive)
     assert isinstance(source, ZipSource)
     for targets in (["infection"], ["infection", "lung"]):
-        assert read_index(source.names(), targets, str(real_archive)).counts() == {
+        assert listed(source, targets).index.counts() == {
             "Train": {"COVID-19": 1864, "Non-COVID": 932, "Normal": 932},
             "Val": {"COVID-19": 466, "Non-COVID": 233, "Normal": 233},
             "Test": {"COVID-19": 583, "Non-COVID": 292, "Normal": 291},

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from covseg.data.source.download import KAGGLE_DATASET, download
+from covseg.data.layouts.covid_qu_ex.download import KAGGLE_DATASET, download
 from covseg.errors import DataError
 
 

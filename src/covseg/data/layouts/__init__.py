@@ -1,0 +1,1 @@
+"""What is on disk becomes a table: one file or folder per layout."""

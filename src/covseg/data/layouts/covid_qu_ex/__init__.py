@@ -1,0 +1,1 @@
+"""COVID-QU-Ex: its names, the place where it is, and its rows."""

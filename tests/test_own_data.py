@@ -1,0 +1,87 @@
+"""Own data through the commands: explored, divided, trained, scored, by its own run and others."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+import made_up
+from covseg.run.override import pattern_in_quotes
+
+SMALL = (
+    *("data.image_size=32", "data.batch_size=4", "model=tiny", "trainer.max_epochs=1"),
+    *("callbacks=none", "data.targets=[lung]", "data.fit=pad"),
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    made_up.montgomery(tmp_path / "montgomery")
+    made_up.shenzhen(tmp_path / "shenzhen")
+    return tmp_path
+
+
+def summary(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_from_explore_to_the_scores_of_another_dataset(verb, data):
+    """Protects: sizes, drawn splits, padding and the search for copies work together."""
+    own, cache = f"data.root={data / 'montgomery'}", f"data.cache_dir={data / 'cache'}"
+    train = ("train", "data=montgomery", own, cache, "data.split=auto", *SMALL)
+    refused = verb(*train, f"hydra.run.dir={data / 'run'}")
+    assert refused.code == 1
+    command = shlex.split(refused.err.strip().rpartition("run ")[2].removesuffix(" first."))
+    assert verb("explore", *command[3:], f"hydra.run.dir={data / 'explored'}").code == 0
+
+    done = verb(*train, f"hydra.run.dir={data / 'run'}")
+    assert done.code == 0, done.err
+    assert "images of 2 sizes, from " in done.err
+    parts = {row["name"]: row["part"] for row in csv.DictReader((data / "run/split.csv").open())}
+    assert len(parts) == 24
+    scored = list(csv.DictReader((data / "run/per_image.csv").open()))
+    assert {row["name"] for row in scored} == {n for n, part in parts.items() if part == "Test"}
+    assert {int(row["n_pixels"]) for row in scored} == {120 * 146}
+
+    again = verb("evaluate", f"run={data / 'run'}", cache, f"hydra.run.dir={data / 'again'}")
+    assert again.code == 0, again.err
+    assert (data / "again/per_image.csv").read_bytes() == (data / "run/per_image.csv").read_bytes()
+    table = (f"data.root={data / 'run/table.csv'}", "data.store_size=1024", cache)
+    of_table = (*train[:1], "data=table", *table, f"data.split={data / 'run/split.csv'}", *SMALL)
+    same = verb(*of_table, f"hydra.run.dir={data / 'same'}")
+    assert same.code == 0, same.err
+    assert (data / "same/per_image.csv").read_bytes() == (data / "run/per_image.csv").read_bytes()
+
+    other = ("data=shenzhen", f"data.root={data / 'shenzhen'}", cache)
+    foreign = verb("evaluate", f"run={data / 'run'}", *other, f"hydra.run.dir={data / 'foreign'}")
+    assert foreign.code == 0, foreign.err
+    assert "image(s) of all show a radiograph that the weights were fitted on" in foreign.err
+    assert summary(data / "foreign")["split"] == "all"
+    n_images = summary(data / "foreign")["n_images"]
+    assert n_images == 20
+    assert 0 < summary(data / "foreign")["without_leaks"]["n_images"] < n_images
+
+    (data / "montgomery").rename(data / "moved")
+    lost = verb("evaluate", f"run={data / 'run'}", *other, f"hydra.run.dir={data / 'lost'}")
+    assert lost.code == 0, lost.err
+    assert "it is not known how many images of all have a copy" in lost.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("data.images=images/{name}.png", 'data.images="images/{name}.png"'),
+        (
+            "data.masks.lung=[a/{name}.png,b/{name}.png]",
+            'data.masks.lung=["a/{name}.png","b/{name}.png"]',
+        ),
+        ("+data.masks.heart=h/{name}*", '+data.masks.heart="h/{name}*"'),
+        ("data.images='images/{name}.png'", "data.images='images/{name}.png'"),
+        ("data.phantom.n_images={Train:8}", "data.phantom.n_images={Train:8}"),
+        ("data.images=images/*", "data.images=images/*"),
+    ],
+)
+def test_a_pattern_may_be_typed_without_the_quotes_of_hydra(typed, meant):
+    assert pattern_in_quotes(typed) == meant
