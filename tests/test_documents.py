@@ -415,7 +415,7 @@ def test_files_that_documents_name_are_there(finished_run: Path) -> None:
     sources = [path for home in ("src", "tests") for path in (ROOT / home).rglob("*.*")]
     ours = {path.name for path in [*sources, *finished_run.iterdir()]}
     ours |= {"findings.csv", "sweep.csv", "job.json", "compare.csv"}
-    ours |= {"predictions.csv", "predictions.json"}
+    ours |= {"predictions.csv", "predictions.json", "split.csv", "table.csv"}
     for path in MARKDOWN:
         for name in spans_of(path.read_text(encoding="utf-8")):
             if re.fullmatch(r"[\w./-]+\.(py|md|ya?ml|toml|json|csv|npz)", name):

@@ -18,6 +18,7 @@ from covseg.data.datamodule import XrayDataModule
 from covseg.data.findings import Finding
 from covseg.data.fitted import Fitted
 from covseg.data.layouts.covid_qu_ex.download import KAGGLE_DATASET
+from covseg.data.planes import common_size
 from covseg.errors import CovsegError
 
 HOLDOUT = {"fit": ["Train"], "select": "Val", "report": "Test"}
@@ -386,6 +387,7 @@ def test_a_phantom_is_drawn_below_the_cache_unless_a_root_is_given(make, tmp_pat
     module = make(root=None, phantom=phantom, name="phantom")
     assert module.index.counts()["Train"] == {"COVID-19": 2, "Non-COVID": 1, "Normal": 1}
     assert len(module.store.images) == 10
+    assert common_size(module.store.images) == (256, 256)
     assert len([p for p in (tmp_path / "cache").glob("phantom-*") if p.is_dir()]) == 1
 
 

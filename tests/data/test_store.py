@@ -88,6 +88,7 @@ def test_images_need_not_be_square(width, height, copy, tmp_path):
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(path), pixels[:height, :width])
     store = open_at(copy, tmp_path / "cache")
+    assert len(store.images) == 30
     assert common_size(store.images) == (height, width)
     row = store.index.rows[3]
     assert np.array_equal(store.images[3], cv2.imread(str(copy / row.image), cv2.IMREAD_UNCHANGED))
@@ -98,6 +99,7 @@ def test_the_lung_tree_has_no_infection_and_its_own_store(tmp_path):
     lung, infection = (open_at(tmp_path, tmp_path / "c", (t,)) for t in ("lung", "infection"))
     assert lung.index.tree == "lung"
     assert list(lung.masks) == ["lung"]
+    assert len(lung.masks["lung"]) == 8
     assert common_size(lung.masks["lung"]) == (32, 32)
     assert any(mask.any() for mask in infection.masks["infection"])
     assert lung.fingerprint != infection.fingerprint
@@ -120,6 +122,7 @@ def test_no_lung_mask_at_all_is_a_whole_store_too(copy, tmp_path):
     for path in copy.rglob("lung masks/*.png"):
         path.unlink()
     store = open_at(copy, tmp_path / "cache")
+    assert len(store.masks["lung"]) == 30
     assert common_size(store.masks["lung"]) == (64, 64)
     assert not any(mask.any() for mask in store.masks["lung"])
 
@@ -319,4 +322,4 @@ def test_a_pickled_store_maps_its_files_again(phantom: Path, tmp_path: Path):
     again = pickle.loads(blob)
     assert isinstance(again.images[0].base.base, np.memmap)
     for one, other in ((again.images, store.images), (again.masks["lung"], store.masks["lung"])):
-        assert all(map(np.array_equal, one, other))
+        assert all(np.array_equal(*both) for both in zip(one, other, strict=True))

@@ -148,6 +148,15 @@ def test_a_large_file_that_is_no_picture_does_not_disturb(archive):
     assert len(locate(archive).names()) == 3
 
 
+@pytest.mark.parametrize("place", ["__MACOSX/{0}/._{1}", "__MACOSX/{0}/{1}", "{0}/._{1}"])
+def test_what_a_mac_adds_to_an_archive_is_no_picture(place, archive):
+    expected = locate(archive).names()
+    with zipfile.ZipFile(archive, "a") as file:
+        for name in expected:
+            file.writestr(place.format(*name.rsplit("/", 1)), b"a note")
+    assert locate(archive).names() == expected
+
+
 @pytest.mark.parametrize("says", [0, 10, 10**6])
 def test_no_more_is_unpacked_than_an_entry_says(says, archive):
     """Protects: a bomb is read to the size that its directory promises, and no further."""

@@ -20,6 +20,17 @@ def test_hidden_folders_are_not_searched(copy):
     assert len(locate(copy).names()) == 90
 
 
+@pytest.mark.parametrize("place", ["__MACOSX/{0}/._{1}", "__MACOSX/{0}/{1}", "{0}/._{1}"])
+def test_what_a_mac_adds_to_a_folder_is_no_picture(place, copy):
+    expected = sorted(FolderSource(copy).names())
+    assert len(expected) == 90
+    for name in expected:
+        note = copy / place.format(*name.rsplit("/", 1))
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_bytes(b"a note")
+    assert sorted(FolderSource(copy).names()) == expected
+
+
 def test_a_file_that_vanished_is_named(copy):
     source = locate(copy)
     path = next(copy.rglob("*.png"))
