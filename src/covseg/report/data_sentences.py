@@ -33,9 +33,9 @@ def _sentences(listing: Listing, store: Store) -> Iterator[str]:
     if listing.ignored:
         text = f"pictures that belong to no image: {len(listing.ignored):,}"
         yield f"{text}, such as {listing.ignored[0]}"
-    yield f"images of {_sizes(store.images)}"
+    yield f"images of {sizes_of(store.images)}"
     if any(image.shape != store.truth_size(n) for n, image in enumerate(store.images)):
-        yield f"masks of {_sizes(next(iter(store.masks.values())))}"
+        yield f"masks of {sizes_of(next(iter(store.masks.values())))}"
 
 
 def _counted(counts: Counter[str], unknown: str, text: str) -> str:
@@ -44,7 +44,8 @@ def _counted(counts: Counter[str], unknown: str, text: str) -> str:
     return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items()))
 
 
-def _sizes(planes: Planes) -> str:
+def sizes_of(planes: Planes) -> str:
+    """The size of all, or how many there are and the extremes."""
     sizes = sorted({plane.shape for plane in planes}, key=lambda size: size[0] * size[1])
     smallest, largest = (f"{width} x {height}" for height, width in (sizes[0], sizes[-1]))
     if len(sizes) == 1:

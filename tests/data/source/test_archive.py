@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from covseg.data.layouts.covid_qu_ex.names import TREES
 from covseg.data.layouts.covid_qu_ex.place import locate
+from covseg.data.source.archive import ZipSource
 from covseg.data.source.file_names import LARGEST
 from covseg.errors import DataError
 
@@ -186,6 +187,14 @@ def test_a_picture_twice_is_refused_and_another_file_twice_is_not(archive):
     assert f"{name} is in the archive more than once" in refusal(archive)
 
 
+def test_a_folder_with_the_name_of_a_picture_is_none(archive):
+    expected = locate(archive).names()
+    with zipfile.ZipFile(archive, "a") as file:
+        for name in ("a/", f"{TREE}/Train/COVID-19/images/", "1.png/"):
+            file.writestr(name, b"")
+    assert locate(archive).names() == expected
+
+
 def test_separators_of_windows_are_read_as_any_other(archive):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr(f"{TREE}/Train/COVID-19/images/covid_1.png".replace("/", "\\"), PIXELS)
@@ -221,3 +230,12 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "archive.zip")
     assert "is neither a zip archive nor a folder" in refusal(tmp_path / "archive.zip")
     assert "holds neither" in refusal(tmp_path)
+
+
+def test_folders_of_windows_are_no_pictures(archive):
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("images\\", "images/", "images\\1.png"):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name
+            file.writestr(entry, b"")
+    assert ZipSource(archive).names() == ["images/1.png"]

@@ -51,7 +51,7 @@ class ZipSource:
             name = entry.filename.replace("\\", "/")  # some programs write Windows' separator
             if name in self._entries:
                 raise DataError(f"{path}: {name}", "is in the archive more than once", _AGAIN)
-            if is_picture(name) and not entry.is_dir():
+            if is_picture(name) and not name.endswith("/"):  # of a folder
                 self._entries[name] = entry
 
     def names(self) -> Sequence[str]:

@@ -8,9 +8,8 @@ import numpy as np
 
 from covseg.data.audit.statistics import GLOBAL, OTHERS
 from covseg.data.index import LUNG
-from covseg.data.planes import common_size
-from covseg.data.store import Store
 from covseg.files import write_whole
+from covseg.report.data_sentences import sizes_of
 from covseg.report.exploration.figure_list import PageFigure, page_figures
 from covseg.report.exploration.finding_cards import finding_cards, lookalikes, plain_and_outlined
 from covseg.report.exploration.headlines import headlines
@@ -60,7 +59,7 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
     return template.render(
         origin=origin,
         result=result,
-        size=_size(result.store),
+        size=sizes_of(result.store.images).replace(" x ", " × "),
         official=bool(result.store.index.tree),
         lesion=result.store.index.lesion,
         headlines=headlines(result),
@@ -78,14 +77,6 @@ def page(result: Exploration, origin: Origin, figures: list[PageFigure]) -> str:
         global_statistics=GLOBAL,
         other_statistics=OTHERS,
     )
-
-
-def _size(store: Store) -> str:
-    """The size of the images in words."""
-    if common := common_size(store.images):
-        return f"{common[1]} × {common[0]} pixels"
-    longer = [max(image.shape) for image in store.images]
-    return f"{min(longer)} to {max(longer)} pixels on the longer side"
 
 
 def examples(result: Exploration) -> list[Example]:
