@@ -82,8 +82,9 @@ class XrayDataset(Dataset[Sample]):
         """The sample at a place in ``rows``; a plain number means epoch 0."""
         epoch, place = draw if isinstance(draw, Draw) else (0, draw)
         row = self.rows[place]
-        image = self.square.image(self.store.images[row], self.store.truth_size(row))
         masks = np.stack([self.store.masks[target][row] for target in self.targets])
+        height, width = masks.shape[1:]
+        image = self.square.image(self.store.images[row], (height, width))
         if self.fitting:
             masks = np.stack([self.square.mask(mask) for mask in masks])
             if self.augment is not None:

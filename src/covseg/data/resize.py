@@ -75,10 +75,10 @@ class Square:
     def _filled(
         self, resize: Callable[[Pixels, Size], Pixels], plane: Pixels, size: Size
     ) -> Pixels:
+        if not self.pad:
+            return resize(plane, (self.side, self.side))
         rows, columns = self.part(size)
         resized = resize(plane, (rows.stop - rows.start, columns.stop - columns.start))
-        if resized.shape == (self.side, self.side):
-            return resized
         square = np.zeros((self.side, self.side), np.uint8)
         square[rows, columns] = resized
         return square
