@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+from PIL import Image
+
 from covseg.data.index import Index, Row
 from covseg.data.layouts.covid_qu_ex.names import PATIENT_CLASSES, POSITIVE_CLASS
 from covseg.data.layouts.covid_qu_ex.place import locate
@@ -56,3 +59,11 @@ def listed_paths(paths: Iterable[str], targets: Sequence[str] = ("infection",)) 
 def opened(root: Path, cache: Path | str, targets: Sequence[str] = ("infection",)) -> Store:
     """The store of COVID-QU-Ex at a place."""
     return open_store(listed(locate(root), targets), cache)
+
+
+def write_square(path: Path, value: int, left: int = 4, side: int = 16) -> None:
+    """Write a picture with a square of one value at one place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((side, side), np.uint8)
+    pixels[4:8, left : left + 4] = value
+    Image.fromarray(pixels).save(path)

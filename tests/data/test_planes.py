@@ -20,7 +20,7 @@ def flat(planes: list[np.ndarray]) -> FlatPlanes:
     return FlatPlanes(content, np.array([plane.shape for plane in planes], np.int64))
 
 
-def same(found: object, expected: list[np.ndarray]) -> bool:
+def are_equal(found: object, expected: list[np.ndarray]) -> bool:
     pairs = list(zip(found, expected, strict=True))  # type: ignore[call-overload]
     return all(np.array_equal(one, other) for one, other in pairs)
 
@@ -30,8 +30,8 @@ def test_every_plane_is_where_it_was_put(sizes):
     planes = drawn(sizes)
     stored = flat(planes)
     assert len(stored) == len(planes)
-    assert same(stored, planes)
-    assert same([stored[row] for row in reversed(range(len(planes)))], planes[::-1])
+    assert are_equal(stored, planes)
+    assert are_equal([stored[row] for row in reversed(range(len(planes)))], planes[::-1])
 
 
 @given(SIZES)
@@ -55,7 +55,7 @@ def test_planes_of_a_file_are_views_of_it(tmp_path):
     path.write_bytes(b"".join(plane.tobytes() for plane in planes))
     mapped = np.memmap(path, np.uint8, "r")
     stored = FlatPlanes(mapped, np.array([(3, 4), (5, 2)]))
-    assert same(stored, planes)
+    assert are_equal(stored, planes)
     assert all(np.shares_memory(plane, mapped) for plane in stored)
     with pytest.raises(ValueError, match="read-only"):
         stored[0][0, 0] = 1
@@ -66,9 +66,9 @@ def test_chained_planes_are_those_of_both_groups(first, second):
     one, other = drawn(first, 1), drawn(second, 2)
     chained = Chained(one, flat(other))
     assert len(chained) == len(one) + len(other)
-    assert same(chained, [*one, *other])
+    assert are_equal(chained, [*one, *other])
     assert np.array_equal(chained[len(one)], other[0])
-    assert same(Chained([], flat(other)), other)
+    assert are_equal(Chained([], flat(other)), other)
 
 
 @given(SIZES)

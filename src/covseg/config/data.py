@@ -11,6 +11,8 @@ Split = Literal["Train", "Val", "Test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 TARGET = r"^[A-Za-z]\w*$"  # it becomes the name of a column, a file and a key
 Target = Annotated[str, Field(pattern=TARGET)]
+Layout = Literal["covid_qu_ex", "folder", "table"]
+WithoutMask = Literal["refuse", "drop", "empty"]
 Patterns = str | Annotated[list[str], Field(min_length=1)]
 OFFICIAL_TARGETS = ("infection", "lung")  # what COVID-QU-Ex has masks of
 
@@ -27,14 +29,14 @@ class Dataset(Node):
     """Where images come from, and how their files become pixels."""
 
     name: Name
-    layout: Literal["covid_qu_ex", "folder", "table"] = "covid_qu_ex"
+    layout: Layout = "covid_qu_ex"
     root: Place | None = None  # zip, folder or table; null: phantom data, made below cache_dir
     download: bool = False  # fetch COVID-QU-Ex from Kaggle when root is not there
     phantom: PhantomData | None = None
     images: str | None = None  # of layout=folder, as are the next two: the pattern of images
     masks: dict[Target, Patterns | None] = Field(default_factory=dict)  # the patterns of masks
     classes: dict[str, Name] = Field(default_factory=dict)  # as on disk -> as shown
-    without_mask: Literal["refuse", "drop", "empty"] = "refuse"  # an image that lacks one
+    without_mask: WithoutMask = "refuse"  # an image that lacks one
     # the values of a target in masks with several labels
     mask_values: dict[Target, Annotated[list[int], Field(min_length=1)]] = Field(
         default_factory=dict

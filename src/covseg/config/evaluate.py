@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from covseg.config.data import Patterns, Target
+from covseg.config.data import Layout, Patterns, Target, WithoutMask
 from covseg.config.node import Name, Node, Place, Positive, RunPlace, Share, Trust
 from covseg.config.protocol import Auto
 
@@ -13,14 +13,14 @@ class OtherData(Node):
     """What of a run's data an evaluation may replace."""
 
     name: Name | None = None
-    layout: Literal["covid_qu_ex", "folder", "table"] | None = None
+    layout: Layout | None = None
     root: Place | None = None
     download: bool | None = None
     phantom: dict[str, Any] | None = None
     images: str | None = None
     masks: dict[Target, Patterns | None] | None = None
     classes: dict[str, Name] | None = None
-    without_mask: Literal["refuse", "drop", "empty"] | None = None
+    without_mask: WithoutMask | None = None
     mask_values: dict[Target, list[int]] | None = None
     mask_threshold: int | None = None
     store_size: int | None = None

@@ -84,11 +84,11 @@ def check_lacking(splits: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: the data has all splits.
     """
-    lacking = [split for split in SPLITS[1:] if split not in splits]
+    lacking: list[str] = [split for split in SPLITS[1:] if split not in splits]
     if not lacking:
         cause = "has nothing to draw: the data has Train, Val and Test"
         raise ConfigError("data.split=auto", cause, "leave it out")
-    return [*lacking]
+    return lacking
 
 
 def _families(copies: Copies, seed: int) -> list[list[int]]:

@@ -28,6 +28,7 @@ from covseg.errors import DataError
 
 _VERSION = 2  # of the store's own format: part of its key
 _STRETCHED = 0.02  # of the sides' ratio, by which an image and its mask may differ
+_FIRST_IMAGE, _ITS_IMAGE = "the first image", "its image"  # whose size a file has to have
 
 
 @dataclass(frozen=True)
@@ -170,17 +171,18 @@ def decode_row(
     source, reading = listing.source, listing.reading
     where = f"{source.path}: {row.image}"
     image = reading.image(source.read(row.image), where)
-    if only not in {None, image.shape}:
-        raise _misfit(where, image.shape, only)
-    size, first_mask = image.shape, True
+    size, of_what = (image.shape, _ITS_IMAGE) if only is None else (only, _FIRST_IMAGE)
+    if image.shape != size:
+        raise _misfit(where, image.shape, size, of_what)
     masks: dict[str, Pixels] = {}
     for target, path in list(row.files)[1:]:
         where = f"{source.path}: {path}"
         mask = reading.mask(source.read(path), where, target)
-        exact = only is not None or not first_mask
+        exact = of_what != _ITS_IMAGE
         if mask.shape != size and (exact or _stretched(mask.shape, size)):
-            raise _misfit(where, mask.shape, only, size, first_mask=first_mask)
-        size, first_mask = mask.shape, False
+            raise _misfit(where, mask.shape, size, of_what)
+        if not exact:
+            size, of_what = mask.shape, "another mask of the image"
         masks[target] = mask | masks[target] if target in masks else mask
     return shrunk(image, reading.store_size), (size[0], size[1]), masks
 
@@ -191,26 +193,10 @@ def _stretched(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 
 def _misfit(
-    where: str,
-    size: tuple[int, ...],
-    only: Size | None,
-    of_row: tuple[int, ...] = (),
-    *,
-    first_mask: bool = True,
+    where: str, size: tuple[int, ...], expected: tuple[int, ...], of_what: str
 ) -> DataError:
-    """The refusal of a size.
-
-    Args:
-        where: the file.
-        size: of it.
-        only: of all images; None where images may differ.
-        of_row: of the image, or of another mask of it.
-        first_mask: whether it is that of the image.
-    """
-    this, expected = (f"{width}x{height}" for height, width in (size, only or of_row))
-    if only is not None:
-        cause = f"has {this} pixels, and the first image has {expected}"
-        return DataError(where, cause, "resize all images and masks to one size")
-    other = "its image" if first_mask else "another mask of the image"
+    this, other = (f"{width}x{height}" for height, width in (size, expected))
     remedy = "resize one of them, so that the mask lies where its image does"
-    return DataError(where, f"has {this} pixels, and {other} has {expected}", remedy)
+    if of_what == _FIRST_IMAGE:
+        remedy = "resize all images and masks to one size"
+    return DataError(where, f"has {this} pixels, and {of_what} has {other}", remedy)

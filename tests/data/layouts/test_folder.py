@@ -9,25 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from covseg.config.data import Dataset
 from covseg.data.layouts.folder import folder
 from covseg.data.listing import Listing
 from covseg.data.store import open_store
 from covseg.errors import ConfigError, DataError, DataMissing
+from listings import write_square
 
 SIDE = 16
 LEFT_RIGHT = ["left/{name}.png", "right/{name}.png"]
 Listed = Callable[..., Listing]
-
-
-def write(path: Path, value: int, left: int = 4) -> None:
-    """A picture with a square of one value at one place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.zeros((SIDE, SIDE), np.uint8)
-    pixels[4:8, left : left + 4] = value
-    Image.fromarray(pixels).save(path)
 
 
 def zipped(root: Path) -> Path:
@@ -44,9 +36,9 @@ def own(tmp_path: Path) -> Path:
     """Three images with their masks, in two folders each."""
     root = tmp_path / "own"
     for n, name in enumerate(("a", "b", "c")):
-        write(root / f"images/{name}.png", 50 + n)
-        write(root / f"left/{name}.png", 255)
-        write(root / f"right/{name}.png", 255, left=9)
+        write_square(root / f"images/{name}.png", 50 + n)
+        write_square(root / f"left/{name}.png", 255)
+        write_square(root / f"right/{name}.png", 255, left=9)
     return root
 
 
@@ -108,8 +100,8 @@ def test_several_targets_have_patterns_of_their_own(listed):
 def test_fields_lead_to_splits_classes_and_patients(listed, tmp_path):
     root = tmp_path / "more"
     for place in ("training/1/p1/x", "validation/0/p2/x", "Test/0/p3/x", "training/0/p1/y"):
-        write(root / f"images/{place}.png", 60)
-        write(root / f"masks/{place}_mask.png", 255)
+        write_square(root / f"images/{place}.png", 60)
+        write_square(root / f"masks/{place}_mask.png", 255)
     listing = listed(
         root,
         images="images/{split}/{patient_class}/{patient}/{name}.png",
@@ -128,23 +120,23 @@ def test_fields_lead_to_splits_classes_and_patients(listed, tmp_path):
 
 def test_a_mask_may_be_in_any_folder_with_the_fields_of_its_image(listed, own):
     for name in "abc":
-        write(own / f"annotators/{name}x/2024/{name}_final.png", 255)
+        write_square(own / f"annotators/{name}x/2024/{name}_final.png", 255)
     listing = listed(masks={"lung": "annotators/**/{name}_*.png"})
     assert listing.index.rows[0].masks == {"lung": ("annotators/ax/2024/a_final.png",)}
 
 
 def test_covid_1_never_gets_the_mask_of_covid_10(listed, own):
     for n in (1, 10, 100):
-        write(own / f"images/covid_{n}.png", n)
-        write(own / f"masks/covid_{n}_mask.png", 255)
+        write_square(own / f"images/covid_{n}.png", n)
+        write_square(own / f"masks/covid_{n}_mask.png", 255)
     listing = listed(images="images/covid_*.png", masks={"lung": "masks/{name}*"})
     masks = {row.name: row.masks["lung"] for row in listing.index.rows}
     assert masks == {f"covid_{n}": (f"masks/covid_{n}_mask.png",) for n in (1, 10, 100)}
 
 
 def test_pictures_that_belong_to_no_image_are_named(listed, own):
-    write(own / "left/z.png", 255)
-    write(own / "control.png", 50)
+    write_square(own / "left/z.png", 255)
+    write_square(own / "control.png", 50)
     (own / "notes.txt").touch()
     (own / "images/Thumbs.db").touch()
     assert listed().ignored == ("control.png", "left/z.png")
@@ -219,7 +211,7 @@ def test_half_a_mask_is_not_an_empty_one(listed, own, tmp_path):
 
 
 def test_two_masks_of_one_image_are_named_both(refused, own):
-    write(own / "left/b_2.png", 255)
+    write_square(own / "left/b_2.png", 255)
     sentence = refused(masks={"lung": "left/{name}*"})
     assert sentence.startswith("left/b.png and left/b_2.png both match data.masks.lung=left/{name}")
     assert "for the image b: set a pattern that only one of them matches" in sentence
@@ -262,7 +254,7 @@ def test_a_pattern_that_cannot_be_used_is_refused_by_its_key(options, words, ref
 
 def test_a_name_of_two_images_is_refused_with_both(refused, tmp_path):
     for patient in ("p1", "p2"):
-        write(tmp_path / f"more/{patient}/x.png", 50)
+        write_square(tmp_path / f"more/{patient}/x.png", 50)
     sentence = refused(root=tmp_path / "more", images="*/{name}.png", masks={"lung": "m/{name}"})
     assert "more: p2/x.png has the name of " in sentence
     assert "more: p1/x.png (all/all/x): give each image a name of its own" in sentence
@@ -270,7 +262,7 @@ def test_a_name_of_two_images_is_refused_with_both(refused, tmp_path):
 
 def test_a_folder_that_is_a_split_for_some_and_not_for_others_is_refused(refused, tmp_path):
     for place in ("Train", "trial"):
-        write(tmp_path / f"more/{place}/x.png", 50)
+        write_square(tmp_path / f"more/{place}/x.png", 50)
     sentence = refused(
         root=tmp_path / "more", images="{split}/{name}.png", masks={"lung": "m/{name}"}
     )

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from covseg.config.data import Dataset
 from covseg.csv_files import write_csv
@@ -16,17 +15,10 @@ from covseg.data.layouts.table import table, write_table
 from covseg.data.listing import Listing
 from covseg.data.store import open_store
 from covseg.errors import DataError, DataMissing
+from listings import write_square
 
 SIDE = 16
 Listed = Callable[..., Listing]
-
-
-def write(path: Path, value: int, left: int = 4) -> None:
-    """A picture with a square of one value at one place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.zeros((SIDE, SIDE), np.uint8)
-    pixels[4:8, left : left + 4] = value
-    Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +26,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images and masks of three people: nobody writes to them."""
     folder = tmp_path_factory.mktemp("own")
     for n, name in enumerate(("a", "b", "c")):
-        write(folder / f"images/{name}.png", 50 + n)
-        write(folder / f"left/{name}.png", 255)
-        write(folder / f"right/{name}.png", 255, left=9)
+        write_square(folder / f"images/{name}.png", 50 + n)
+        write_square(folder / f"left/{name}.png", 255)
+        write_square(folder / f"right/{name}.png", 255, left=9)
     (folder / "images/notes.txt").touch()
     return folder
 
@@ -145,7 +137,7 @@ def test_classes_are_shown_under_other_names(listed):
 
 
 def test_a_path_may_be_absolute(listed, own, tmp_path):
-    write(tmp_path / "elsewhere.png", 255)
+    write_square(tmp_path / "elsewhere.png", 255)
     listing = listed("image,lung", f"{own}/images/a.png,{tmp_path}/elsewhere.png")
     [row] = listing.index.rows
     assert row.name == "a"

@@ -34,6 +34,7 @@ class Pattern:
             if field not in FIELDS:
                 cause = f"has the field {{{field}}}, which does not exist"
                 raise ConfigError(f"{key}={text}", cause, nearest(field, FIELDS))
+        self._any = re.compile(self._expression({}), re.DOTALL)
 
     @property
     def has_name(self) -> bool:
@@ -42,7 +43,7 @@ class Pattern:
 
     def fields(self, path: str) -> dict[str, str] | None:
         """The fields of a path, None if it does not match; without ``{name}`` it is the stem."""
-        match = re.fullmatch(self._expression({}), path, re.DOTALL)
+        match = self._any.fullmatch(path)
         if match is None:
             return None
         return {"name": PurePosixPath(path).stem} | match.groupdict()
