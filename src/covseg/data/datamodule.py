@@ -9,10 +9,10 @@ import lightning as L
 
 from covseg.config.data import Data
 from covseg.data.augment import Augment
-from covseg.data.copies import Copies, are_known, known_copies, unknown_copies
+from covseg.data.copies import Copies
 from covseg.data.dataset import Sample, XrayDataset
+from covseg.data.divider import Divider
 from covseg.data.division import Division
-from covseg.data.drawn_split import check_lacking, draw_splits, read_split, strata
 from covseg.data.fitted import Fitted
 from covseg.data.index import UNDIVIDED, Index
 from covseg.data.listing import Listing
@@ -100,70 +100,23 @@ class XrayDataModule(L.LightningDataModule):
             return
         self.listing = listing = list_data(self.data, self.data.targets)
         listing.check(self.data.targets)
-        self.division = division = Division.official(listing.index)
         self.same_data = self._fingerprint in {None, listing.fingerprint}
-        if not self.same_data and UNDIVIDED in division.parts:
+        if not self.same_data and any(row.split == UNDIVIDED for row in listing.index.rows):
             self.report = UNDIVIDED
-        of_file = self._check_division(stage == "fit")
+        files = (self._findings, self._split)
+        divider = Divider(self.data, listing, self.fit, self.select, *files, self.same_data)
+        divider.check(self._parts if stage == "fit" else [self.report])
         store = open_store(listing, self.data.cache_dir)
-        self.copies = known_copies(self.data, store, self._findings) if self.same_data else None
-        if self.copies is not None and self.data.fold is not None:
-            by = strata(store) if self.data.split == "auto" else None
-            division = Division.folded(self.copies, self.data.fold, by)
-        elif of_file is not None:
-            division = of_file
-        elif self._draws:
-            assert self.copies is not None
-            drawn = draw_splits(self.copies, strata(store), self.data.split_seed)
-            division = Division(listing.index, tuple(drawn))
-        elif self.copies is not None and self.data.exclude is not None:
-            division = Division.without_copies(self.copies, self.fit, self.select)
-        redivided = of_file is not None or self._draws
-        self.new_splits = division.parts if redivided else None
+        self.copies = divider.copies(store)
+        division = divider.divide(store, self.copies)
+        self.new_splits = division.parts if divider.changes_splits else None
         if self.same_data and self.data.fit_classes is not None:
             division = division.fitting_only(self.data.fit_classes, self.fit)
         self.division = division
         self.fitted = self.fitted_before.rows(store)
         if self.same_data:
-            self.fitted |= set(self.division.rows(*self.fit))
+            self.fitted |= set(division.rows(*self.fit))
         self._store = store
-
-    def _check_division(self, fits: bool) -> Division | None:
-        """Refuse, before anything is decoded, a division that cannot be used.
-
-        Args:
-            fits: whether every split of the protocol is needed, not only the reported one.
-
-        Returns:
-            the division of a ``split.csv``, of the run or of the configuration; None without one.
-        """
-        division, of_file = self.division, None
-        if self.same_data and (file := self._split_file) is not None and self.data.fold is None:
-            of_file = Division(division.index, tuple(read_split(file, division.index)))
-        if self._draws:
-            check_lacking(division.parts)
-            if not are_known(self.data, self.listing.fingerprint, self._findings):
-                raise unknown_copies(self.data, "split")
-        elif self.data.fold is None:
-            self.division = of_file or division
-            for split in self._parts if fits else [self.report]:
-                self.rows(split)
-        if fits and self.data.fit_classes is not None:
-            division.fitting_only(self.data.fit_classes, self.fit)  # refuses unknown classes
-        return of_file
-
-    @property
-    def _split_file(self) -> Path | None:
-        """The file with the splits: of the run, so that it keeps them, or of the configuration."""
-        if self._split is not None and self._split.exists():
-            return self._split
-        return None if self.data.split in {None, "auto"} else Path(str(self.data.split))
-
-    @property
-    def _draws(self) -> bool:
-        """Whether splits are drawn."""
-        draws = self.data.split == "auto" and self.data.fold is None and self._split_file is None
-        return draws and self.same_data
 
     @property
     def store(self) -> Store:

@@ -51,10 +51,18 @@ class Division:
         return cls(copies.index, tuple(parts))
 
     def fitting_only(self, classes: Sequence[str], fit: Sequence[str]) -> "Division":
-        """This division, less the images of the parts ``fit`` that are of no such class.
+        """This division, less the images of the parts ``fit`` that are of no such class."""
+        parts = (
+            part + _NOT_FITTED if part in fit and row.patient_class not in classes else part
+            for row, part in zip(self.index.rows, self.parts, strict=True)
+        )
+        return Division(self.index, tuple(parts))
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuse the name of a class in ``data.fit_classes`` that the data does not have.
 
         Raises:
-            DataError: the data has no such class.
+            DataError: names it.
         """
         if unknown := [name for name in classes if name not in self.index.classes]:
             raise DataError(
@@ -62,11 +70,6 @@ class Division:
                 f"names {unknown[0]}, which is no class of the data",
                 nearest(unknown[0], self.index.classes),
             )
-        parts = (
-            part + _NOT_FITTED if part in fit and row.patient_class not in classes else part
-            for row, part in zip(self.index.rows, self.parts, strict=True)
-        )
-        return Division(self.index, tuple(parts))
 
     def rows(self, *parts: str) -> list[int]:
         """The numbers of the rows of these parts, in the order of the index."""

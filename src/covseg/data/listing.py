@@ -66,10 +66,11 @@ class Listing:
     def fingerprint(self) -> str:
         """SHA-256 of the content: the same for an archive and for the folder it was unpacked to."""
         digest = sha256(self.index.tree.encode())
+        crcs = self.source.crcs([path for row in self.index.rows for _, path in row.files])
         for row in self.index.rows:
             for kind, path in row.files:
                 line = f"{row.split}/{row.patient_class}/{kind}/{row.name}"
-                digest.update(f"{line} {self.source.crc(path):08x}\n".encode())
+                digest.update(f"{line} {crcs[path]:08x}\n".encode())
         if not self.index.tree:  # what there are masks of, and the rules of their pixels
             digest.update(f"{','.join(self.index.targets)} {self.reading.key}".encode())
         return digest.hexdigest()

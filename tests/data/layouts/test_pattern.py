@@ -63,11 +63,16 @@ def test_masks_of_a_name(text, expected):
 @given(
     paths=st.lists(st.from_regex(r"[ab]{1,2}/[ab1]{1,3}\.png", fullmatch=True), unique=True),
     start=st.text("ab/", max_size=3),
+    name=st.text("ab1", max_size=3),
     end=st.text("1b.png", max_size=5),
 )
-def test_no_file_with_this_beginning_and_end_is_missed(paths, start, end):
-    candidates = SortedFiles(paths).candidates(start, end)
-    expected = {path for path in paths if fnmatchcase(path, f"{start}*{end}")}
+def test_no_file_with_these_beginnings_and_end_is_missed(paths, start, name, end):
+    candidates = SortedFiles(paths).candidates(start, name, end)
+    expected = {
+        path
+        for path in paths
+        if fnmatchcase(path, f"{start}*{end}") and path.split("/")[1].startswith(name)
+    }
     assert expected <= set(candidates) <= set(paths)
     assert candidates == sorted(candidates)
 

@@ -48,7 +48,7 @@ def one_of(copy: Path) -> tuple[FolderSource, Path, str]:
 
 def test_a_file_that_changed_since_it_was_looked_at_is_said(copy):
     source, path, name = one_of(copy)
-    source.crc(name)
+    source.crcs([name])
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError, match="changed while covseg was reading it"):
         source.read(name)

@@ -21,7 +21,8 @@ def folder(data: Dataset) -> Listing:
     """
     images, masks = _patterns(data)
     path = existing(data.root or "", "set data.root= to the folder or zip archive of the images")
-    source = FolderSource(path) if path.is_dir() else ZipSource(path)
+    is_folder = path.is_dir()
+    source = FolderSource(path, cache_dir=data.cache_dir) if is_folder else ZipSource(path)
     files = SortedFiles(source.names())
     used: set[str] = set()
     records = []

@@ -51,8 +51,10 @@ class Pattern:
     def find(self, files: "SortedFiles", fields: Mapping[str, str]) -> list[str]:
         """The files that match with these fields."""
         filled = re.compile(self._expression(fields), re.DOTALL)
-        start, end = self._ends(fields)
-        return [path for path in files.candidates(start, end) if filled.fullmatch(path)]
+        plain = self._plain(self.text, fields)
+        stem = self._plain(self.text.rpartition("/")[2], fields)[0]
+        near = files.candidates(plain[0], stem, plain[-1])
+        return [path for path in near if filled.fullmatch(path)]
 
     def _expression(self, fields: Mapping[str, str]) -> str:
         """A regular expression; a field without a value becomes a group."""
@@ -73,38 +75,37 @@ class Pattern:
                 parts.append(f"{start}[^/]*{end}")
         return "".join([*parts, re.escape(self.text[at:])])
 
-    def _ends(self, fields: Mapping[str, str]) -> tuple[str, str]:
-        """What every matching path begins and ends with."""
+    @staticmethod
+    def _plain(text: str, fields: Mapping[str, str]) -> list[str]:
+        """What stands between the ``*`` and the fields without a value."""
         plain, at = [""], 0
-        for match in _TOKEN.finditer(self.text):
-            plain[-1] += self.text[at : match.start()]
+        for match in _TOKEN.finditer(text):
+            plain[-1] += text[at : match.start()]
             at = match.end()
             if match[1] in fields:
                 plain[-1] += fields[match[1]]
             else:
                 plain.append("")
-        plain[-1] += self.text[at:]
-        return plain[0], plain[-1]
+        plain[-1] += text[at:]
+        return plain
 
 
 class SortedFiles:
-    """Paths, found by how they begin or end without looking at all of them."""
+    """Paths, found by how they or their names begin or end without looking at all of them."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._forward = sorted(paths)
-        self._backward = sorted(path[::-1] for path in self._forward)
+        self._paths = sorted(paths)
+        self._by_start = [(path, path) for path in self._paths]
+        self._by_name = sorted((path.rpartition("/")[2], path) for path in self._paths)
+        self._by_end = sorted((path[::-1], path) for path in self._paths)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._forward)
+        return iter(self._paths)
 
-    def candidates(self, start: str, end: str) -> list[str]:
-        """Paths with this beginning, or those with this end if it is longer, sorted."""
-        if len(start) >= len(end):
-            return _beginning(self._forward, start)
-        return sorted(path[::-1] for path in _beginning(self._backward, end[::-1]))
-
-
-def _beginning(paths: list[str], start: str) -> list[str]:
-    first = bisect_left(paths, start)
-    last = bisect_left(paths, start + "\U0010ffff", lo=first)
-    return paths[first:last]
+    def candidates(self, start: str, name: str, end: str) -> list[str]:
+        """Paths that begin, whose names begin, or that end so: by the longest of the three."""
+        orders = ((self._by_start, start), (self._by_name, name), (self._by_end, end[::-1]))
+        order, text = max(orders, key=lambda of: len(of[1]))
+        first = bisect_left(order, (text, ""))
+        last = bisect_left(order, (text + "\U0010ffff", ""), lo=first)
+        return sorted(path for _, path in order[first:last])

@@ -39,7 +39,7 @@ def table(data: Dataset) -> Listing:
         (where, dict(zip(header, map(str.strip, row), strict=True))) for where, row in rows[1:]
     ]
     targets = [name for name in header if _is_target(name, cells)]
-    source = FolderSource(path.parent)
+    source = FolderSource(path.parent, cache_dir=data.cache_dir)
     records = [_record(where, row, targets) for where, row in cells]
     for record in records:
         for file in (record.image, *(file for of in record.masks.values() for file in of)):

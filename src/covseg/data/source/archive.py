@@ -5,7 +5,7 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from covseg.data.source.file_names import LARGEST, is_picture
@@ -76,9 +76,9 @@ class ZipSource:
             raise changed(self.path) from error
         return data
 
-    def crc(self, name: str) -> int:
-        """As the archive's directory says."""
-        return self._entries[name].CRC
+    def crcs(self, names: Sequence[str]) -> Mapping[str, int]:
+        """CRC-32 of entries, as the archive's directory says."""
+        return {name: self._entries[name].CRC for name in names}
 
 
 def changed(path: object) -> DataError:

@@ -3,10 +3,11 @@
 import os
 import stat
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from covseg.data.source.archive import changed
+from covseg.data.source.crcs import kept_crcs
 from covseg.data.source.file_names import LARGEST, is_picture
 from covseg.errors import DataError
 
@@ -21,6 +22,7 @@ class FolderSource:
         path: the folder.
         base: which the names are relative to; None for the folder itself.
         matters: whether a folder of this name that cannot be listed is refused, not skipped.
+        cache_dir: where CRCs are kept between starts; None to read every file.
     """
 
     def __init__(
@@ -28,10 +30,12 @@ class FolderSource:
         path: Path,
         base: Path | None = None,
         matters: Callable[[str], bool] = bool,
+        cache_dir: str | Path | None = None,
     ) -> None:
         self.path = path
         self.base = base or path
         self._matters = matters
+        self._cache_dir = cache_dir
         self._crcs: dict[str, int] = {}
 
     def names(self) -> Sequence[str]:
@@ -60,16 +64,16 @@ class FolderSource:
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
-        data = self._bytes(self.base / name)
+        data = self._bytes(name)
         if name in self._crcs and zlib.crc32(data) != self._crcs[name]:
             raise changed(self.base / name)
         return data
 
-    def crc(self, name: str) -> int:
-        """Computed from the bytes, once."""
-        if name not in self._crcs:
-            self._crcs[name] = zlib.crc32(self._bytes(self.base / name))
-        return self._crcs[name]
+    def crcs(self, names: Sequence[str]) -> Mapping[str, int]:
+        """CRC-32 of files, computed from the bytes of those that were not read before."""
+        new = [name for name in names if name not in self._crcs]
+        self._crcs |= kept_crcs(self._cache_dir, self.base, new, self._bytes)
+        return self._crcs
 
     def _refuse(self, error: OSError) -> None:
         """Refuse a folder that cannot be listed; ``os.walk`` would skip it."""
@@ -78,7 +82,8 @@ class FolderSource:
             cause = f"cannot be read ({error.strerror})"
             raise DataError(folder, cause, "change its permissions, or restore it") from error
 
-    def _bytes(self, path: Path) -> bytes:
+    def _bytes(self, name: str) -> bytes:
+        path = self.base / name
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:

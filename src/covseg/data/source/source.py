@@ -1,6 +1,6 @@
 """Files by name, wherever they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,10 +16,10 @@ class Source(Protocol):
         """Every picture, relative, with ``/`` between the parts."""
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file; DataError when they cannot be read or are not those of ``crc``."""
+        """The bytes of one file; DataError if they cannot be read, or are not those of ``crcs``."""
 
-    def crc(self, name: str) -> int:
-        """CRC-32 of one file's bytes."""
+    def crcs(self, names: Sequence[str]) -> Mapping[str, int]:
+        """CRC-32 of the bytes of these files."""
 
 
 def existing(root: str | Path, remedy: str) -> Path:

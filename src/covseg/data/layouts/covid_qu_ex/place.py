@@ -25,15 +25,19 @@ def source_of(data: Dataset) -> Source:
     try:
         if data.root is None:
             raise DataMissing("data.root", "is not set", WHERE_TO_GET_IT)
-        return locate(data.root)
+        return locate(data.root, data.cache_dir)
     except DataMissing:
         if not data.download:
             raise
-    return locate(download(data.cache_dir))
+    return locate(download(data.cache_dir), data.cache_dir)
 
 
-def locate(root: str | Path) -> Source:
+def locate(root: str | Path, cache_dir: str | Path | None = None) -> Source:
     """The source at ``root``: a zip, a dataset folder, or a folder that contains either.
+
+    Args:
+        root: as it was written.
+        cache_dir: where the CRCs of a folder's files are kept; None to read every file.
 
     Raises:
         DataMissing: nothing there, or nothing of the dataset there.
@@ -44,7 +48,7 @@ def locate(root: str | Path) -> Source:
         _refuse_part(root, [path.as_posix()])
         return ZipSource(path)
     base = path.parent if path.name in TREES.values() else path
-    folder = FolderSource(path, base, matters=lambda name: name.lower() in _FOLDERS)
+    folder = FolderSource(path, base, lambda name: name.lower() in _FOLDERS, cache_dir)
     names = folder.names()
     if any(map(layout_match, names)):
         return folder
