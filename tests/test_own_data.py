@@ -5,10 +5,17 @@ import json
 import shlex
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
+from torch.nn.functional import interpolate
 
+import covseg
 import made_up
 from covseg.run.override import pattern_in_quotes
+
+onnxruntime = pytest.importorskip("onnxruntime")
 
 SMALL = (
     *("data.image_size=32", "data.batch_size=4", "model=tiny", "trainer.max_epochs=1"),
@@ -63,10 +70,60 @@ def test_from_explore_to_the_scores_of_another_dataset(verb, data):
     assert n_images == 20
     assert 0 < summary(data / "foreign")["without_leaks"]["n_images"] < n_images
 
+    compared = verb("compare", f"runs=[{data / 'run'},{data / 'same'}]", "hydra.run.dir=compared")
+    assert compared.code == 0, compared.err
+    assert "lung on Test: the same 5 images" in compared.out
+    check_exported(verb, data / "run", data / "montgomery/MontgomerySet/CXR_png")
+
     (data / "montgomery").rename(data / "moved")
     lost = verb("evaluate", f"run={data / 'run'}", *other, f"hydra.run.dir={data / 'lost'}")
     assert lost.code == 0, lost.err
     assert "it is not known how many images of all have a copy" in lost.err
+
+
+def check_exported(verb, run: Path, images: Path) -> None:
+    """An exported file gives the probabilities of the run, for squares that are padded by hand."""
+    done = verb("export", f"run={run}", "hydra.run.dir=made")
+    assert done.code == 0, done.err
+    session = onnxruntime.InferenceSession(Path("made/model.onnx"))
+    ours, exported = covseg.load(run), covseg.load("made/model.onnx")
+    for path in sorted(images.glob("*.png"))[:3]:
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        height, width = image.shape
+        small = [round(side * 32 / max(image.shape)) for side in image.shape]
+        top, left = ((32 - side) // 2 for side in small)
+        rows, columns = slice(top, top + small[0]), slice(left, left + small[1])
+        square = np.zeros((1, 1, 32, 32), np.uint8)
+        square[0, 0, rows, columns] = cv2.resize(image, small[::-1], interpolation=cv2.INTER_AREA)
+        [probability] = session.run(["probability"], {"image": square})
+        part = torch.from_numpy(probability[:, :, rows, columns])
+        whole = interpolate(part, (height, width), mode="bilinear", align_corners=False)
+        expected = ours.predict(path)
+        assert np.abs(whole[0, 0].numpy() - expected).max() < 1e-5
+        assert np.abs(exported.predict(path) - expected).max() < 1e-5
+
+
+@pytest.mark.nightly  # half a minute; batches of images of several sizes are tested by themselves
+def test_two_processes_learn_from_images_of_several_sizes(command, data):
+    """What two processes have trained and scored is scored again by one, and other data by two."""
+    source = ("data=shenzhen", f"data.root={data / 'shenzhen'}", f"data.cache_dir={data / 'cache'}")
+    assert command("explore", *source).code == 0
+    words = (*source, "data.split=auto", *SMALL, "data.batch_size=2")
+    done = command("train", *words, "trainer.devices=2", "hydra.run.dir=run", measured=True)
+    assert done.code == 0, done.err
+    assert "images of 18 sizes" in done.err
+    again = command("evaluate", "run=run", "hydra.run.dir=again")
+    assert again.code == 0, again.err
+    one, two = ((data / name / "per_image.csv").open() for name in ("run", "again"))
+    for a, b in zip(csv.DictReader(one), csv.DictReader(two), strict=True):
+        assert (a["name"], a["n_pixels"]) == (b["name"], b["n_pixels"])
+        for field in ("absolute_error", "squared_error"):
+            assert float(a[field]) == pytest.approx(float(b[field]), rel=1e-5)
+    other = ("data=montgomery", f"data.root={data / 'montgomery'}", "trainer.devices=2")
+    foreign = command("evaluate", "run=run", *other, "hydra.run.dir=foreign")
+    assert foreign.code == 0, foreign.err
+    assert foreign.err.count("comparing them with the") == 1
+    assert 0 < summary(data / "foreign")["without_leaks"]["n_images"] < 24
 
 
 @pytest.mark.parametrize(

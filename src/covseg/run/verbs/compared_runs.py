@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from covseg.config.data import SPLITS
 from covseg.csv_files import read_columns
 from covseg.data import findings
 from covseg.data.copies import families
@@ -59,8 +60,10 @@ def comparison_of(
         while run.settings[SEED] in {other.settings[SEED] for other in groups.get(same, [])}:
             same = (*same, (SEED, run.settings[SEED]))  # the same once more is no other seed
         groups.setdefault(same, []).append(run)
-    split = " and ".join(sorted(set(of_target[0].split.tolist())))
     first, grouped = of_target[0], [Group(of) for of in groups.values()]
+    split = json_value(folders[0].summary, "split")
+    if split not in SPLITS:  # of folds, those on disk
+        split = " and ".join(sorted(set(first.split.tolist())))
     labels = _families(folders, first.keys)
     return Comparison(target, split, grouped, first.keys, first.patient_class, labels)
 

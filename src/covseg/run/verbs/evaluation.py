@@ -66,7 +66,8 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     if not data.same_data:
         _check_other_data(data, run)
         split = data.report  # all, of data without splits
-        data.copies_of_fitted = copies_of_fitted(run, data, request.fitted_root)
+        if trainer.is_global_zero:  # no other process reports leaks
+            data.copies_of_fitted = copies_of_fitted(run, data, request.fitted_root)
     leaks.check_choice(data, config.protocol)
     if trainer.is_global_zero:
         log.info("on %s", devices.described(config.trainer.scoring))
