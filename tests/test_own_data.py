@@ -81,6 +81,38 @@ def test_from_explore_to_the_scores_of_another_dataset(verb, data):
     assert "it is not known how many images of all have a copy" in lost.err
 
 
+def test_patients_and_copies_that_nobody_looked_for(verb, tmp_path):
+    """Protects: a person in two splits is said, before and after the images were compared."""
+    made_up.montgomery(tmp_path / "own")
+    names = sorted(path.name for path in tmp_path.glob("own/MontgomerySet/CXR_png/*.png"))
+    splits = dict(zip(names, ["Train"] * 14 + ["Val"] * 4 + ["Test"] * 6, strict=True))
+    folder = "own/MontgomerySet"
+    lines = [
+        f"{folder}/CXR_png/{name},{split},p{n % 16},{folder}/ManualMask/leftMask/{name}\n"
+        for n, (name, split) in enumerate(splits.items())
+    ]
+    (tmp_path / "rows.csv").write_text(f"image,split,patient,lung\n{''.join(lines)}")
+    own = ("data=table", "data.root=rows.csv", "data.cache_dir=cache")
+    done = verb("train", *own, *SMALL, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    assert "it is not known how many images of Test have a copy that is fitted on" in done.err
+    assert "6 image(s) of Test are of a patient who was fitted on" in done.err
+    assert not (tmp_path / "run/findings.csv").exists()
+
+    explored = verb("explore", *own, "hydra.run.dir=explored")
+    assert explored.code == 0, explored.err
+    assert "patient_in_splits" in explored.out
+    found = list(csv.DictReader((tmp_path / "explored/findings.csv").open()))
+    patients = [row for row in found if row["kind"] == "patient_in_splits"]
+    assert {(row["split_a"], row["split_b"]) for row in patients} == {
+        ("Train", "Val"),
+        ("Train", "Test"),
+    }
+    again = verb("train", *own, *SMALL, "hydra.run.dir=again")
+    assert "it is not known" not in again.err
+    assert "6 image(s) of Test are of a patient who was fitted on" in again.err
+
+
 def check_exported(verb, run: Path, images: Path) -> None:
     """An exported file gives the probabilities of the run, for squares that are padded by hand."""
     done = verb("export", f"run={run}", "hydra.run.dir=made")

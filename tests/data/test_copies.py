@@ -1,5 +1,6 @@
 """Copies hang together in families; a leak is an image whose family was fitted on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,12 @@ def test_findings_of_other_data_are_refused(tmp_path: Path):
     with pytest.raises(DataError) as refusal:
         Copies.read(tmp_path / "f.csv", INDEX)
     assert "f.csv names Val/Normal/x.png, which is not in the data" in refusal.value.sentence
+
+
+def test_a_patient_leaks_though_no_copies_are_known():
+    rows = [replace(row, patient=name) for row, name in zip(ROWS, "aabbcdd", strict=True)]
+    known = Copies(official(rows), (), searched=False)
+    assert known.of_patients([0, 1, 2], [3, 4]) == {rows[2].key}
+    assert known.related([0, 1, 2], [3, 4]) == {rows[2].key}
+    assert known.of_patients([0, 1], [3, 4]) == set()
+    assert copies().of_patients([0, 1, 2], [3, 4]) == set()

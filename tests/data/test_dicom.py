@@ -159,3 +159,20 @@ def test_text_with_the_ending_of_dicom_is_refused(tmp_path):
     (tmp_path / "a.dcm").write_text("no image")
     with pytest.raises(DataError, match=r"a\.dcm"):
         to_grey(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"WindowCenter": None, "WindowWidth": None},
+        {"WindowCenter": "", "WindowWidth": ""},
+        {"WindowCenter": 2000},
+        {"WindowCenter": 2000, "WindowWidth": None},
+        {"VOILUTSequence": []},
+    ],
+)
+@pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 2, "RescaleIntercept": -10}])
+def test_a_window_without_its_values_is_none(tmp_path, window, rescale):
+    """Protects: who removes names from a file may leave the tags of a window, and all was black."""
+    path = written(tmp_path / "a.dcm", VALUES, **window, **rescale)
+    assert to_grey(path).tolist() == by_hand(VALUES, 0, 4095)

@@ -145,7 +145,8 @@ def test_a_split_is_known_by_its_seed_on_every_machine():
 @given(datasets(("Train", "Test")), st.integers(0, 9))
 def test_what_is_in_test_stays_and_val_comes_out_of_train(dataset, seed):
     copies, of_rows = dataset
-    parts = draw_splits(copies, of_rows, seed) if _has(copies, "Test") else []
+    both = _has(copies, "Train") and _has(copies, "Test")
+    parts = draw_splits(copies, of_rows, seed) if both else []
     for row, part in zip(copies.index.rows, parts, strict=False):
         assert part == "Test" if row.split == "Test" else part in {"Train", "Val"}
 
@@ -286,3 +287,8 @@ def test_an_image_in_two_parts_is_refused(file):
 def test_a_split_that_is_missing_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"split\.csv cannot be read"):
         read_split(tmp_path / "split.csv", index([("all", "Normal", None)]))
+
+
+def test_without_an_image_of_train_there_is_nothing_to_draw_from():
+    with pytest.raises(ConfigError, match=r"has nothing to draw from: all images are of Test or V"):
+        check_lacking(["Test", "Val"])

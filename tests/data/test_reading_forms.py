@@ -132,7 +132,8 @@ def test_soft_edges_are_refused_with_their_number_of_greys():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 65535))
 def test_what_is_as_bright_as_the_threshold_belongs(threshold):
-    ramp = np.arange(0, 65536, 128, dtype=np.uint16).reshape(16, 32)
+    ramp = np.zeros((18, 34), np.uint16)  # black at the edge, as a mask is
+    ramp[1:-1, 1:-1] = np.arange(0, 65536, 128).reshape(16, 32)
     ramp[3, 3], ramp[3, 4] = threshold, threshold - 1
     found = mask(saved(ramp), Reading(mask_threshold=threshold))
     assert (found[3, 3], found[3, 4]) == (1, 0)
@@ -184,7 +185,7 @@ def test_masks_of_covid_qu_ex_have_one_form(form):
 
 
 def test_an_image_in_12_bits_is_white_where_they_end():
-    values = np.array([[0, 4095, 2048], [1024, 100, 3000]], np.uint16)
+    values = np.tile(np.array([[0, 4095, 2048], [1024, 100, 3000]], np.uint16), (5, 4))
     expected = np.round(values / 4095 * 255)
     assert np.array_equal(PLAIN.image(saved(values), "own/image.png"), expected)
 
@@ -218,3 +219,44 @@ def test_dicom_is_an_image_by_its_values():
     for name in ("own/image.dcm", "own/1.2.840"):
         found = PLAIN.image(file.getvalue(), name)
         assert np.abs(found - (255 - values / 4095 * 255)).max() <= 1
+
+
+def test_the_threshold_is_for_grey_values():
+    """Protects: one key for a soft target does not empty a target of 0 and 1."""
+    assert np.array_equal(mask(saved(drawn(1)), Reading(mask_threshold=128)), drawn(1) > 0)
+    assert "has no value from data.mask_threshold=128 on; its largest is 7" in refusal(
+        saved(drawn(7)), Reading(mask_threshold=128)
+    )
+
+
+@pytest.mark.parametrize(
+    "reading", [Reading(mask_threshold=128), Reading(mask_values={"lung": (255,)})]
+)
+def test_black_and_white_swapped_are_refused_whatever_is_set(reading):
+    assert "black and white were swapped" in refusal(saved(255 - drawn()), reading)
+
+
+def test_labels_are_not_offered_a_threshold_above_all_of_them():
+    labels = drawn(1)
+    labels[0, 0] = 2
+    assert "mask_threshold" not in refusal(saved(labels))
+
+
+def test_a_mask_as_dicom_is_refused():
+    assert "is a mask as DICOM" in refusal(bytes(128) + b"DICM")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 300)])
+def test_an_image_of_a_few_pixels_is_refused(shape):
+    with pytest.raises(DataError, match="pixels, and covseg reads 8 or more per side"):
+        PLAIN.image(saved(np.zeros(shape, np.uint8)), "own/image.png")
+
+
+def test_a_tiff_of_16_bits_whose_zero_is_white_is_refused():
+    file = io.BytesIO()
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(values).save(file, "TIFF", tiffinfo={262: 0})
+    with Image.open(io.BytesIO(file.getvalue())) as picture:
+        assert picture.tag_v2[262] == 0
+    with pytest.raises(DataError, match="is a 16-bit TIFF whose zero is white: save it as PNG"):
+        PLAIN.image(file.getvalue(), "own/image.tif")

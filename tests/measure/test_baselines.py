@@ -228,3 +228,14 @@ def test_the_real_test_split_has_the_published_trivial_scores(
     assert errors == pytest.approx([0.0695, 0.1728, 0.2636, 0.5000], abs=5e-5)
     overlaps = scores("lung_mask", "dice_positive", "iou_positive")
     assert overlaps == pytest.approx([0.6461, 0.5468], abs=5e-5)
+
+
+def test_the_mean_mask_of_large_masks_is_small(make_store: Callable[..., Store]) -> None:
+    """Protects: of masks of 20 megapixels a hundred thresholds would take 8 GB."""
+    masks = np.zeros((3, 600, 700), np.uint8)
+    masks[:2, 100:300, :350] = 1
+    statistics = baselines.fit(make_store(masks, masks), [0, 1, 2], ["infection"])
+    assert statistics.mean_mask.shape == (1, 256, 256)
+    assert statistics.share[0] == masks.mean()
+    found = baselines.records(statistics, make_store(masks, masks), [0], ["infection"])["mean_mask"]
+    assert float(SCORES["dice_positive"](found.counts())) > 0.99

@@ -100,6 +100,12 @@ def keep_header(lines: list[list[str]]) -> None:
     del lines[1:]
 
 
+def name_all(lines: list[list[str]], name: str) -> None:
+    lines[0].append("name")
+    for cells in lines[1:]:
+        cells.append(name)
+
+
 def rename(column: str, name: str) -> Callable[[list[list[str]]], None]:
     return put(1, column, name)
 
@@ -107,13 +113,17 @@ def rename(column: str, name: str) -> Callable[[list[list[str]]], None]:
 TABLES: dict[str, Callable[[list[list[str]]], Any]] = {
     "a table without the column image": rename("image", "img"),
     "a table with two columns of one name": rename("patient", "split"),
+    "a column with another case": rename("patient", "Patient ID"),
     "a table without a line": keep_header,
     "a line with too many cells": lambda lines: lines[3].append("more"),
     "a line without an image": put(3, "image", ""),
     "an image that does not exist": put(3, "image", "images/chest_9.png"),
     "a mask that does not exist": put(3, "infection", "masks/chest_9.png"),
     "an image twice": put(3, "image", image(0)),
-    "two images of one name": lambda lines: lines[2].__setitem__(0, f"./{image(0)}"),
+    "an image twice, in two ways": put(3, "image", f"./{image(0)}"),
+    "the mask of another image": lambda lines: put(3, "infection", lines[1][-1])(lines),
+    "a path with backslashes": put(3, "image", "images\\chest_1.png"),
+    "two images of one name": lambda lines: name_all(lines, "chest_1"),
     "a split that does not exist": put(3, "split", "Trane"),
     "a line without a split": put(3, "split", ""),
     "a line without a class": put(3, "patient_class", ""),

@@ -149,7 +149,7 @@ def test_ctrl_c_while_data_is_drawn_leaves_nothing(started, tmp_path):
     assert command.returncode == 130, err
     assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".lock"}
 
 
 def test_batches_without_any_infection_and_classes_of_one_image(verb, tmp_path):

@@ -12,6 +12,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 TARGET = r"^[A-Za-z]\w*$"  # it becomes the name of a column, a file and a key
 Target = Annotated[str, Field(pattern=TARGET)]
 Layout = Literal["covid_qu_ex", "folder", "table"]
+COLUMNS = ("image", "name", "split", "patient", "patient_class")  # of a table, besides targets
 WithoutMask = Literal["refuse", "drop", "empty"]
 Patterns = str | Annotated[list[str], Field(min_length=1)]
 OFFICIAL_TARGETS = ("infection", "lung")  # what COVID-QU-Ex has masks of
@@ -36,7 +37,8 @@ class Dataset(Node):
     images: str | None = None  # of layout=folder, as are the next two: the pattern of images
     masks: dict[Target, Patterns | None] = Field(default_factory=dict)  # the patterns of masks
     classes: dict[str, Name] = Field(default_factory=dict)  # as on disk -> as shown
-    without_mask: WithoutMask = "refuse"  # an image that lacks one
+    # an image that lacks one; of each target, or one word for all
+    without_mask: WithoutMask | dict[Target, WithoutMask] = "refuse"
     # the values of a target in masks with several labels
     mask_values: dict[Target, Annotated[list[int], Field(min_length=1)]] = Field(
         default_factory=dict
@@ -51,10 +53,24 @@ class Dataset(Node):
         """A preset for made-up data also works with the real data."""
         return phantom if info.data.get("name") == "phantom" else None
 
+    @field_validator("masks")
+    @classmethod
+    def _check_names(cls, masks: dict[Target, Patterns | None]) -> dict[Target, Patterns | None]:
+        if taken := next((name for name in masks if name in COLUMNS), None):
+            cause = "has the name of a column of a table, which is no target"
+            raise ConfigError(f"data.masks.{taken}", cause, "choose another name")
+        return masks
+
     @field_validator("classes", "mask_values", "masks", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    def policy(self, target: str) -> WithoutMask:
+        """What is done with an image without a mask of a target; nobody is without lungs."""
+        if isinstance(self.without_mask, dict):
+            return self.without_mask.get(target, "refuse")
+        return "refuse" if (target, self.without_mask) == ("lung", "empty") else self.without_mask
 
     @property
     def patterns(self) -> dict[str, list[str]]:

@@ -37,6 +37,6 @@ def built_once(home: Path, build: Callable[[Path], None]) -> Path:
         raise DataError(
             f"data.cache_dir={home.parent}",
             f"cannot be written ({error.strerror or error})",
-            "set data.cache_dir= to a folder with space for the decoded dataset (1.2 GB)",
+            "set data.cache_dir= to a folder with space for the decoded dataset (a byte per pixel)",
         ) from error
     return home

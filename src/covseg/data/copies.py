@@ -22,6 +22,7 @@ class Copies:
 
     index: Index
     findings: tuple[Finding, ...]  # one per pair
+    searched: bool = True  # False if only the patients are known
 
     @classmethod
     def read(cls, path: Path, index: Index) -> "Copies":
@@ -66,6 +67,13 @@ class Copies:
         families_of_others = {self.labels[other] for other in others}
         return {self.index.rows[row].key for row in rows if self.labels[row] in families_of_others}
 
+    def of_patients(self, rows: Collection[int], others: Collection[int]) -> set[Key]:
+        """The images of these rows whose patient has an image among the others."""
+        patients = {self.index.rows[other].patient for other in others} - {None}
+        return {
+            self.index.rows[row].key for row in rows if self.index.rows[row].patient in patients
+        }
+
     def _pairs(self) -> Iterator[tuple[int, int]]:
         number = self.index.numbers()
         for finding in self.findings:
@@ -96,7 +104,8 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
     """Read the copies in a dataset from the first of three files that there is.
 
     The file of the run comes first, so that a run keeps its division; then ``data.exclude``; then
-    the findings that ``covseg.explore`` keeps in ``data.cache_dir``. None if none exists.
+    the findings that ``covseg.explore`` keeps in ``data.cache_dir``. If none exists, the patients
+    are known at most; None if they are not either.
 
     Raises:
         RunError: findings that cannot be read.
@@ -119,7 +128,8 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
         return _cached_copies(cached, data, store.index)
     if data.fold is not None:
         raise unknown_copies(data, "fold")
-    return None
+    has_patients = any(row.patient is not None for row in store.index.rows)
+    return Copies(store.index, (), searched=False) if has_patients else None
 
 
 def are_known(data: Data, fingerprint: str, of_run: Path | None) -> bool:

@@ -67,13 +67,7 @@ def read_dicom(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         if values.ndim == 3:
             grey = values[..., :3] @ np.array([0.299, 0.587, 0.114])
             return _scaled(grey, 0, np.iinfo(values.dtype).max)
-        values = pixels.apply_modality_lut(values, dataset)
-        low, high = values.min(), values.max()
-        if "WindowCenter" in dataset or "VOILUTSequence" in dataset:
-            # what is below and above any window becomes its lowest and highest value
-            ends = _extremes(values.dtype)
-            low, high = np.sort(pixels.apply_voi_lut(ends, dataset)).tolist()
-            values = pixels.apply_voi_lut(values, dataset)
+        values, low, high = _windowed(pixels.apply_modality_lut(values, dataset), dataset)
     except DataError:
         raise
     except Exception as error:  # a damaged file can make pydicom and its decoders raise anything
@@ -81,6 +75,23 @@ def read_dicom(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         raise DataError(where, f"is no DICOM image that can be read ({reason})", _OTHER) from error
     grey = _scaled(values, low, high)
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def _windowed(values: npt.NDArray[Any], dataset: Any) -> tuple[npt.NDArray[Any], float, float]:
+    """The values in their window, and the lowest and highest value that it gives."""
+    from pydicom import pixels
+
+    # whoever removes names from files may leave the tags of a window without their values
+    has_window = all(_has(dataset, tag) for tag in ("WindowCenter", "WindowWidth"))
+    if not has_window and not _has(dataset, "VOILUTSequence"):
+        return values, values.min(), values.max()
+    ends = pixels.apply_voi_lut(_extremes(values.dtype), dataset)
+    return pixels.apply_voi_lut(values, dataset), ends.min(), ends.max()
+
+
+def _has(dataset: Any, tag: str) -> bool:
+    """Whether a tag is there and has a value."""
+    return tag in dataset and not dataset[tag].is_empty
 
 
 def _extremes(dtype: np.dtype[Any]) -> npt.NDArray[Any]:

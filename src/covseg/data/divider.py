@@ -11,6 +11,7 @@ from covseg.data.division import Division
 from covseg.data.drawn_split import check_lacking, draw_splits, read_split, strata
 from covseg.data.listing import Listing
 from covseg.data.store import Store
+from covseg.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,15 @@ class Divider:
             if not are_known(self.data, self.listing.fingerprint, self.findings):
                 raise unknown_copies(self.data, "split")
         elif self.data.fold is None:
+            division = self._of_file or self._on_disk
             for part in parts:
-                (self._of_file or self._on_disk).check(part, self.data)
+                if not self.own and part not in division.parts:
+                    raise DataError(
+                        f"data.root={self.data.root}",
+                        f"has no image in the split {part}",
+                        f"set split={division.parts[0]}",
+                    )
+                division.check(part, self.data)
         if self.own and self.data.fit_classes is not None:
             self._on_disk.check_classes(self.data.fit_classes)
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from covseg.config.data import Data
 from covseg.data.copies import Copies
-from covseg.data.index import UNDIVIDED, Index
+from covseg.data.index import UNCLASSED, UNDIVIDED, Index
 from covseg.errors import DataError, nearest, setting
 
 N_FOLDS = 5
@@ -103,6 +103,9 @@ class Division:
         if UNDIVIDED in self.parts:
             cause = "does not say which images are Train, Val and Test"
             raise DataError(where, cause, "set data.split=auto to draw them")
+        if data.split == "auto":
+            cause = f"leaves no image for {part}: {len(self.parts)} are too few"
+            raise DataError("data.split=auto", cause, "add images, or write a column split")
         raise DataError(
             where,
             f"has no image in the split {part}",
@@ -113,6 +116,8 @@ class Division:
 
     def absent_classes(self, part: str) -> list[str]:
         """The classes without an image in a part; one that is left out on purpose is not absent."""
+        if self.index.classes == (UNCLASSED,):
+            return []
         present = {
             row.patient_class
             for row, own in zip(self.index.rows, self.parts, strict=True)

@@ -82,9 +82,12 @@ def check_lacking(splits: Sequence[str]) -> list[str]:
     """Val and Test, as far as no row is in them.
 
     Raises:
-        ConfigError: the data has all splits.
+        ConfigError: the data has all splits, or no image to draw from.
     """
     lacking: list[str] = [split for split in SPLITS[1:] if split not in splits]
+    if not {UNDIVIDED, "Train"} & {*splits}:
+        cause = f"has nothing to draw from: all images are of {' or '.join(sorted({*splits}))}"
+        raise ConfigError("data.split=auto", cause, "say which images are Train")
     if not lacking:
         cause = "has nothing to draw: the data has Train, Val and Test"
         raise ConfigError("data.split=auto", cause, "leave it out")

@@ -40,8 +40,13 @@ def _of_layout(data: Dataset) -> Iterator[str]:
     option = data.name if data.name in conf.options("data") else data.layout
     yield f"data={option}"
     plain = conf.option_values("data", option)
+    if isinstance(data.without_mask, dict):
+        of_each = ",".join(f"{target}:{word}" for target, word in data.without_mask.items())
+        yield shlex.quote(f"data.without_mask={{{of_each}}}")
     for path, value in conf.leaves(data.model_dump(include={*_KEYS})):
         key = ".".join(["data", *path])
+        if path[0] == "without_mask" and len(path) > 1:  # another kind of value than it has there
+            continue
         if value == {} and any(name.startswith(f"{key}.") for name in plain):
             yield f"{key}=null"
         elif value not in ({}, plain.get(key)):

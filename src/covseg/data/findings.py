@@ -19,7 +19,7 @@ COPIES = (
 KINDS = (
     *("missing", "unreadable", "wrong_mode", "wrong_size", "wrong_values", "odd_name"),
     *("empty_mask", "unexpected_infection", "infection_outside_lung", "infection_is_lung"),
-    *(*COPIES, "masks_disagree"),
+    *("patient_in_splits", *COPIES, "masks_disagree"),
 )
 
 
@@ -34,8 +34,9 @@ class Finding:
 
     @property
     def is_leak(self) -> bool:
-        """Whether one radiograph is in two splits."""
-        return self.kind in COPIES and self.b is not None and self.a[0] != self.b[0]
+        """Whether one radiograph, or one patient, is in two splits."""
+        of_one = self.kind in (*COPIES, "patient_in_splits")
+        return of_one and self.b is not None and self.a[0] != self.b[0]
 
 
 def cached(cache_dir: str | Path, fingerprint: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from covseg.data.dicom import DICOM_ENDINGS, LARGEST, begins_as_dicom, read_dicom
 from covseg.data.image import Pixels
@@ -90,12 +90,21 @@ def opened(data: bytes, where: str) -> Iterator[Image.Image]:
             if picture.format == "PNG":  # decoding alone does not check the checksums of pixels
                 picture.verify()
         with Image.open(io.BytesIO(data)) as picture:
+            _check_white(picture, where)
             yield picture
     except DataError:
         raise
     except Exception as error:  # a damaged file can make Pillow raise almost anything
         reason = reason_of(error).partition(" <")[0]
         raise DataError(where, f"cannot be read ({reason})", "give another file") from error
+
+
+def _check_white(picture: Image.Image, where: str) -> None:
+    """Refuse 16 bits whose zero is white: Pillow inverts only 8 of them."""
+    if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.mode.startswith("I;16"):
+        tag = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
+        if picture.tag_v2.get(tag) == 0:
+            raise DataError(where, "is a 16-bit TIFF whose zero is white", "save it as PNG")
 
 
 def _of_pil(picture: Image.Image, where: str) -> Pixels:

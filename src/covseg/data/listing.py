@@ -30,6 +30,8 @@ class Listing:
         reading: how files become pixels.
         missing: what is incomplete, in the order of the index.
         ignored: pictures that belong to no row.
+        unmatched: masks that belong to no row, by the patterns of masks.
+        ignored_columns: of a table.
         n_dropped: images that are left out, because they lack a mask.
     """
 
@@ -38,6 +40,8 @@ class Listing:
     reading: Reading
     missing: tuple[Missing, ...] = ()
     ignored: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    ignored_columns: tuple[str, ...] = ()
     n_dropped: int = 0
 
     def check(self, targets: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ Other data has images of any kind that ``grey`` reads, and masks in one of three
 - soft edges or a lossy file, where ``mask_threshold`` says from which value on a pixel belongs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from covseg.data.dicom import begins_as_dicom
 from covseg.data.grey import of_bytes, opened
 from covseg.data.image import Pixels, check_edge, decode, decode_mask
 from covseg.errors import DataError, setting
 
-_LOSSLESS = {"PNG", "TIFF", "BMP"}
+_LOSSLESS = ("PNG", "TIFF", "BMP")
 _FULL = ({1}, {255}, {65535})  # the value of a pixel that belongs, in a mask of two values
 _FEW = 16  # values; more are soft edges, not labels
+_GREY = 128  # no mask of grey values is darker everywhere
+_SMALLEST = 8  # pixels per side
 Values = npt.NDArray[np.integer[Any]]
 
 
@@ -55,7 +58,14 @@ class Reading:
         Raises:
             DataError: not an image that the dataset may have.
         """
-        return decode(data, where) if self.strict else of_bytes(data, where)
+        if self.strict:
+            return decode(data, where)
+        image = of_bytes(data, where)
+        if min(image.shape) < _SMALLEST:
+            height, width = image.shape
+            cause = f"has {width}x{height} pixels, and covseg reads {_SMALLEST} or more per side"
+            raise DataError(where, cause, "remove it, or restore the original")
+        return image
 
     def mask(self, data: bytes, where: str, target: str) -> Pixels:
         """The content of a file as a mask, uint8 {0, 1} [height, width].
@@ -65,30 +75,45 @@ class Reading:
         """
         if self.strict:
             return decode_mask(data, where)
-        lossless, values = _read(data, where)
-        labelled = target in self.mask_values
-        if not lossless and (labelled or self.mask_threshold is None):
-            raise DataError(
-                where,
-                "is a mask in a lossy format, whose edges are not those that were drawn",
-                "use the original, or set data.mask_threshold=128 to take what is 128 or brighter",
-            )
-        if labelled:
-            return np.isin(values, self.mask_values[target]).astype(np.uint8)
-        if self.mask_threshold is not None:
-            return (values >= self.mask_threshold).astype(np.uint8)
-        _check_two(values, where, target)
-        mask = (values > 0).astype(np.uint8)
+        values, kind = _read(data, where)
+        mask = self._belongs(values, kind, where, target).astype(np.uint8)
         check_edge(mask, where)
         return mask
 
+    def _belongs(self, values: Values, kind: str, where: str, target: str) -> npt.NDArray[np.bool_]:
+        """Whether each pixel belongs to the target."""
+        lossless, labelled = kind in _LOSSLESS, target in self.mask_values
+        if not lossless and (labelled or self.mask_threshold is None):
+            raise DataError(
+                where,
+                f"is a mask as {kind}, which may be lossy: its edges are not those that were drawn",
+                "use the original, or set data.mask_threshold=128 to take what is 128 or brighter",
+            )
+        if labelled:
+            return np.isin(values, self.mask_values[target])
+        present = {int(value) for value in np.unique(values)} - {0}
+        if lossless and (not present or present in _FULL):
+            return values > 0
+        if self.mask_threshold is None:
+            raise _ambiguous(present, where, target)
+        if present and max(present) < self.mask_threshold:
+            raise DataError(
+                where,
+                f"has no value from data.mask_threshold={self.mask_threshold} on; its largest is "
+                f"{max(present)}",
+                "set a lower one, or name labels in data.mask_values",
+            )
+        return values >= self.mask_threshold
 
-def _read(data: bytes, where: str) -> tuple[bool, Values]:
-    """Whether a file is lossless, and its values [height, width]."""
+
+def _read(data: bytes, where: str) -> tuple[Values, str]:
+    """The values [height, width] of a file, and its format."""
+    if begins_as_dicom(data):
+        raise DataError(where, "is a mask as DICOM, which covseg does not read", "save it as PNG")
     with opened(data, where) as picture:
         if getattr(picture, "n_frames", 1) > 1:
             raise DataError(where, "has several images in it", "save each mask as its own file")
-        return picture.format in _LOSSLESS, _values(ImageOps.exif_transpose(picture), where)
+        return _values(ImageOps.exif_transpose(picture), where), str(picture.format)
 
 
 def _values(picture: Image.Image, where: str) -> Values:
@@ -120,22 +145,19 @@ def _values(picture: Image.Image, where: str) -> Values:
     raise DataError(where, f"is a mask of mode {picture.mode}", "save it as 8-bit grey")
 
 
-def _check_two(values: Values, where: str, target: str) -> None:
-    """Refuse a mask whose values can mean several things."""
-    present = {int(value) for value in np.unique(values)} - {0}
-    if not present or present in _FULL:
-        return
-    if len(present) < _FEW:
-        some = setting("data.mask_values", {target: sorted(present)})
-        raise DataError(
+def _ambiguous(present: Collection[int], where: str, target: str) -> DataError:
+    """The refusal of a mask whose values can mean several things."""
+    if len(present) >= _FEW:
+        return DataError(
             where,
-            f"has the values {', '.join(map(str, sorted({0, *present})))}, as a mask of several "
-            "labels has",
-            f"name those of {target}, as in {some}, or set data.mask_threshold=128 if they are "
-            "grey values",
+            f"is a mask with soft edges ({len(present)} grey values)",
+            "set data.mask_threshold=128 to take what is 128 or brighter",
         )
-    raise DataError(
+    some = setting("data.mask_values", {target: sorted(present)})
+    greys = ", or set data.mask_threshold=128 if they are grey values"
+    return DataError(
         where,
-        f"is a mask with soft edges ({len(present)} grey values)",
-        "set data.mask_threshold=128 to take what is 128 or brighter",
+        f"has the values {', '.join(map(str, sorted({0, *present})))}, as a mask of several labels "
+        "has",
+        f"name those of {target}, as in {some}{greys * (max(present) >= _GREY)}",
     )

@@ -7,7 +7,7 @@ size on disk, because scores are computed there. Loader workers and ranks map th
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -26,9 +26,9 @@ from covseg.data.resize import resize_mask, shrunk
 from covseg.data.threads import mapped
 from covseg.errors import DataError
 
-_VERSION = 2  # of the store's own format: part of its key
+_VERSION = 3  # of the store's own format: part of its key
 _STRETCHED = 0.02  # of the sides' ratio, by which an image and its mask may differ
-_FIRST_IMAGE, _ITS_IMAGE = "the first image", "its image"  # whose size a file has to have
+_REMEDY = "resize one of them, so that the mask lies where its image does"
 
 
 @dataclass(frozen=True)
@@ -169,22 +169,42 @@ def decode_row(
         DataError: a file cannot be decoded, breaks a rule, or has another shape than others.
     """
     source, reading = listing.source, listing.reading
-    where = f"{source.path}: {row.image}"
-    image = reading.image(source.read(row.image), where)
-    size, of_what = (image.shape, _ITS_IMAGE) if only is None else (only, _FIRST_IMAGE)
-    if image.shape != size:
-        raise _misfit(where, image.shape, size, of_what)
+    image = reading.image(source.read(row.image), f"{source.path}: {row.image}")
     masks: dict[str, Pixels] = {}
+    sizes = [(row.image, image.shape)]
     for target, path in list(row.files)[1:]:
-        where = f"{source.path}: {path}"
-        mask = reading.mask(source.read(path), where, target)
-        exact = of_what != _ITS_IMAGE
-        if mask.shape != size and (exact or _stretched(mask.shape, size)):
-            raise _misfit(where, mask.shape, size, of_what)
-        if not exact:
-            size, of_what = mask.shape, "another mask of the image"
+        mask = reading.mask(source.read(path), f"{source.path}: {path}", target)
+        sizes.append((path, mask.shape))
+        check_sizes(source.path, sizes, only)
         masks[target] = mask | masks[target] if target in masks else mask
-    return shrunk(image, reading.store_size), (size[0], size[1]), masks
+    check_sizes(source.path, sizes, only)
+    height, width = sizes[-1][1]
+    return shrunk(image, reading.store_size), (height, width), masks
+
+
+def check_sizes(
+    root: Path, sizes: Sequence[tuple[str, tuple[int, ...]]], only: Size | None
+) -> None:
+    """Refuse a file of a row that does not fit the others.
+
+    Args:
+        root: of the files.
+        sizes: path, height and width of the image, then of its masks.
+        only: the size that all have to have; None where masks have the image's proportions.
+
+    Raises:
+        DataError: names the file.
+    """
+    for number, (path, size) in enumerate(sizes):
+        if only is not None and size != only:
+            remedy = "resize all images and masks to one size"
+            raise _misfit(f"{root}: {path}", size, only, "the first image", remedy)
+        if number == 1 and _stretched(size, sizes[0][1]):
+            raise _misfit(f"{root}: {path}", size, sizes[0][1], "its image", _REMEDY)
+        if number > 1 and size != sizes[1][1]:
+            raise _misfit(
+                f"{root}: {path}", size, sizes[1][1], "another mask of the image", _REMEDY
+            )
 
 
 def _stretched(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -193,10 +213,7 @@ def _stretched(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 
 def _misfit(
-    where: str, size: tuple[int, ...], expected: tuple[int, ...], of_what: str
+    where: str, size: tuple[int, ...], expected: tuple[int, ...], of_what: str, remedy: str
 ) -> DataError:
     this, other = (f"{width}x{height}" for height, width in (size, expected))
-    remedy = "resize one of them, so that the mask lies where its image does"
-    if of_what == _FIRST_IMAGE:
-        remedy = "resize all images and masks to one size"
     return DataError(where, f"has {this} pixels, and {of_what} has {other}", remedy)

@@ -25,7 +25,8 @@ from covseg.measure.counts import FIELDS, count
 from covseg.measure.records import Records
 
 _BLOCK_SIZE = 64  # images
-_SIZE = (256, 256)  # of the mean mask of masks of several sizes
+_SIZE = (256, 256)  # of the mean mask of masks of several sizes, or of large ones
+_LARGEST = 512  # pixels per side of a mean mask: a hundred of them are in memory at a time
 _THRESHOLDS = np.linspace(0.01, 0.99, 99, dtype=np.float32)  # tried for the mean mask
 Floats = npt.NDArray[np.float32]
 
@@ -35,7 +36,7 @@ class BaselineStatistics:
     """Statistics of the fitting data that the baselines predict from."""
 
     share: npt.NDArray[np.float64]  # infected share of all pixels, [targets]
-    mean_mask: Floats  # mean of the positive masks, [targets, height, width]; of several sizes 256
+    mean_mask: Floats  # mean of the positive masks, [targets, height, width]
     threshold: Floats  # of the mean mask, with the best dice_positive, [targets]
 
     def save(self, path: Path) -> None:
@@ -70,7 +71,9 @@ def fit(store: Store, rows: Sequence[int], targets: Sequence[str]) -> BaselineSt
 def _fit_target(masks: Planes, rows: Sequence[int]) -> tuple[float, Floats, np.float32]:
     areas = np.array([int(masks[row].sum()) for row in rows])
     share = float(areas.sum() / sum(masks[row].size for row in rows))
-    size = common_size(masks) or _SIZE
+    size = common_size(masks)
+    if size is None or max(size) > _LARGEST:
+        size = _SIZE
     positives = [row for row, area in zip(rows, areas, strict=True) if area]
     total = np.zeros(size, np.int64)
     for row in positives:

@@ -30,6 +30,11 @@ def _sentences(listing: Listing, store: Store) -> Iterator[str]:
         yield text + f"; {n_without:,} images have none" * bool(n_without)
     if listing.n_dropped:
         yield f"{listing.n_dropped:,} images without a mask are left out (data.without_mask=drop)"
+    if listing.unmatched:
+        text = f"masks without an image: {len(listing.unmatched):,}"
+        yield f"{text}, such as {listing.unmatched[0]}"
+    if listing.ignored_columns:
+        yield f"columns that are ignored: {', '.join(listing.ignored_columns)}"
     if listing.ignored:
         text = f"pictures that belong to no image: {len(listing.ignored):,}"
         yield f"{text}, such as {listing.ignored[0]}"

@@ -18,7 +18,7 @@ _COPY = (
 MEANINGS = {
     "missing": Meaning(
         "an image without its mask, or a mask without its image",
-        "An image without its infection mask cannot be used and is excluded.",
+        "An image without its mask cannot be used and is excluded.",
     ),
     "unreadable": Meaning(
         "a file that cannot be decoded",
@@ -51,13 +51,18 @@ MEANINGS = {
         "The class and the mask contradict each other; one of the two is wrong.",
     ),
     "infection_outside_lung": Meaning(
-        "infection outside the lung mask",
-        "One of the two masks is wrong. The value is the share of the infection outside the lungs.",
+        "infection, or another lesion, outside the lung mask",
+        "One of the two masks is wrong. The value is the share of the lesion outside the lungs.",
     ),
     "infection_is_lung": Meaning(
-        "the infection mask is the lung mask",
-        "Either the lungs are completely infected or the infection was not annotated in detail. "
+        "the mask of the lesion is the lung mask",
+        "Either the lungs are completely affected or the lesion was not annotated in detail. "
         "A network learns from such masks to segment the lungs.",
+    ),
+    "patient_in_splits": Meaning(
+        "two images of a patient in two splits",
+        "The network is tested on a person on whom it was trained, and the score is too good. "
+        "data.split=auto keeps a patient in one split.",
     ),
     "exact_duplicate": Meaning("all pixels are equal", _COPY),
     "near_duplicate": Meaning("correlation of at least 0.97", _COPY),
@@ -65,7 +70,7 @@ MEANINGS = {
     "aligned_duplicate": Meaning("equal up to crop, rotation and grey values", _COPY),
     "aligned_duplicate_mirrored": Meaning("the same, with one image mirrored", _COPY),
     "masks_disagree": Meaning(
-        "copies whose infection masks differ",
+        "copies whose masks differ",
         "One radiograph has two different annotations. Their agreement (the value is their Dice) "
         "limits the score that can be expected of any network on this data.",
     ),

@@ -139,7 +139,8 @@ def test_pictures_that_belong_to_no_image_are_named(listed, own):
     write_square(own / "control.png", 50)
     (own / "notes.txt").touch()
     (own / "images/Thumbs.db").touch()
-    assert listed().ignored == ("control.png", "left/z.png")
+    assert listed().ignored == ("control.png",)
+    assert listed().unmatched == ("left/z.png",)
 
 
 # --- what decides whether it is the same data
@@ -189,7 +190,7 @@ def test_an_image_without_a_mask_is_dropped_and_counted(listed, own):
 def test_an_image_without_a_mask_has_nothing_to_mark(listed, own, tmp_path):
     for side in ("left", "right"):
         (own / side / "b.png").unlink()
-    listing = listed(without_mask="empty")
+    listing = listed(without_mask={"lung": "empty"})
     listing.check(["lung"])
     masks = open_store(listing, tmp_path / "cache").masks["lung"]
     assert [mask.any() for mask in masks] == [True, False, True]
@@ -199,7 +200,7 @@ def test_half_a_mask_is_not_an_empty_one(listed, own, tmp_path):
     """Protects: where the right lung is missing, the left one does not vanish silently."""
     (own / "right" / "b.png").unlink()
     try:
-        listing = listed(without_mask="empty")
+        listing = listed(without_mask={"lung": "empty"})
         listing.check(["lung"])
     except DataError as error:
         assert "b.png" in error.sentence  # noqa: PT017 - both ends are right
@@ -301,3 +302,37 @@ def test_eight_times_as_many_images_take_eight_times_as_long(listed, tmp_path):
     """Protects: 21,165 images are listed in seconds, because no image looks at all others."""
     few = min(seconds(listed, tmp_path / "few.zip", 500) for _ in range(2))
     assert seconds(listed, tmp_path / "many.zip", 4000) < 40 * few  # were it quadratic, 64
+
+
+def test_an_image_never_has_the_mask_of_another(listed, own):
+    """Protects: b's own mask is missing, and {name}* takes that of b_2."""
+    write_square(own / "images/b_2.png", 51)
+    (own / "left/b.png").rename(own / "left/b_2.png")
+    with pytest.raises(DataError, match=r"b_2\.png has the mask of .*b\.png"):
+        listed(masks={"lung": "left/{name}*"})
+
+
+def test_endings_and_accents_may_be_written_in_two_ways(listed, own):
+    """Protects: a camera writes .PNG, and a Mac writes an accent as a character of its own."""
+    write_square(own / "images/\u00e9.PNG", 51)
+    write_square(own / "left/e\u0301.png", 255)
+    listing = listed(masks={"lung": "left/{name}.png"})
+    assert [row.name for row in listing.index.rows] == ["a", "b", "c", "\u00e9"]
+    listing.check(["lung"])
+
+
+def test_a_text_among_the_images_is_no_image(listed, own):
+    (own / "images/LICENSE").write_text("free")
+    assert len(listed(images="images/*").index.rows) == 3
+    assert listed(images="images/*").ignored == ("images/LICENSE",)
+
+
+def test_a_pattern_is_relative_to_the_root(listed):
+    assert len(listed(images="./images/*").index.rows) == 3
+    with pytest.raises(ConfigError, match=r"begins with /: write it relative to data\.root"):
+        listed(images="/own/images/*")
+
+
+def test_a_target_with_the_name_of_a_column_is_refused():
+    with pytest.raises(ConfigError, match=r"data\.masks\.split has the name of a column"):
+        Dataset(name="f", layout="folder", masks={"split": "left/{name}.png"}, cache_dir="c")

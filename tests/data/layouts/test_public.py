@@ -88,7 +88,7 @@ def test_shenzhen(opened, tmp_path):
 
 
 def test_images_without_a_mask_are_refused_unless_it_is_said_what_they_mean(opened):
-    listing, store = opened("shenzhen", without_mask="empty")
+    listing, store = opened("shenzhen", without_mask={"lung": "empty"})
     assert len(store.index.rows) == 24
     assert sum(not mask.any() for mask in store.masks["lung"]) == 4
     listing.check(["lung"])

@@ -1,5 +1,6 @@
 """A table is read as it was written, and a wrong line is named with what to do about it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from covseg.csv_files import write_csv
 from covseg.data.layouts.table import table, write_table
 from covseg.data.listing import Listing
 from covseg.data.store import open_store
-from covseg.errors import DataError, DataMissing
+from covseg.errors import CovsegError, DataError, DataMissing
 from listings import write_square
 
 SIDE = 16
@@ -51,7 +52,7 @@ def refused(listed: Listed) -> Callable[..., str]:
     """The lines of a table -> the sentence that refuses it."""
 
     def make(*lines: str, **more: Any) -> str:
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(CovsegError) as caught:
             listed(*lines, **more)
         return str(caught.value)
 
@@ -160,7 +161,7 @@ HALF = ("image,lung", "images/a.png,left/a.png", "images/b.png,")
 def test_an_image_without_a_mask_is_refused_only_if_the_target_is_asked_for(listed):
     listing = listed(f"{HALF[0]},infection", f"{HALF[1]},left/a.png", f"{HALF[2]},left/b.png")
     listing.check(["infection"])
-    with pytest.raises(DataError, match=r"rows\.csv, line 3 has no mask of lung: .*=drop.*=empty"):
+    with pytest.raises(DataError, match=r"rows\.csv, line 3 has no mask of lung: .*{lung:drop}"):
         listing.check(["lung"])
 
 
@@ -172,10 +173,21 @@ def test_an_image_without_a_mask_is_dropped(listed):
 
 
 def test_an_image_without_a_mask_has_nothing_to_mark(listed, tmp_path):
-    listing = listed(*HALF, without_mask="empty")
-    assert listing.index.rows[1].masks == {"lung": ()}
-    listing.check(["lung"])
-    assert [mask.any() for mask in open_store(listing, tmp_path).masks["lung"]] == [True, False]
+    lines = (f"{HALF[0]},infection", f"{HALF[1]},left/a.png", f"{HALF[2]},")
+    listing = listed(*lines, without_mask="empty")
+    assert listing.index.rows[1].masks == {"infection": ()}  # nobody is without lungs
+    listing.check(["infection"])
+    masks = open_store(listing, tmp_path).masks
+    assert [mask.any() for mask in masks["infection"]] == [True, False]
+    with pytest.raises(DataError, match="line 3 has no mask of lung: add it, or set"):
+        listing.check(["lung"])
+    listed(*lines, without_mask={"lung": "empty"}).check(["lung"])
+
+
+def test_what_is_left_out_depends_on_the_target(listed):
+    lines = ("image,lung,infection", "images/a.png,left/a.png,", "images/b.png,,left/b.png")
+    listing = listed(*lines, without_mask={"lung": "drop", "infection": "empty"})
+    assert [(row.name, row.masks["infection"]) for row in listing.index.rows] == [("a", ())]
 
 
 # --- what is refused: where, what, and what to do
@@ -278,7 +290,7 @@ def test_every_image_dropped_is_refused(refused):
 @pytest.mark.parametrize("content", [b"PK\x03\x04\xff\xfe", b"\xff\xfei\x00m\x00"])
 def test_what_is_no_table_is_refused(content, own, tmp_path):
     (tmp_path / "rows.csv").write_bytes(content)
-    with pytest.raises(DataError, match=r"rows\.csv .*: set data\.root= to a CSV file"):
+    with pytest.raises(DataError, match=r"rows\.csv is not UTF-8 .*: save it as CSV UTF-8"):
         table(Dataset(name="t", layout="table", root=str(tmp_path / "rows.csv"), cache_dir="c"))
 
 
@@ -334,3 +346,61 @@ def test_any_name_class_and_patient_is_read_as_it_is(names, patient_class, patie
     expected = sorted(("all", patient_class, name) for name in names)
     assert [row.key for row in listing.index.rows] == expected
     assert {row.patient for row in listing.index.rows} == {patient}
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        *(("Image", "image"), ("SPLIT", "split"), ("Patient", "patient")),
+        *(("patient_id", "patient"), ("Patient ID", "patient"), ("patient class", "patient_class")),
+    ],
+)
+def test_a_column_that_is_almost_a_known_one_is_not_ignored(column, meant, refused):
+    """Protects: ignoring it would divide the images of a person, or draw splits anew."""
+    header = "lung,x" if meant == "image" else "image,lung"
+    assert f"has a column {column}: rename it to {meant}" in refused(f"{header},{column}", "a,b,c")
+
+
+def test_other_columns_are_named(listed):
+    listing = listed("image,age,lung,sex", "images/a.png,4,left/a.png,F")
+    assert listing.ignored_columns == ("age", "sex")
+
+
+def test_quotes_after_a_space_are_quotes(listed):
+    listing = listed('"image" , "split", "lung"', '"images/a.png", "Train", "left/a.png"')
+    assert [(row.image, row.split) for row in listing.index.rows] == [("images/a.png", "Train")]
+
+
+@pytest.mark.parametrize("again", ["images/a.png", "./images/a.png", "left/../images/a.png"])
+def test_one_file_is_one_image_however_it_is_written(again, refused):
+    lines = ("image,split,lung", "images/a.png,Train,left/a.png", f"{again},Test,right/a.png")
+    assert "has the image of" in refused(*lines)
+
+
+@pytest.mark.parametrize("cell", ["left/a.png", "./left/a.png", "right/b.png|left/a.png"])
+def test_one_mask_belongs_to_one_image(cell, refused):
+    assert "has the mask of" in refused(
+        "image,lung", "images/a.png,left/a.png", f"images/b.png,{cell}"
+    )
+
+
+def test_a_mask_is_no_part_of_itself(refused):
+    assert "has the mask of" in refused("image,lung", "images/a.png,left/a.png|left/a.png")
+
+
+def test_a_path_that_is_too_long_is_not_a_file(refused):
+    long = f"{'x' * 300}.png"
+    assert f"names {long}, which is not a file" in refused("image,lung", f"{long},left/a.png")
+
+
+def test_a_name_of_numbers_is_a_whole_name(own, listed):
+    """Protects: DICOM files that are named by their unique identifiers have no ending."""
+    for n in (0, 1):
+        shutil.copy(own / f"images/{'ab'[n]}.png", own / f"1.2.840.{n}")
+    listing = listed("image,lung", "1.2.840.0,left/a.png", "1.2.840.1,left/b.png")
+    assert [row.name for row in listing.index.rows] == ["1.2.840.0", "1.2.840.1"]
+
+
+def test_values_of_a_target_that_is_none_are_refused(refused):
+    words = refused("image,lung", "images/a.png,left/a.png", mask_values={"lungs": [1]})
+    assert "names lungs, of which" in words

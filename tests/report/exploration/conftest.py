@@ -19,7 +19,7 @@ from covseg.report.exploration.page import Origin
 from covseg.report.exploration.result import Exploration
 from listings import opened
 
-PAIRS = (*COPIES, "masks_disagree")
+PAIRS = (*COPIES, "masks_disagree", "patient_in_splits")
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,14 @@ from covseg.data.findings import Finding
 from covseg.data.image import Pixels
 from covseg.data.index import Row
 from covseg.data.planes import Planes
-from covseg.data.resize import resize_mask
+from covseg.data.resize import resize_mask, shrunk
 from covseg.data.store import Store
 from covseg.data.threads import mapped
 
 NEAR = 0.97  # Pearson correlation from which two images are one radiograph
 _CANDIDATE = 0.93  # from which they may be, and are aligned
 _SAME_DETAIL = 0.75  # copies have 0.79 and more; another radiograph of a person 0.3 to 0.8
+_ALIGNED = 256  # pixels of the longer side at most, where two images are aligned
 _THUMBNAIL = 64  # pixels per side, where they are compared
 _NEIGHBOURS, _LIKE = 3, 0.65  # of each image, by its gradients; crops of one image have 0.7 or more
 _NEAREST = 6  # pairs that are not copies, for the page
@@ -73,7 +74,7 @@ def duplicates(images: Planes, first_group: int | None = None) -> Duplicates:
             their own; None compares all.
     """
     group = np.arange(len(images)) if first_group is None else np.arange(len(images)) >= first_group
-    content = [blake2b(image.tobytes()).digest() for image in images]
+    content = [blake2b(f"{image.shape}".encode() + image.tobytes()).digest() for image in images]
     copies = {(a, b): Pair(a, b, "exact", False, 1.0) for a, b in _equal(content, group)}
     candidates = set[tuple[int, int, bool]]()
     for a, b, swapped, value in _alike(images, group):
@@ -199,7 +200,7 @@ def _fits(
 ) -> Iterator[tuple[tuple[int, int, bool], Fit]]:
     def fit(pair: tuple[int, int, bool]) -> Fit:
         a, b, swapped = pair
-        other = images[b][:, ::-1] if swapped else images[b]
-        return aligned(images[a], np.ascontiguousarray(other))
+        one, other = (shrunk(images[row], _ALIGNED) for row in (a, b))
+        return aligned(one, np.ascontiguousarray(other[:, ::-1]) if swapped else other)
 
     return zip(pairs, mapped(fit, pairs, "aligning"), strict=True)

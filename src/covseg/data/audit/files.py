@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from covseg.data.image import Pixels
 from covseg.data.index import LUNG, Key, Row
 from covseg.data.layouts.covid_qu_ex.names import FILE_NAMES, FOLDERS
 from covseg.data.listing import Listing
-from covseg.data.store import Store, decode_row, open_store
+from covseg.data.store import Store, check_sizes, open_store
 from covseg.data.threads import mapped
 from covseg.errors import DataError
 
@@ -47,7 +47,7 @@ def audit(listing: Listing, cache_dir: str | Path) -> Audit:
         if not sound.index.rows or not faults:
             raise
         store = open_store(sound, cache_dir)
-    return Audit(store, findings + list(_contradictions(store)))
+    return Audit(store, [*findings, *_contradictions(store), *_patients(store)])
 
 
 def _odd(listing: Listing) -> list[Key]:
@@ -75,7 +75,7 @@ def _damaged(listing: Listing) -> Iterator[Finding]:
     if listing.reading.strict:
         yield from _unusual_sizes(listing, files, results)
     else:
-        yield from _misfits(listing, faulty)
+        yield from _misfits(listing, files, results, faulty)
 
 
 def _unusual_sizes(
@@ -92,14 +92,22 @@ def _unusual_sizes(
             yield Finding("wrong_size", row.key, value=value)
 
 
-def _misfits(listing: Listing, faulty: Collection[Key]) -> Iterator[Finding]:
+def _misfits(
+    listing: Listing,
+    files: Sequence[tuple[Row, str, str]],
+    results: Sequence["tuple[int, ...] | _Fault"],
+    faulty: Collection[Key],
+) -> Iterator[Finding]:
     """The images with masks of another shape."""
-    for row in listing.index.rows:
-        if row.key not in faulty:
-            try:
-                decode_row(listing, row)
-            except DataError as error:
-                yield Finding("wrong_size", row.key, value=str(error.args[1]))
+    sizes = defaultdict[Key, list[tuple[str, tuple[int, ...]]]](list)
+    for (row, _, path), size in zip(files, results, strict=True):
+        if isinstance(size, tuple) and row.key not in faulty:
+            sizes[row.key].append((path, size))
+    for key, of_row in sizes.items():
+        try:
+            check_sizes(listing.source.path, of_row, None)
+        except DataError as error:
+            yield Finding("wrong_size", key, value=str(error.args[1]))
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,18 @@ def _contradictions(store: Store) -> Iterator[Finding]:
             yield Finding("unexpected_infection", row.key, value=n_pixels / mask.size)
         if n_pixels and LUNG in row.masks:
             yield from _of_lungs(row, mask, store.masks[LUNG][number])
+
+
+def _patients(store: Store) -> Iterator[Finding]:
+    """The first image of a patient in a split, with the first one in each later split."""
+    first: dict[str, dict[str, Key]] = {}
+    for row in store.index.rows:
+        if row.patient is not None:
+            first.setdefault(row.patient, {}).setdefault(row.split, row.key)
+    for of_split in first.values():
+        keys = [of_split[split] for split in store.index.splits if split in of_split]
+        for number, one in enumerate(keys):
+            yield from (Finding("patient_in_splits", one, other) for other in keys[number + 1 :])
 
 
 def _of_lungs(row: Row, lesion: Pixels, lung: Pixels) -> Iterator[Finding]:

@@ -1,14 +1,18 @@
 """Images and masks in folders or an archive, found by patterns: see ``pattern``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from covseg.config.data import Dataset
+from covseg.data.dicom import begins_as_dicom
+from covseg.data.grey import ENDINGS
 from covseg.data.layouts.pattern import Pattern, SortedFiles
 from covseg.data.layouts.records import Record, listing_of
 from covseg.data.listing import Listing
 from covseg.data.source.archive import ZipSource
 from covseg.data.source.folder import FolderSource
-from covseg.data.source.source import existing
+from covseg.data.source.source import Source, existing
 from covseg.errors import ConfigError, DataError, setting
 
 
@@ -30,6 +34,8 @@ def folder(data: Dataset) -> Listing:
         if (fields := images.fields(file)) is not None:
             found = {target: _masks(of, files, fields) for target, of in masks.items()}
             found = {target: of for target, of in found.items() if of}
+            if not found and not _is_image(source, file):
+                continue
             records.append(_record(f"{path}: {file}", file, fields, found))
             used.update([file], *found.values())
     if not records:
@@ -47,8 +53,19 @@ def folder(data: Dataset) -> Listing:
             "matches data.images, and is a mask of another image",
             "set data.images to a pattern that leaves masks out",
         )
-    ignored = sorted({*files} - used)
-    return listing_of(records, list(masks), source, data, ignored)
+    rest = sorted({*files} - used)
+    every = [pattern for of in masks.values() for pattern in of]
+    unmatched = [file for file in rest if any(one.fields(file) is not None for one in every)]
+    return replace(
+        listing_of(records, list(masks), source, data),
+        ignored=tuple(file for file in rest if file not in {*unmatched}),
+        unmatched=tuple(unmatched),
+    )
+
+
+def _is_image(source: Source, file: str) -> bool:
+    """Whether a file is an image; one without an ending, such as LICENSE, may be a text."""
+    return PurePosixPath(file).suffix.lower() in ENDINGS or begins_as_dicom(source.read(file))
 
 
 def _patterns(data: Dataset) -> tuple[Pattern, dict[str, list[Pattern]]]:

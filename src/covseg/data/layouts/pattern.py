@@ -6,10 +6,11 @@ begins nor ends with a letter or digit, so that ``{name}*`` of ``covid_1`` is ne
 """
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
+from covseg.data.source.file_names import stem
 from covseg.errors import ConfigError, nearest
 
 FIELDS = ("name", "split", "patient_class", "patient")
@@ -29,7 +30,9 @@ class Pattern:
     """
 
     def __init__(self, key: str, text: str) -> None:
-        self.key, self.text = key, text
+        if text.startswith("/"):
+            raise ConfigError(f"{key}={text}", "begins with /", "write it relative to data.root")
+        self.key, self.text = key, comparable(text.removeprefix("./"))
         for field in (match[1] for match in _TOKEN.finditer(text) if match[0].startswith("{")):
             if field not in FIELDS:
                 cause = f"has the field {{{field}}}, which does not exist"
@@ -43,10 +46,10 @@ class Pattern:
 
     def fields(self, path: str) -> dict[str, str] | None:
         """The fields of a path, None if it does not match; without ``{name}`` it is the stem."""
-        match = self._any.fullmatch(path)
+        match = self._any.fullmatch(comparable(path))
         if match is None:
             return None
-        return {"name": PurePosixPath(path).stem} | match.groupdict()
+        return {"name": stem(comparable(path))} | match.groupdict()
 
     def find(self, files: "SortedFiles", fields: Mapping[str, str]) -> list[str]:
         """The files that match with these fields."""
@@ -54,7 +57,7 @@ class Pattern:
         plain = self._plain(self.text, fields)
         stem = self._plain(self.text.rpartition("/")[2], fields)[0]
         near = files.candidates(plain[0], stem, plain[-1])
-        return [path for path in near if filled.fullmatch(path)]
+        return [path for path in near if filled.fullmatch(comparable(path))]
 
     def _expression(self, fields: Mapping[str, str]) -> str:
         """A regular expression; a field without a value becomes a group."""
@@ -90,14 +93,24 @@ class Pattern:
         return plain
 
 
+def comparable(path: str) -> str:
+    """A path with its ending in small letters and its accents as one character each.
+
+    Cameras write ``.PNG``, and file systems differ in how they write an accent.
+    """
+    place, dot, ending = unicodedata.normalize("NFC", path).rpartition(".")
+    return f"{place}.{ending.lower() if ending.isalnum() else ending}" if dot else ending
+
+
 class SortedFiles:
     """Paths, found by how they or their names begin or end without looking at all of them."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._paths = sorted(paths)
-        self._by_start = [(path, path) for path in self._paths]
-        self._by_name = sorted((path.rpartition("/")[2], path) for path in self._paths)
-        self._by_end = sorted((path[::-1], path) for path in self._paths)
+        by_text = sorted((comparable(path), path) for path in self._paths)
+        self._by_start = by_text
+        self._by_name = sorted((text.rpartition("/")[2], path) for text, path in by_text)
+        self._by_end = sorted((text[::-1], path) for text, path in by_text)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)

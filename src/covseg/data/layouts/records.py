@@ -1,14 +1,14 @@
 """Images as they stand in a table, before they are rows of the index."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from covseg.config.data import SPLITS, Dataset
-from covseg.data.index import UNCLASSED, UNDIVIDED, Index, Row
+from covseg.data.index import LUNG, UNCLASSED, UNDIVIDED, Index, Row
 from covseg.data.listing import Listing, Missing
 from covseg.data.reading import Reading
 from covseg.data.source.source import Source
-from covseg.errors import DataError, nearest
+from covseg.errors import ConfigError, DataError, nearest, setting
 
 _SPLITS = {
     "train": "Train",
@@ -44,7 +44,6 @@ def listing_of(
     targets: Sequence[str],
     source: Source,
     data: Dataset,
-    ignored: Iterable[str] = (),
 ) -> Listing:
     """Check the records, and make the listing of them.
 
@@ -53,39 +52,49 @@ def listing_of(
         targets: what there are masks of.
         source: of the files.
         data: the configuration.
-        ignored: pictures that belong to no record.
 
     Raises:
+        ConfigError: ``data.mask_values`` names no target.
         DataError: names the record, and what is wrong with it.
     """
     for column in ("split", "patient_class", "patient"):
         _check_whole(records, column)
     _check_distinct(records, "image", lambda record: record.image)
-    empty = dict.fromkeys(targets, ()) if data.without_mask == "empty" else {}
+    _check_masks(records, targets)
+    if unknown := data.mask_values.keys() - {*targets}:
+        raise ConfigError(
+            setting("data.mask_values", data.mask_values),
+            f"names {min(unknown)}, of which {source.path} has no masks",
+            nearest(min(unknown), targets),
+        )
+    empty = {target: () for target in targets if data.policy(target) == "empty"}
+    needed = {target for target in targets if data.policy(target) == "drop"}
     rows = {record.where: _row(record, data.classes, empty) for record in records}
     _check_distinct(records, "name", lambda record: "/".join(rows[record.where].key))
-    if data.without_mask == "drop":
-        rows = {where: row for where, row in rows.items() if row.masks.keys() >= {*targets}}
+    rows = {where: row for where, row in rows.items() if row.masks.keys() >= needed}
     if not rows:
         raise DataError(
             source.path,
-            f"has no image with a mask of {' and '.join(targets)}",
+            f"has no image with a mask of {' and '.join(t for t in targets if t in needed)}",
             "set data.without_mask=refuse to see which are missing",
         )
-    missing = [
-        Missing(row.key, target, _without(where, target))
-        for where, row in sorted(rows.items(), key=lambda item: item[1].key)
-        for target in targets
-        if target not in row.masks
-    ]
     reading = Reading(
         mask_values={target: tuple(of) for target, of in data.mask_values.items()},
         mask_threshold=data.mask_threshold,
         store_size=data.store_size,
     )
     index = Index(tuple(sorted(rows.values(), key=lambda row: row.key)), tuple(targets))
-    n_dropped = len(records) - len(rows)
-    return Listing(source, index, reading, tuple(missing), tuple(ignored), n_dropped)
+    missing = tuple(_missing(rows, targets))
+    return Listing(source, index, reading, missing, n_dropped=len(records) - len(rows))
+
+
+def _missing(rows: Mapping[str, Row], targets: Sequence[str]) -> Iterator[Missing]:
+    for where, row in sorted(rows.items(), key=lambda item: item[1].key):
+        yield from (
+            Missing(row.key, target, _without(where, target))
+            for target in targets
+            if target not in row.masks
+        )
 
 
 def _row(record: Record, classes: Mapping[str, str], empty: Mapping[str, tuple[str, ...]]) -> Row:
@@ -110,8 +119,8 @@ def _without(where: str, target: str) -> DataError:
     return DataError(
         where,
         f"has no mask of {target}",
-        "add it, or set data.without_mask=drop to leave such images out, or =empty if it means "
-        f"that there is no {target}",
+        f"add it, or set data.without_mask={{{target}:drop}} to leave such images out"
+        + f", or {{{target}:empty}} if it means that there is no {target}" * (target != LUNG),
     )
 
 
@@ -124,6 +133,22 @@ def _check_whole(records: Sequence[Record], column: str) -> None:
             f"has no {column}, and others have one",
             f"give every image a {column}, or none",
         )
+
+
+def _check_masks(records: Sequence[Record], targets: Sequence[str]) -> None:
+    """Refuse a file that is the mask of two images, or twice a part of one."""
+    for target in targets:
+        seen: dict[str, str] = {}
+        for record in records:
+            for path in record.masks.get(target, ()):
+                if path in seen:
+                    raise DataError(
+                        record.where,
+                        f"has the mask of {seen[path]} ({path})",
+                        "give each image a mask of its own; a pattern such as {name}.png takes no "
+                        "mask of an image whose name begins with this one",
+                    )
+                seen[path] = record.where
 
 
 def _check_distinct(

@@ -8,20 +8,23 @@ is ``left.png|right.png``; an empty cell is no mask. Columns without any picture
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
-from covseg.config.data import TARGET, Dataset
+from covseg.config.data import COLUMNS, TARGET, Dataset
 from covseg.csv_files import write_csv
 from covseg.data.grey import ENDINGS
 from covseg.data.index import UNCLASSED, UNDIVIDED
 from covseg.data.layouts.records import Record, listing_of
 from covseg.data.listing import Listing
+from covseg.data.source.file_names import stem
 from covseg.data.source.folder import FolderSource
 from covseg.data.source.source import existing
 from covseg.errors import DataError, nearest
 
-_OPTIONAL = ("name", "split", "patient", "patient_class")
 _PARTS = "|"  # between the files of one mask
+_MEANT = {name.replace("_", ""): name for name in COLUMNS} | {"patientid": "patient"}
 _HOW = "set data.root= to a CSV file with a column image"
 
 
@@ -43,24 +46,30 @@ def table(data: Dataset) -> Listing:
     records = [_record(where, row, targets) for where, row in cells]
     for record in records:
         for file in (record.image, *(file for of in record.masks.values() for file in of)):
-            if not (path.parent / file).is_file():
-                cause = f"names {file}, which is not a file"
-                raise DataError(record.where, cause, f"paths are relative to {path.parent}")
+            if not _is_file(path.parent / file):
+                cause, remedy = f"names {file}, which is not a file", "write / between folders"
+                if "\\" not in file:
+                    remedy = f"paths are relative to {path.parent}"
+                raise DataError(record.where, cause, remedy)
     if not targets:
         raise DataError(
             path,
             "has no column with the paths of masks",
             "add one, named as its target: infection or lung, for example",
         )
-    return listing_of(records, targets, source, data)
+    ignored = tuple(name for name in header if name not in {*COLUMNS, *targets})
+    return replace(listing_of(records, targets, source, data), ignored_columns=ignored)
 
 
 def _read(path: Path) -> list[tuple[str, list[str]]]:
     """The lines with their places; all have as many cells as the first."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet adds a mark
-            lines = csv.reader(file)
+            lines = csv.reader(file, skipinitialspace=True)
             rows = [(f"{path}, line {lines.line_num}", row) for row in lines if any(row)]
+    except UnicodeDecodeError as error:
+        cause = f"is not UTF-8 ({error.reason})"
+        raise DataError(path, cause, "save it as CSV UTF-8") from error
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(path, f"cannot be read as a CSV file ({reason})", _HOW) from error
@@ -75,12 +84,16 @@ def _read(path: Path) -> list[tuple[str, list[str]]]:
 
 def _header(names: list[str], path: Path) -> list[str]:
     header = [name.strip() for name in names]
+    for name in header:
+        meant = _MEANT.get(re.sub(r"[\W_]", "", name.lower()))
+        if meant not in {None, name}:
+            raise DataError(path, f"has a column {name}", f"rename it to {meant}")
     if "image" not in header:
-        only = len(header) == 1 and any(sign in header[0] for sign in ";\t")
+        apart = any(sign in name for name in header for sign in ";\t")
         raise DataError(
             path,
             f"has no column image; its columns are {', '.join(header)}",
-            "save it with commas between the cells" if only else nearest("image", header),
+            "save it with commas between the cells" if apart else nearest("image", header),
         )
     if twice := next((name for name in header if header.count(name) > 1), None):
         raise DataError(path, f"has two columns {twice}", "rename one of them")
@@ -93,7 +106,7 @@ def _is_target(name: str, cells: list[tuple[str, dict[str, str]]]) -> bool:
     Raises:
         DataError: some cells are paths of pictures and others are something else.
     """
-    if name in {"image", *_OPTIONAL}:
+    if name in COLUMNS:
         return False
     filled = [(where, row[name]) for where, row in cells if row[name]]
     others = [(where, cell) for where, cell in filled if not all(map(_is_path, _files(cell)))]
@@ -113,7 +126,14 @@ def _is_target(name: str, cells: list[tuple[str, dict[str, str]]]) -> bool:
 
 
 def _files(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split(_PARTS))
+    return tuple(normpath(part.strip()) for part in cell.split(_PARTS))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # too long a name, or a folder that cannot be entered
+        return False
 
 
 def _is_path(cell: str) -> bool:
@@ -124,11 +144,11 @@ def _record(where: str, row: dict[str, str], targets: list[str]) -> Record:
     image = row["image"]
     if not image:
         raise DataError(where, "names no image", "fill the column image, or remove the line")
-    name, split, patient, patient_class = (row.get(column, "") for column in _OPTIONAL)
+    name, split, patient, patient_class = (row.get(column, "") for column in COLUMNS[1:])
     return Record(
         where=where,
-        image=image,
-        name=name or PurePosixPath(image.replace("\\", "/")).stem,
+        image=normpath(image),
+        name=name or stem(image.replace("\\", "/")),
         split=split,
         patient_class=patient_class,
         patient=patient,
@@ -142,7 +162,7 @@ def write_table(listing: Listing, path: Path) -> None:
     Raises:
         RunError: it cannot be written.
     """
-    write_csv(path, ["image", *_OPTIONAL, *listing.index.targets], _lines(listing))
+    write_csv(path, [*COLUMNS, *listing.index.targets], _lines(listing))
 
 
 def _lines(listing: Listing) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ from covseg.data.source.file_names import LARGEST, is_picture
 from covseg.errors import DataError
 
 _TAIL = 22 + 65535  # bytes of an archive's end record with the longest comment
-_AGAIN = "download the archive again from Kaggle"
+_AGAIN = "download the archive again, or make it again"
 _NEITHER = "set data.root= to the zip archive, downloaded again if this is it, or to a folder"
 _OF_ZIP = (  # what zipfile raises for a damaged archive
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, IndexError),
@@ -21,11 +21,10 @@ _OF_ZIP = (  # what zipfile raises for a damaged archive
 
 
 class ZipSource:
-    """The archive as Kaggle distributes it.
+    """An archive, as Kaggle distributes COVID-QU-Ex.
 
     Raises:
-        DataError: not a zip archive, not a whole one, or one with entries that Kaggle's does not
-            have.
+        DataError: not a zip archive, not a whole one, or one with entries that are not read.
     """
 
     def __init__(self, path: Path) -> None:

@@ -11,8 +11,8 @@ from covseg.data.source.crcs import kept_crcs
 from covseg.data.source.file_names import LARGEST, is_picture
 from covseg.errors import DataError
 
-_DEEPEST = 8  # folders between a root that merely contains the data and its files
-_RESTORE = "restore the file from the original download"
+_DEEPEST = 32  # folders between a root that merely contains the data and its files
+_RESTORE = "restore the file from the original"
 
 
 class FolderSource:
@@ -58,8 +58,9 @@ class FolderSource:
             relative = folder.relative_to(self.base).as_posix()
             paths = (name if relative == "." else f"{relative}/{name}" for name in files)
             pictures.extend(path for path in paths if is_picture(path))
-            for dangling in filter(self._matters, files):
-                _refuse_link(folder / dangling)
+            for name in files:
+                if self._matters(name) and not name.startswith("."):
+                    _refuse_link(folder / name)
         return pictures
 
     def read(self, name: str) -> bytes:

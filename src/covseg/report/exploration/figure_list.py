@@ -68,8 +68,8 @@ def _maps(result: Exploration) -> Iterator[PageFigure]:
     masks = {split: mask for split, mask in result.mean_masks.items() if mask}
     top = max((float(mask.lesion.max()) for mask in masks.values()), default=0.0)
     for split, mask in masks.items():
-        text = f"Map of the infection in {split}; at most {mask.lesion.max():.0%} of the images "
-        text += "are infected at the same pixel"
+        text = f"Map of the {result.store.index.lesion} in {split}; at most "
+        text += f"{mask.lesion.max():.0%} of the images have it at the same pixel"
         figure = figures.heat_map(split, mask, top)
         yield PageFigure("maps", f"infection_map_{split}", figure, text)
 

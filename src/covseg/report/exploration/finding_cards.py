@@ -45,7 +45,7 @@ class FindingCard:
     @property
     def of_pairs(self) -> bool:
         """Whether the findings of the kind are pairs of images."""
-        return self.kind in (*COPIES, "masks_disagree")
+        return self.kind in (*COPIES, "masks_disagree", "patient_in_splits")
 
 
 def finding_cards(findings: Sequence[Finding], store: Store) -> list[FindingCard]:

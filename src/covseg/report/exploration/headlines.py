@@ -36,14 +36,15 @@ def _masks(result: Exploration) -> Iterator[str]:
         for finding in result.findings
         if finding.kind == "masks_disagree" and isinstance(finding.value, float)
     ]
+    lesion = result.store.index.lesion
     if dices:
         median = sorted(dices)[len(dices) // 2]
         yield (
-            f"The infection masks of {len(dices):,} pair(s) of copies differ, with a median Dice "
+            f"The {lesion} masks of {len(dices):,} pair(s) of copies differ, with a median Dice "
             f"of {median:.2f}: two annotations of the same radiograph agree only that well."
         )
     if n_whole := sum(finding.kind == "infection_is_lung" for finding in result.findings):
-        yield f"In {n_whole:,} image(s) the infection mask is identical to the lung mask."
+        yield f"In {n_whole:,} image(s) the {lesion} mask is identical to the lung mask."
 
 
 def _shortcuts(result: Exploration) -> Iterator[str]:

@@ -10,6 +10,7 @@ from covseg.data.explore_command import explore_command
 from covseg.data.fitted import Fitted
 from covseg.data.index import Key
 from covseg.data.layouts.table import write_table
+from covseg.data.source.folder import FolderSource
 from covseg.errors import ConfigError
 from covseg.run.folder.run_folder import RunFolder
 
@@ -48,11 +49,11 @@ def fitted_by(*runs: RunFolder) -> Fitted | None:
 def write(data: XrayDataModule, run: RunFolder) -> None:
     """Write what the run knows of its data into the folder: what it fits, copies, splits, files."""
     data.fitted_before.with_rows(data.store, data.fitted).write(run.fitted)
-    if data.copies is not None:
+    if data.copies is not None and data.copies.searched:
         findings.write(data.copies.findings, run.findings)
     if data.new_splits is not None:
         write_split(run.split, data.index, data.new_splits)
-    if not data.index.tree:
+    if not data.index.tree and isinstance(data.listing.source, FolderSource):
         write_table(data.listing, run.table)
 
 
@@ -117,13 +118,18 @@ def warnings(data: XrayDataModule, part: str) -> list[str]:
         sentences += [f"{text}; {without}"] * bool(n_copies)
     if not data.same_data:
         return sentences
+    is_explored = data.copies is not None and data.copies.searched
+    can_be_explored = data.data.name != "phantom" and data.index.tree != "lung"
+    if can_be_explored and not is_explored:
+        text = f"it is not known how many images of {part} have a copy that is fitted on"
+        sentences.append(f"{text}; run {explore_command(data.data)}")
     if data.copies is None:
-        if data.data.name != "phantom" and data.index.tree == "infection":
-            text = f"it is not known how many images of {part} have a copy that is fitted on"
-            sentences.append(f"{text}; run {explore_command(data.data)}")
         return sentences
     rest = set(data.rows(part)) - seen
-    if others := data.copies.related(rest, data.fitted):
+    if of_patients := data.copies.of_patients(rest, data.fitted):
+        text = f"{len(of_patients)} image(s) of {part} are of a patient who was fitted on"
+        sentences.append(f"{text}; {without}")
+    if others := data.copies.related(rest, data.fitted) - of_patients:
         n_pairs = data.copies.n_between(data.fitted, rest)
         text = f"{len(others)} image(s) of {part} have a copy that is fitted on, in {n_pairs}"
         sentences.append(f"{text} pair(s); {without}")
@@ -137,7 +143,8 @@ def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
     if data.copies is None:
         copies = (data.copies_of_fitted or set()) & set(data.rows(part))
         return {data.index.rows[row].key for row in seen_rows(data, part) | copies} or None
-    return data.copies.related(data.rows(part), data.fitted)
+    leaks = data.copies.related(data.rows(part), data.fitted)
+    return leaks if data.copies.searched else leaks or None
 
 
 def families(data: XrayDataModule) -> dict[Key, int] | None:
