@@ -78,7 +78,7 @@ def test_families_and_patients_stay_together(dataset, seed):
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(5, 120), min_size=1, max_size=8), st.integers(0, 9))
+@given(st.lists(st.integers(10, 120), min_size=1, max_size=8), st.integers(0, 9))
 def test_every_stratum_is_divided_by_the_shares(counts, seed):
     """To within two images: each part gets one before any gets its second."""
     of_images = [(f"class {n}", 0) for n, count in enumerate(counts) for _ in range(count)]
@@ -101,6 +101,16 @@ def test_patients_with_several_images_are_divided_by_the_shares_too(seed):
     for stratum, n_images in Counter(of_rows).items():
         for part, share in SHARES.items():
             assert counts[stratum, part] / n_images == pytest.approx(share, abs=0.02)
+
+
+def test_sizes_that_are_rare_in_a_class_are_divided_with_the_class():
+    """Protects: of 300 images of a hospital, a class has few of each size."""
+    of_rows = [(CLASSES[n % 2], n % 4 if n % 2 else 0) for n in range(60)]
+    copies = without_copies([("all", patient_class, None) for patient_class, _ in of_rows])
+    counts = Counter(zip(by_class(copies), draw_splits(copies, of_rows, 0), strict=True))
+    for patient_class in CLASSES:
+        of_class = {part: counts[(patient_class, 0), part] for part in SHARES}
+        assert of_class == pytest.approx({"Train": 19.2, "Val": 4.8, "Test": 6}, abs=1)
 
 
 @pytest.mark.parametrize("n_strata", [1, 4, 12, 20])

@@ -55,9 +55,8 @@ def read_dicom(data: bytes, where: str) -> npt.NDArray[np.uint8]:
         import pydicom
         from pydicom import pixels
     except ImportError as error:
-        raise DataError(
-            where, "is DICOM, which needs pydicom", "pip install 'covseg[dicom]'"
-        ) from error
+        cause = "is DICOM, which needs pydicom"
+        raise DataError(where, cause, "pip install 'covseg[dicom]'") from error
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
         _check(dataset, where)

@@ -5,9 +5,10 @@ radiograph and images of one patient stay together.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def draw_splits(copies: Copies, of_rows: Sequence[Stratum], seed: int) -> list[s
     Splits that the data has stay as they are, but for Train, from which those that it lacks are
     drawn.
 
-    Strata that are too small for a share in every part count as one.
+    Strata that are too small for a share in every part count as one within their class, or within
+    all classes where that is too small as well.
 
     Args:
         copies: with the index.
@@ -59,10 +61,9 @@ def draw_splits(copies: Copies, of_rows: Sequence[Stratum], seed: int) -> list[s
     rows = copies.index.rows
     parts = [row.split for row in rows]
     lacking = check_lacking(parts)
-    n_of = Counter(of_rows)
-    own = [stratum if n_of[stratum] >= _LEAST else None for stratum in of_rows]
+    own = _large_enough(_large_enough(of_rows, lambda of: (of[0], None)), lambda _: None)
     shares: dict[str, float] = {part: SHARES[part] for part in ("Train", *lacking)}
-    held = Counter[tuple[str, Stratum | str | None]]()
+    held = Counter[tuple[str, Hashable]]()
 
     def fill(part: str, members: Sequence[int]) -> tuple[float, float]:
         """How full a part is of these strata, and of all."""
@@ -76,6 +77,12 @@ def draw_splits(copies: Copies, of_rows: Sequence[Stratum], seed: int) -> list[s
             held[part, own[row]] += 1
             held[part, "all"] += 1
     return parts
+
+
+def _large_enough(of_rows: Sequence[Any], joined: Callable[[Any], Hashable]) -> list[Any]:
+    """The strata of rows, those that are too small replaced by what joins several of them."""
+    n_of = Counter(of_rows)
+    return [of if n_of[of] >= _LEAST else joined(of) for of in of_rows]
 
 
 def check_lacking(splits: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ size on disk, because scores are computed there. Loader workers and ranks map th
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,16 +19,15 @@ import numpy.typing as npt
 
 from covseg.data.build_once import built_once
 from covseg.data.image import Pixels
-from covseg.data.index import Index, Row
+from covseg.data.index import Index
 from covseg.data.listing import Listing
 from covseg.data.planes import FlatPlanes, Planes, Size
-from covseg.data.resize import resize_mask, shrunk
+from covseg.data.resize import resize_mask
+from covseg.data.row_pixels import pixels_of, size_of_first
 from covseg.data.threads import mapped
 from covseg.errors import DataError
 
 _VERSION = 3  # of the store's own format: part of its key
-_STRETCHED = 0.02  # of the sides' ratio, by which an image and its mask may differ
-_REMEDY = "resize one of them, so that the mask lies where its image does"
 
 
 @dataclass(frozen=True)
@@ -113,11 +112,11 @@ def _names(index: Index) -> list[str]:
 
 def _fill(folder: Path, listing: Listing) -> None:
     rows, targets = listing.index.rows, listing.index.targets
-    only = _size_of_first(listing) if listing.reading.strict else None
+    only = size_of_first(listing) if listing.reading.strict else None
     sizes: list[tuple[tuple[int, ...], Size]] = []
     # plain writes, not a writable map, which ends the process with SIGBUS on a full disk
     with ExitStack() as stack:
-        decoded = mapped(partial(decode_row, listing, only=only), rows, "decoding", threads=4)
+        decoded = mapped(partial(pixels_of, listing, only=only), rows, "decoding", threads=4)
         stack.enter_context(closing(decoded))
         images, *files = (
             stack.enter_context((folder / f"{name}.bin").open("wb"))
@@ -141,79 +140,3 @@ def _finish(files: Iterable[IO[bytes]]) -> None:
         file.truncate()
         file.flush()
         os.fsync(file.fileno())  # before the folder is renamed: power can fail in between
-
-
-def _size_of_first(listing: Listing) -> Size:
-    path = listing.index.rows[0].image
-    height, width = listing.reading.image(
-        listing.source.read(path), f"{listing.source.path}: {path}"
-    ).shape
-    return height, width
-
-
-def decode_row(
-    listing: Listing, row: Row, only: Size | None = None
-) -> tuple[Pixels, Size, dict[str, Pixels]]:
-    """The pixels of a row.
-
-    Args:
-        listing: with the row.
-        row: of its index.
-        only: the size that every image and mask has to have; None for any.
-
-    Returns:
-        the image at the size at which it is kept; the size of the masks, of the image as it is on
-        disk where there are none; the masks.
-
-    Raises:
-        DataError: a file cannot be decoded, breaks a rule, or has another shape than others.
-    """
-    source, reading = listing.source, listing.reading
-    image = reading.image(source.read(row.image), f"{source.path}: {row.image}")
-    masks: dict[str, Pixels] = {}
-    sizes = [(row.image, image.shape)]
-    for target, path in list(row.files)[1:]:
-        mask = reading.mask(source.read(path), f"{source.path}: {path}", target)
-        sizes.append((path, mask.shape))
-        check_sizes(source.path, sizes, only)
-        masks[target] = mask | masks[target] if target in masks else mask
-    check_sizes(source.path, sizes, only)
-    height, width = sizes[-1][1]
-    return shrunk(image, reading.store_size), (height, width), masks
-
-
-def check_sizes(
-    root: Path, sizes: Sequence[tuple[str, tuple[int, ...]]], only: Size | None
-) -> None:
-    """Refuse a file of a row that does not fit the others.
-
-    Args:
-        root: of the files.
-        sizes: path, height and width of the image, then of its masks.
-        only: the size that all have to have; None where masks have the image's proportions.
-
-    Raises:
-        DataError: names the file.
-    """
-    for number, (path, size) in enumerate(sizes):
-        if only is not None and size != only:
-            remedy = "resize all images and masks to one size"
-            raise _misfit(f"{root}: {path}", size, only, "the first image", remedy)
-        if number == 1 and _stretched(size, sizes[0][1]):
-            raise _misfit(f"{root}: {path}", size, sizes[0][1], "its image", _REMEDY)
-        if number > 1 and size != sizes[1][1]:
-            raise _misfit(
-                f"{root}: {path}", size, sizes[1][1], "another mask of the image", _REMEDY
-            )
-
-
-def _stretched(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether two shapes have other proportions."""
-    return abs(size[0] * other[1] / (size[1] * other[0]) - 1) > _STRETCHED
-
-
-def _misfit(
-    where: str, size: tuple[int, ...], expected: tuple[int, ...], of_what: str, remedy: str
-) -> DataError:
-    this, other = (f"{width}x{height}" for height, width in (size, expected))
-    return DataError(where, f"has {this} pixels, and {of_what} has {other}", remedy)

@@ -15,7 +15,8 @@ from covseg.data.image import Pixels
 from covseg.data.index import LUNG, Key, Row
 from covseg.data.layouts.covid_qu_ex.names import FILE_NAMES, FOLDERS
 from covseg.data.listing import Listing
-from covseg.data.store import Store, check_sizes, open_store
+from covseg.data.row_pixels import check_sizes
+from covseg.data.store import Store, open_store
 from covseg.data.threads import mapped
 from covseg.errors import DataError
 

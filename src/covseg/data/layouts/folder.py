@@ -1,8 +1,8 @@
 """Images and masks in folders or an archive, found by patterns: see ``pattern``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from covseg.config.data import Dataset
 from covseg.data.dicom import begins_as_dicom
@@ -28,16 +28,30 @@ def folder(data: Dataset) -> Listing:
     is_folder = path.is_dir()
     source = FolderSource(path, cache_dir=data.cache_dir) if is_folder else ZipSource(path)
     files = SortedFiles(source.names())
-    used: set[str] = set()
-    records = []
+    records = list(_records(source, files, images, masks))
+    _check(records, path, files, images)
+    used = {file for record in records for file in (record.image, *record.mask_files)}
+    rest = [file for file in files if file not in used]
+    every = [pattern for of in masks.values() for pattern in of]
+    unmatched = tuple(file for file in rest if any(one.fields(file) is not None for one in every))
+    ignored = tuple(sorted({*rest} - {*unmatched}))
+    listing = listing_of(records, list(masks), source, data)
+    return replace(listing, ignored=ignored, unmatched=unmatched)
+
+
+def _records(
+    source: Source, files: SortedFiles, images: Pattern, masks: dict[str, list[Pattern]]
+) -> Iterator[Record]:
     for file in files:
         if (fields := images.fields(file)) is not None:
             found = {target: _masks(of, files, fields) for target, of in masks.items()}
             found = {target: of for target, of in found.items() if of}
-            if not found and not _is_image(source, file):
-                continue
-            records.append(_record(f"{path}: {file}", file, fields, found))
-            used.update([file], *found.values())
+            if found or _is_image(source, file):
+                yield _record(f"{source.path}: {file}", file, fields, found)
+
+
+def _check(records: Sequence[Record], path: Path, files: Iterable[str], images: Pattern) -> None:
+    """Refuse a pattern of images that matches nothing, or masks."""
     if not records:
         some = next(iter(files), None)
         raise DataError(
@@ -46,21 +60,13 @@ def folder(data: Dataset) -> Listing:
             + (f" (there is {some}, for example)" if some else "; it has no picture at all"),
             "set data.images to a pattern of paths below data.root",
         )
-    of_masks = {file for record in records for of in record.masks.values() for file in of}
+    of_masks = {file for record in records for file in record.mask_files}
     if both := next((record for record in records if record.image in of_masks), None):
         raise DataError(
             both.where,
             "matches data.images, and is a mask of another image",
             "set data.images to a pattern that leaves masks out",
         )
-    rest = sorted({*files} - used)
-    every = [pattern for of in masks.values() for pattern in of]
-    unmatched = [file for file in rest if any(one.fields(file) is not None for one in every)]
-    return replace(
-        listing_of(records, list(masks), source, data),
-        ignored=tuple(file for file in rest if file not in {*unmatched}),
-        unmatched=tuple(unmatched),
-    )
 
 
 def _is_image(source: Source, file: str) -> bool:

@@ -38,6 +38,11 @@ class Record:
     patient: str
     masks: dict[str, tuple[str, ...]]
 
+    @property
+    def mask_files(self) -> Iterator[str]:
+        """The paths of all masks."""
+        return (path for paths in self.masks.values() for path in paths)
+
 
 def listing_of(
     records: Sequence[Record],
@@ -57,25 +62,13 @@ def listing_of(
         ConfigError: ``data.mask_values`` names no target.
         DataError: names the record, and what is wrong with it.
     """
-    for column in ("split", "patient_class", "patient"):
-        _check_whole(records, column)
-    _check_distinct(records, "image", lambda record: record.image)
-    _check_masks(records, targets)
-    if unknown := data.mask_values.keys() - {*targets}:
-        raise ConfigError(
-            setting("data.mask_values", data.mask_values),
-            f"names {min(unknown)}, of which {source.path} has no masks",
-            nearest(min(unknown), targets),
-        )
-    empty = {target: () for target in targets if data.policy(target) == "empty"}
-    needed = {target for target in targets if data.policy(target) == "drop"}
-    rows = {record.where: _row(record, data.classes, empty) for record in records}
-    _check_distinct(records, "name", lambda record: "/".join(rows[record.where].key))
-    rows = {where: row for where, row in rows.items() if row.masks.keys() >= needed}
+    _check(records, targets, source, data)
+    rows = _rows(records, targets, data)
     if not rows:
+        dropping = [target for target in targets if data.policy(target) == "drop"]
         raise DataError(
             source.path,
-            f"has no image with a mask of {' and '.join(t for t in targets if t in needed)}",
+            f"has no image with a mask of {' and '.join(dropping)}",
             "set data.without_mask=refuse to see which are missing",
         )
     reading = Reading(
@@ -86,6 +79,30 @@ def listing_of(
     index = Index(tuple(sorted(rows.values(), key=lambda row: row.key)), tuple(targets))
     missing = tuple(_missing(rows, targets))
     return Listing(source, index, reading, missing, n_dropped=len(records) - len(rows))
+
+
+def _check(
+    records: Sequence[Record], targets: Sequence[str], source: Source, data: Dataset
+) -> None:
+    for column in ("split", "patient_class", "patient"):
+        _check_whole(records, column)
+    _check_distinct(records, "image", lambda record: record.image)
+    _check_masks(records, targets)
+    if unknown := data.mask_values.keys() - {*targets}:
+        raise ConfigError(
+            setting("data.mask_values", data.mask_values),
+            f"names {min(unknown)}, of which {source.path} has no masks",
+            nearest(min(unknown), targets),
+        )
+
+
+def _rows(records: Sequence[Record], targets: Sequence[str], data: Dataset) -> dict[str, Row]:
+    """The rows that ``data.without_mask`` leaves, by the places of their records."""
+    empty = {target: () for target in targets if data.policy(target) == "empty"}
+    needed = {target for target in targets if data.policy(target) == "drop"}
+    rows = {record.where: _row(record, data.classes, empty) for record in records}
+    _check_distinct(records, "name", lambda record: "/".join(rows[record.where].key))
+    return {where: row for where, row in rows.items() if row.masks.keys() >= needed}
 
 
 def _missing(rows: Mapping[str, Row], targets: Sequence[str]) -> Iterator[Missing]:

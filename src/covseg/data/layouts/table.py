@@ -45,7 +45,7 @@ def table(data: Dataset) -> Listing:
     source = FolderSource(path.parent, cache_dir=data.cache_dir)
     records = [_record(where, row, targets) for where, row in cells]
     for record in records:
-        for file in (record.image, *(file for of in record.masks.values() for file in of)):
+        for file in (record.image, *record.mask_files):
             if not _is_file(path.parent / file):
                 cause, remedy = f"names {file}, which is not a file", "write / between folders"
                 if "\\" not in file:

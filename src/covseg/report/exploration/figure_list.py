@@ -19,9 +19,9 @@ _DISTRIBUTIONS = {
     "border_black_share": ("Black in the border", "share"),
     "corner_marks": ("Letters and markers in the corners", "share"),
 }
-_INFECTED = {
-    "infected_share_of_image": "Infected share of the image",
-    "infected_share_of_lung": "Infected share of the lungs",
+_SHARES = {
+    "infected_share_of_image": "Share of the image with {lesion}",
+    "infected_share_of_lung": "Share of the lungs with {lesion}",
 }
 
 
@@ -52,7 +52,8 @@ def _distributions(result: Exploration) -> Iterator[PageFigure]:
 
 def _infected(result: Exploration) -> Iterator[PageFigure]:
     positive = result.statistics["infected_share_of_image"] > 0
-    for name, title in _INFECTED.items():
+    for name, of_lesion in _SHARES.items():
+        title = of_lesion.format(lesion=result.store.index.lesion)
         of_split: dict[str, Numbers] = {}
         for split in result.store.index.splits:
             rows = result.store.index.of_split(split)
