@@ -105,7 +105,7 @@ def test_patients_with_several_images_are_divided_by_the_shares_too(seed):
 
 def test_sizes_that_are_rare_in_a_class_are_divided_with_the_class():
     """Protects: of 300 images of a hospital, a class has few of each size."""
-    of_rows = [(CLASSES[n // 30], n % 6 if n < 30 else 0) for n in range(60)]  # in their order
+    of_rows = [(CLASSES[n // 30], n % 6) for n in range(60)]  # in their order
     copies = without_copies([("all", patient_class, None) for patient_class, _ in of_rows])
     counts = Counter(zip(by_class(copies), draw_splits(copies, of_rows, 0), strict=True))
     for patient_class in CLASSES:
