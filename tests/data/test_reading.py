@@ -70,7 +70,7 @@ def test_a_threshold_takes_what_is_as_bright_or_brighter():
 
 
 def test_a_lossy_mask_needs_a_threshold():
-    with pytest.raises(DataError, match="may be lossy"):
+    with pytest.raises(DataError, match="as JPEG, whose edges may not be"):
         Reading().mask(file(WHITE, "JPEG"), "", "lung")
     mask = Reading(mask_threshold=128).mask(file(WHITE, "JPEG"), "", "lung")
     assert np.mean(mask != TRUTH) < 0.03

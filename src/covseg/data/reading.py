@@ -86,7 +86,7 @@ class Reading:
         if not lossless and (labelled or self.mask_threshold is None):
             raise DataError(
                 where,
-                f"is a mask as {kind}, which may be lossy: its edges are not those that were drawn",
+                f"is a mask as {kind}, whose edges may not be those that were drawn",
                 "use the original, or set data.mask_threshold=128 to take what is 128 or brighter",
             )
         if labelled:

@@ -162,8 +162,8 @@ def _check_masks(records: Sequence[Record], targets: Sequence[str]) -> None:
                     raise DataError(
                         record.where,
                         f"has the mask of {seen[path]} ({path})",
-                        "give each image a mask of its own; a pattern such as {name}.png takes no "
-                        "mask of an image whose name begins with this one",
+                        "give each image its own mask (a pattern may need an ending, as in "
+                        "masks/{name}.png)",
                     )
                 seen[path] = record.where
 
