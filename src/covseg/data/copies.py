@@ -46,7 +46,7 @@ class Copies:
     @cached_property
     def families(self) -> list[list[int]]:
         """Numbers of the rows that are connected by pairs or patients, each family sorted."""
-        return families([*self._pairs(), *_of_patients(self.index)])
+        return families([*self.pairs(), *_of_patients(self.index)])
 
     @cached_property
     def labels(self) -> list[int]:
@@ -60,7 +60,7 @@ class Copies:
     def n_between(self, some: Collection[int], others: Collection[int]) -> int:
         """The number of pairs with one image in each of two groups of rows."""
         one, other = set(some), set(others)
-        return sum((a in one and b in other) or (b in one and a in other) for a, b in self._pairs())
+        return sum((a in one and b in other) or (b in one and a in other) for a, b in self.pairs())
 
     def related(self, rows: Collection[int], others: Collection[int]) -> set[Key]:
         """The images of these rows that are, or have a copy or a copy's copy, among the others."""
@@ -74,7 +74,8 @@ class Copies:
             self.index.rows[row].key for row in rows if self.index.rows[row].patient in patients
         }
 
-    def _pairs(self) -> Iterator[tuple[int, int]]:
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """The numbers of the rows of each pair of copies."""
         number = self.index.numbers()
         for finding in self.findings:
             assert finding.b is not None
@@ -123,11 +124,20 @@ def known_copies(data: Data, store: Store, of_run: Path | None) -> Copies | None
         return Copies.read(of_run, store.index)
     if data.exclude is not None:
         return Copies.read(Path(data.exclude), store.index)
+    if data.fold is not None and not are_known(data, store.fingerprint, None):
+        raise unknown_copies(data, "fold")
+    return explored_copies(data, store)
+
+
+def explored_copies(data: Data, store: Store) -> Copies | None:
+    """The copies that ``covseg.explore`` has found; without it, the patients at most.
+
+    Raises:
+        CovsegError: the findings cannot be read.
+    """
     cached = findings.cached(data.cache_dir, store.fingerprint)
     if cached.exists():
         return _cached_copies(cached, data, store.index)
-    if data.fold is not None:
-        raise unknown_copies(data, "fold")
     has_patients = any(row.patient is not None for row in store.index.rows)
     return Copies(store.index, (), searched=False) if has_patients else None
 

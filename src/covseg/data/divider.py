@@ -6,7 +6,13 @@ from functools import cached_property
 from pathlib import Path
 
 from covseg.config.data import Data
-from covseg.data.copies import Copies, are_known, known_copies, unknown_copies
+from covseg.data.copies import (
+    Copies,
+    are_known,
+    explored_copies,
+    known_copies,
+    unknown_copies,
+)
 from covseg.data.division import Division
 from covseg.data.drawn_split import check_lacking, draw_splits, read_split, strata
 from covseg.data.listing import Listing
@@ -66,10 +72,14 @@ class Divider:
 
     def copies(self, store: Store) -> Copies | None:
         """The copies in the data, None if nothing is known of them."""
-        return known_copies(self.data, store, self.findings) if self.own else None
+        if self.own:
+            return known_copies(self.data, store, self.findings)
+        return explored_copies(self.data, store)
 
     def divide(self, store: Store, copies: Copies | None) -> Division:
         """The part of every row, before ``data.fit_classes`` leaves some out."""
+        if not self.own:
+            return self._on_disk
         if copies is not None and self.data.fold is not None:
             of_rows = strata(store) if self.data.split == "auto" else None
             return Division.folded(copies, self.data.fold, of_rows)

@@ -13,7 +13,7 @@ from covseg.data.audit.duplicates import Lookalike, disagreements, duplicates, o
 from covseg.data.audit.files import audit
 from covseg.data.audit.mean_masks import mean_mask
 from covseg.data.audit.statistics import Statistics, statistics
-from covseg.data.copies import Copies
+from covseg.data.copies import Copies, families
 from covseg.data.division import folds
 from covseg.data.findings import COPIES, Finding
 from covseg.data.index import LUNG
@@ -88,7 +88,7 @@ def _exploration(
     return Exploration(
         store=store,
         findings=all_findings,
-        families=copies.families,
+        families=families(copies.pairs()),
         nearest=nearest,
         lung_tree=_lung_tree(listing),
         statistics=described,

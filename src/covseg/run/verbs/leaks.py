@@ -140,7 +140,7 @@ def leaking(data: XrayDataModule, part: str) -> set[Key] | None:
     """The images of a part that were fitted on, themselves or in a copy; None if unknown."""
     if data.fits(part):
         return None
-    if data.copies is None:
+    if data.copies is None or not data.same_data:
         copies = (data.copies_of_fitted or set()) & set(data.rows(part))
         return {data.index.rows[row].key for row in seen_rows(data, part) | copies} or None
     leaks = data.copies.related(data.rows(part), data.fitted)
