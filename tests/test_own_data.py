@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from torch.nn.functional import interpolate
 
 import covseg
 import made_up
+from covseg import build
 from covseg.config.data import Data
 from covseg.data.datamodule import XrayDataModule
 from covseg.data.findings import COPIES
-from covseg.run.override import pattern_in_quotes
+from covseg.report.predictions import predictions
+from covseg.run.folder.run_folder import RunFolder
+from covseg.run.override import for_hydra
 from covseg.run.verbs import leaks
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -175,6 +179,95 @@ def test_two_processes_learn_from_images_of_several_sizes(command, data):
     assert 0 < summary(data / "foreign")["without_leaks"]["n_images"] < 24
 
 
+@pytest.fixture
+def effusions(tmp_path: Path) -> None:
+    """A folder with two targets of their own, and a table of it with patients."""
+    lines = ["image,split,patient,effusion,lung"]
+    for n in range(24):
+        name, size = f"x{n}.png", (40 + n, 64 - n)
+        truth = np.zeros(size, np.uint8)
+        truth[20 : 24 + n % 5, 10:20] = 255 * (n % 4 > 0)
+        lung = np.zeros(size, np.uint8)
+        lung[5:-5, 5:-5] = 255
+        noise = np.random.default_rng(n).integers(0, 60, size, np.uint8)
+        for folder, pixels in (("images", noise + truth // 2), ("fluid", truth), ("lungs", lung)):
+            (tmp_path / "own" / folder).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "own" / folder / name), pixels)
+        split = "Train" if n < 12 else "Val" if n < 16 else "Test"
+        lines.append(f"own/images/{name},{split},p{n * 3 // 4},own/fluid/{name},own/lungs/{name}")
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+
+
+OF_EFFUSIONS = (
+    *("data=table", "data.root=rows.csv", "data.cache_dir=cache", *SMALL[:4]),
+    *("data.targets=[effusion,lung]", "data.fit=pad"),
+)
+
+
+def test_two_targets_of_ones_own(verb, tmp_path, effusions):
+    """Protects: severity, pages, pictures, comparison and prediction know no infection."""
+    done = verb("train", *OF_EFFUSIONS, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    made = summary(tmp_path / "run")
+    assert set(made["targets"]) == {"effusion", "lung"}
+    assert 0 <= made["severity"]["n_undefined"] <= 8
+    again = verb("evaluate", "run=run", "hydra.run.dir=again")
+    assert again.code == 0, again.err
+    of_patients = made["targets"]["effusion"]["scores"]["rmse_per_image"]
+    verb("compare", "runs=[run,again]", "hydra.run.dir=compared")
+    compared = list(csv.DictReader((tmp_path / "compared/compare.csv").open()))
+    row = next(row for row in compared if row["score"].endswith("rmse_per_image"))
+    assert float(row["low"]) == pytest.approx(of_patients["low"])
+    assert float(row["high"]) == pytest.approx(of_patients["high"])
+
+    done = verb("predict", "run=run", "input=own/images", "hydra.run.dir=predicted")
+    assert done.code == 0, done.err
+    rows = list(csv.DictReader((tmp_path / "predicted/predictions.csv").open()))
+    assert all((row["infected"] != "") == (row["target"] == "effusion") for row in rows)
+    assert not any("grey values" in row["warning"] for row in rows)  # of 12 images
+
+
+def test_a_picture_shows_an_image_where_its_truth_is(verb, tmp_path, effusions):
+    """Protects: the black beside a padded image is in no picture."""
+    done = verb("train", *OF_EFFUSIONS, "data.fit=pad", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    config = RunFolder(tmp_path / "run").config
+    data = build.datamodule(config.data, config.protocol, report="Test")
+    data.setup()
+    trainer = build.trainer(config.trainer.scoring, tmp_path, [], [])
+    module = build.module(config, build.network(config), build.scores(config.protocol))
+    trainer.strategy.connect(module)
+    module.trainer = trainer
+    for shown in predictions(module, data, data.rows("Test")):
+        assert shown.image.shape == shown.probability.shape
+        ratio, expected = (a.shape[0] / a.shape[1] for a in (shown.image, shown.truth))
+        assert ratio == pytest.approx(expected, rel=0.05)
+
+
+def test_a_target_of_ones_own_in_a_folder(verb, tmp_path, effusions):
+    words = ("data=folder", "data.root=own", "data.images=images/*", "data.cache_dir=cache")
+    done = verb("explore", *words, "data.masks.effusion=fluid/{name}.png", "hydra.run.dir=seen")
+    assert done.code == 0, done.err
+    assert "masks of effusion: 24" in done.err
+    page = (tmp_path / "seen/explore.html").read_text()
+    assert "nfect" not in re.sub(
+        r"infected_share_of|infection_|#infection|id=.infection|unexpected_infection", "", page
+    )
+
+
+@pytest.mark.parametrize("asked", ["split=Test", "threshold=auto", "detection_min_pixels=auto"])
+def test_data_without_splits_has_none_to_score_or_choose_on(verb, tmp_path, effusions, asked):
+    """One run for all: the parameters differ in what is asked of it."""
+    assert verb("train", *OF_EFFUSIONS, "hydra.run.dir=run").code == 0
+    rows = [line.split(",") for line in (tmp_path / "rows.csv").read_text().splitlines()]
+    text = "\n".join(",".join([row[0], *row[3:]]) for row in rows[:9])
+    (tmp_path / "other.csv").write_text(text)
+    other = ("data=table", "data.root=other.csv", asked, "hydra.run.dir=other")
+    done = verb("evaluate", "run=run", *other)
+    assert done.code == 1
+    assert f"{asked} needs splits, and {tmp_path / 'other.csv'} has none: leave it" in done.err
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
@@ -183,6 +276,7 @@ def test_two_processes_learn_from_images_of_several_sizes(command, data):
             "data.masks.lung=[a/{name}.png,b/{name}.png]",
             'data.masks.lung=["a/{name}.png","b/{name}.png"]',
         ),
+        ("data.masks.heart=h/{name}*", '++data.masks.heart="h/{name}*"'),
         ("+data.masks.heart=h/{name}*", '+data.masks.heart="h/{name}*"'),
         ("data.images='images/{name}.png'", "data.images='images/{name}.png'"),
         ("data.phantom.n_images={Train:8}", "data.phantom.n_images={Train:8}"),
@@ -190,4 +284,4 @@ def test_two_processes_learn_from_images_of_several_sizes(command, data):
     ],
 )
 def test_a_pattern_may_be_typed_without_the_quotes_of_hydra(typed, meant):
-    assert pattern_in_quotes(typed) == meant
+    assert for_hydra(typed) == meant

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from covseg.measure.counts import FIELDS, Counts, count
-from covseg.measure.intervals import intervals, wilson
+from covseg.measure.intervals import intervals, mean_interval, wilson
 from covseg.measure.scores import SCORES, Score
 
 MEAN = {"mean": Score("", lambda c: c.absolute_error, lambda c: np.ones_like(c.n_pixels))}
@@ -205,3 +205,18 @@ def test_a_share_of_images_has_wilsons_interval() -> None:
     assert bounds["detection_specificity"] == wilson(9, 10)
     assert bounds["miss_rate"] == bounds["detection_sensitivity"] == wilson(5, 10)
     assert bounds["dice_all"] != wilson(14, 20)  # a mean of Dice is no share of images
+
+
+def test_few_families_say_nothing_of_others():
+    """Protects: of one patient an interval would have no width, as if it were certain."""
+    counts, families = of_errors(np.arange(8.0)), [0, 0, 1, 1, 2, 2, 3, 3]
+    assert intervals(MEAN, counts, one_class(8), families) == {"mean": None}
+    assert intervals(MEAN, counts, one_class(8), [*families[:7], 4])["mean"] is not None
+
+
+def test_a_class_of_one_family_varies_with_other_small_ones():
+    values = np.arange(12.0)
+    strata = np.array(["a"] * 4 + ["b"] * 4 + ["c"] * 4)
+    families = [*range(4), *([4] * 4), *([5] * 4)]
+    low, high = mean_interval(values, strata, families)
+    assert low < values[4:].mean() < high

@@ -49,7 +49,7 @@ def test_copies_widen_the_interval():
     truth = np.repeat(np.arange(1, 11), 4).astype(float)
     tp = np.floor(truth * np.repeat(np.linspace(0, 1, 10), 4))
     of = records(truth, tp, np.zeros(40))
-    families = {key: place // 4 for place, key in enumerate(of.keys)}
+    families = {key: place // 2 for place, key in enumerate(of.keys)}
 
     def width(groups):
         low, high = groups[1].scores["dice_positive"][1]

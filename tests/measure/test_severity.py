@@ -1,5 +1,7 @@
 """Severity against a computation by hand, image by image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,17 @@ def test_the_interval_is_that_of_a_bootstrap_by_hand():
     families = {key: place // 4 for place, key in enumerate(twice.keys)}
     again = Severity.of(twice).summary(families)["positive"]["mean_absolute_error"]
     assert (again["low"], again["high"]) == pytest.approx((entry["low"], entry["high"]))
+
+
+@pytest.mark.parametrize("targets", [("effusion", "nodule"), ("lung", "lung"), ("effusion",)])
+def test_without_the_lungs_or_a_lesion_there_is_none(targets):
+    of_lungs = records([(1, 2)] * 3, [(4, 5)] * 3)
+    named = np.where(of_lungs.target == "lung", targets[-1], targets[0])
+    assert Severity.of(replace(of_lungs, target=named)) is None
+
+
+def test_of_another_lesion_it_is_the_same():
+    both = records([(1, 2), (3, 1)], [(4, 5), (6, 3)])
+    named = np.where(both.target == "lung", "lung", "effusion")
+    found, expected = Severity.of(replace(both, target=named)), Severity.of(both)
+    assert found.summary() == expected.summary()

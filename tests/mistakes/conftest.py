@@ -109,11 +109,11 @@ class Said:
         return sentence
 
     def _files(self, but: str | None) -> dict[Path, tuple[int, int]]:
-        """Files by size and time; locks say nothing, and what is excepted is not looked at."""
+        """Files by size and time, less locks, CRCs that are kept, and what is excepted."""
         return {
             path: (path.stat().st_size, path.stat().st_mtime_ns)
             for path in self._home.rglob("*")
-            if path.is_file() and path.suffix != ".lock"
+            if path.is_file() and path.suffix != ".lock" and not path.name.startswith("crcs-")
             if but is None or self._home / but not in path.parents
         }
 

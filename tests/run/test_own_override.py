@@ -5,11 +5,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from covseg.run.override import pattern_in_quotes, readable
+from covseg.run.override import for_hydra, readable
 
 
 def value(override: str) -> object:
-    return OverridesParser.create().parse_override(pattern_in_quotes(override)).value()
+    return OverridesParser.create().parse_override(for_hydra(override)).value()
 
 
 @pytest.mark.parametrize("key", ["data.images", "data.masks.infection", "+data.masks.heart"])
@@ -82,11 +82,11 @@ def test_any_list_of_patterns_has_every_one_of_them(parts):
     ],
 )
 def test_another_override_stays_as_it_is(override):
-    assert pattern_in_quotes(override) == override
+    assert for_hydra(override) == override
 
 
 @settings(max_examples=60, deadline=None)
 @given(TEXT | AROUND, FIELD, TEXT | AROUND)
 def test_quotes_are_given_once(before, field, after):
-    once = pattern_in_quotes(f"data.images={before}{field}{after}")
-    assert pattern_in_quotes(once) == once
+    once = for_hydra(f"data.images={before}{field}{after}")
+    assert for_hydra(once) == once

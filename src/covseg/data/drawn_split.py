@@ -66,9 +66,10 @@ def draw_splits(copies: Copies, of_rows: Sequence[Stratum], seed: int) -> list[s
     held = Counter[tuple[str, Hashable]]()
 
     def fill(part: str, members: Sequence[int]) -> tuple[float, float]:
-        """How full a part is of these strata, and of all."""
-        of_strata = sum(held[part, own[row]] for row in members)
-        return of_strata / shares[part], held[part, "all"] / shares[part]
+        """How full a part would be with half of a family's other images, of its strata, of all."""
+        others = (len(members) - 1) / 2  # a large family does not fit into a small part
+        of_strata = sum(held[part, own[row]] + others for row in members)
+        return of_strata / shares[part], (held[part, "all"] + others) / shares[part]
 
     for members in _families(copies, seed):
         part = min(shares, key=lambda part: fill(part, members))

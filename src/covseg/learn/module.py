@@ -136,7 +136,7 @@ class SegmentationModule(L.LightningModule):
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Scores and loss of a batch, both at the size of the mask on disk."""
-        logits = self._of_image(self._plain_logits(batch.image), batch.mask)
+        logits = self.of_image(self._plain_logits(batch.image), batch.mask)
         at_truth = F.interpolate(logits, batch.mask.shape[-2:], mode="bilinear")
         loss: torch.Tensor = self.loss(at_truth, batch.mask)
         self._record_loss(loss, batch, batch_idx)
@@ -183,9 +183,10 @@ class SegmentationModule(L.LightningModule):
         Returns:
             float32 [batch, targets, size, size], of a padded image less rows or columns.
         """
-        return self._of_image(probability_of(self._plain_logits, image, self._flips), truth)
+        return self.of_image(probability_of(self._plain_logits, image, self._flips), truth)
 
-    def _of_image(self, values: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def of_image(self, values: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """The part of a padded square [..., size, size] that shows the image."""
         if self._square is None:
             return values
         height, width = truth.shape[-2:]

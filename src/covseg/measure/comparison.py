@@ -11,7 +11,7 @@ import numpy.typing as npt
 from covseg.csv_files import Columns
 from covseg.data.index import Key
 from covseg.measure.counts import Counts, Numbers
-from covseg.measure.intervals import Interval, central, intervals_of, resampled
+from covseg.measure.intervals import Interval, are_few, central, intervals_of, resampled
 from covseg.measure.paired import Paired, paired_of
 from covseg.measure.scores import SCORES, rmse_of_each
 
@@ -128,6 +128,8 @@ class Comparison:
 
         Of a single run it is that of ``summary.json``.
         """
+        if are_few(self.families):
+            return [dict.fromkeys(SCORES)] * len(self.groups)
         return [*map(self._bounds, self.groups, self._resampled)]
 
     @cached_property

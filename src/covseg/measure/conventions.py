@@ -88,6 +88,6 @@ CONVENTIONS: dict[str, Convention] = {
         for size in (8, 16, 32)
     },
     "with background, pooled": Convention(
-        "mean of infection and background, each of all pixels together", _two_classes
+        "mean of the target and the background, each of all pixels together", _two_classes
     ),
 }

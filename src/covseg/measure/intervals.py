@@ -1,8 +1,8 @@
 """95 % confidence intervals of scores over the choice of images, not over the seed of a training.
 
 Percentile bootstrap, stratified by patient class (otherwise the variance of the class ratio doubles
-the width); known copies of one radiograph are not independent and are drawn together. Shares of
-images have Wilson's interval.
+the width); known copies of one radiograph, and images of one patient, are not independent and are
+drawn together. Shares of images have Wilson's interval.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from covseg.measure.counts import Counts, Numbers
 from covseg.measure.scores import Score
 
 N_RESAMPLES = 2000
+_FEWEST = 5  # families of which resamples say anything of others
 _LEVEL = 0.95
 _Z = 1.959963984540054  # standard normal quantile of 0.975
 _SEED = 0
@@ -28,7 +29,7 @@ def intervals(
     strata: npt.NDArray[np.str_],
     families: Sequence[Hashable] | None = None,
 ) -> dict[str, Interval]:
-    """The interval of each score, None where the score is undefined.
+    """The interval of each score, None where the score is undefined or there are few families.
 
     Args:
         scores: by name.
@@ -37,7 +38,14 @@ def intervals(
         families: [n], images with equal values are drawn together; None: every image is drawn
             separately.
     """
+    if are_few(families):
+        return dict.fromkeys(scores)
     return intervals_of(scores, counts, resampled(scores, counts, strata, families))
+
+
+def are_few(families: Sequence[Hashable] | None) -> bool:
+    """Whether resamples of the families would say nothing of others: there are fewer than five."""
+    return families is not None and len(set(families)) < _FEWEST
 
 
 def intervals_of(
@@ -89,10 +97,17 @@ def _resampled_ratios(
     if families is not None:
         numbers = _family_numbers(strata, families)
         _, firsts = np.unique(numbers, return_index=True)
-        strata, above, below = strata[firsts], _sums(above, numbers), _sums(below, numbers)
+        strata = _joined(strata[firsts])
+        above, below = _sums(above, numbers), _sums(below, numbers)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = [(weights @ above) / (weights @ below) for weights in _resamples(strata)]
     return np.asarray(np.concatenate(ratios).T, np.float64)
+
+
+def _joined(strata: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    """The strata of families, those of few families as one: a single one would never vary."""
+    names, n_families = np.unique(strata, return_counts=True)
+    return np.where(np.isin(strata, names[n_families < _FEWEST]), "", strata)
 
 
 def central(values: Numbers) -> tuple[float, float]:

@@ -109,10 +109,10 @@ SCORES: dict[str, Score] = {
     ),
     "iou_pooled": Score("IoU of all pixels together", lambda c: c.tp, lambda c: c.tp + c.fp + c.fn),
     "precision_pooled": Score(
-        "share of predicted pixels that are infected", lambda c: c.tp, lambda c: c.tp + c.fp
+        "share of predicted pixels that are positive", lambda c: c.tp, lambda c: c.tp + c.fp
     ),
     "recall_pooled": Score(
-        "share of infected pixels that are predicted", lambda c: c.tp, lambda c: c.tp + c.fn
+        "share of positive pixels that are predicted", lambda c: c.tp, lambda c: c.tp + c.fn
     ),
     "false_alarm_rate": Score(
         "share of negative images with any predicted pixel",
@@ -129,13 +129,13 @@ SCORES: dict[str, Score] = {
         low_is_good=True,
     ),
     "detection_sensitivity": Score(
-        "share of positive images called infected",
+        "share of positive images called positive",
         lambda c: _ones(c.positive & c.called_infected),
         _of_positives,
         rate=True,
     ),
     "detection_specificity": Score(
-        "share of negative images not called infected",
+        "share of negative images not called positive",
         lambda c: _ones(~c.positive & ~c.called_infected),
         _of_negatives,
         rate=True,

@@ -1,8 +1,8 @@
 """Severity: the infected share of the lungs of each image, and its error.
 
-The dataset's authors grade severity in this way. It needs a network with both targets; a share is
-pixels of infection per pixel of lung, as ``covseg.predict`` gives it. Everything can be recomputed
-from ``per_image.csv``.
+The authors of COVID-QU-Ex grade severity in this way. It needs a network with the lungs and another
+target, the lesion; a share is pixels of the lesion per pixel of lung, as ``covseg.predict`` gives
+it. Everything can be recomputed from ``per_image.csv``.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from covseg.data.index import Key
+from covseg.data.index import LUNG, Key
 from covseg.measure.counts import Numbers, ratio
 from covseg.measure.intervals import mean_interval
 from covseg.measure.records import Records
-
-TARGETS = ("infection", "lung")
 
 
 @dataclass(frozen=True)
@@ -24,22 +22,26 @@ class Severity:
     """The infected share of the lungs of n images; NaN where no lung is there or predicted.
 
     Attributes:
-        infection: records of the images, of the target infection.
+        lesion: records of the images, of the first target other than the lungs.
         true: share in the truth, [n].
-        predicted: share in the prediction, [n]; above 1 where more infection than lung is.
+        predicted: share in the prediction, [n]; above 1 where more lesion than lung is.
     """
 
-    infection: Records
+    lesion: Records
     true: Numbers
     predicted: Numbers
 
     @classmethod
-    def of(cls, records: Records) -> "Severity":
-        """From the records of both targets."""
-        of_targets = [records.where(records.target == target) for target in TARGETS]
-        infection, lung = (of.counts() for of in of_targets)
-        true = ratio(infection.truth_pixels, lung.truth_pixels)
-        return cls(of_targets[0], true, ratio(infection.predicted_pixels, lung.predicted_pixels))
+    def of(cls, records: Records) -> "Severity | None":
+        """From the records of all targets; None without the lungs, or of them alone."""
+        targets = list(dict.fromkeys(records.target.tolist()))
+        name = next((target for target in targets if target != LUNG), None)
+        if name is None or LUNG not in targets:
+            return None
+        of_lesion, of_lung = (records.where(records.target == target) for target in (name, LUNG))
+        lesion, lung = of_lesion.counts(), of_lung.counts()
+        true = ratio(lesion.truth_pixels, lung.truth_pixels)
+        return cls(of_lesion, true, ratio(lesion.predicted_pixels, lung.predicted_pixels))
 
     def summary(self, families: Mapping[Key, int] | None = None) -> dict[str, Any]:
         """Errors over all images, and over positive ones, as ``summary.json`` has them.
@@ -48,7 +50,7 @@ class Severity:
             families: a number for each image, equal for copies; None if copies are not known.
         """
         defined = np.isfinite(self.true) & np.isfinite(self.predicted)
-        positive = self.infection.counts().positive
+        positive = self.lesion.counts().positive
         return {
             "n_undefined": int((~defined).sum()),
             "all": self._errors(defined, families),
@@ -59,7 +61,7 @@ class Severity:
         """Mean absolute error and mean error, with intervals; None without any image."""
         if not chosen.any():
             return None
-        of, errors = self.infection.where(chosen), (self.predicted - self.true)[chosen]
+        of, errors = self.lesion.where(chosen), (self.predicted - self.true)[chosen]
         labels = None if families is None else [families[key] for key in of.keys]
 
         def entry(values: Numbers) -> dict[str, float]:

@@ -64,7 +64,9 @@ def summarise(
     }
     if len(targets) == 1:
         return {**head, **parts[targets[0]]}
-    return {**head, "targets": parts, "severity": Severity.of(records).summary(families)}
+    severity = Severity.of(records)
+    of_severity = {} if severity is None else {"severity": severity.summary(families)}
+    return {**head, "targets": parts, **of_severity}
 
 
 def _summary(

@@ -1,7 +1,7 @@
 """What own data consists of, in sentences, before anything is learned from it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from covseg.data.index import UNCLASSED, UNDIVIDED
 from covseg.data.listing import Listing
@@ -18,8 +18,8 @@ def _sentences(listing: Listing, store: Store) -> Iterator[str]:
     rows = store.index.rows
     patients = {row.patient for row in rows} - {None}
     parts = [
-        _counted(Counter(row.split for row in rows), UNDIVIDED, "no splits"),
-        _counted(Counter(row.patient_class for row in rows), UNCLASSED, "no classes"),
+        _counted([row.split for row in rows], UNDIVIDED, "no splits"),
+        _counted([row.patient_class for row in rows], UNCLASSED, "no classes"),
         f"{len(patients):,} patients" if patients else "no patients",
     ]
     yield f"{len(rows):,} images: {'; '.join(parts)}"
@@ -43,10 +43,13 @@ def _sentences(listing: Listing, store: Store) -> Iterator[str]:
         yield f"masks of {sizes_of(next(iter(store.masks.values())))}"
 
 
-def _counted(counts: Counter[str], unknown: str, text: str) -> str:
-    if set(counts) == {unknown}:
-        return text
-    return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items()))
+def _counted(names: Sequence[str], unknown: str, text: str) -> str:
+    return text if {*names} == {unknown} else counted(names)
+
+
+def counted(names: Iterable[str]) -> str:
+    """How often each name is there: ``30 Test, 120 Train``."""
+    return ", ".join(f"{n:,} {name}" for name, n in sorted(Counter(names).items()))
 
 
 def sizes_of(planes: Planes) -> str:

@@ -67,10 +67,13 @@ def _descriptions(targets: Mapping[str, Mask]) -> list[Any]:
         "infection": (abnormal, pneumonia),
         "lung": (codes.SCT.AnatomicalStructure, codes.SCT.Lung),
     }
+    other = (abnormal, abnormal)  # its name is the label
     algorithm = highdicom.AlgorithmIdentificationSequence(
         "covseg", codes.DCM.ArtificialIntelligence, version("covseg")
     )
     return [
-        highdicom.seg.SegmentDescription(number, target, *kinds[target], "AUTOMATIC", algorithm)
+        highdicom.seg.SegmentDescription(
+            number, target, *kinds.get(target, other), "AUTOMATIC", algorithm
+        )
         for number, target in enumerate(targets, 1)
     ]

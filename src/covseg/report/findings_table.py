@@ -13,7 +13,7 @@ from rich.text import Text
 from covseg.data.findings import COPIES, KINDS, Finding
 from covseg.data.index import UNCLASSED
 from covseg.report.meaning import MEANINGS
-from covseg.report.table import show
+from covseg.report.table import WIDTH, show
 
 ImageCounts = Mapping[str, Mapping[str, int]]  # split -> class -> images
 
@@ -55,11 +55,24 @@ def _table(*columns: str) -> Table:
 def _counts(images: Tree) -> Table:
     counts, published = images.counts, images.published
     classes = [name for name in next(iter(counts.values())) if name != UNCLASSED]
+    if published is None and sum(len(name) + 2 for name in ("images", *classes, "all")) > WIDTH:
+        return _counts_of_many(counts, classes)
     table = _table("images", *classes, "all")
     for split, of_split in counts.items():
         expected = of_split if published is None else published[split]
         cells = [_count(of_split[name], expected.get(name, 0)) for name in classes]
         table.add_row(split, *cells, _count(sum(of_split.values()), sum(expected.values())))
+    return table
+
+
+def _counts_of_many(counts: ImageCounts, classes: Sequence[str]) -> Table:
+    """A line for each class, where 80 columns do not hold a column for each."""
+    table = _table("images", *counts, *["all"] * (len(counts) > 1))
+    for title, names in (*((name, [name]) for name in classes), ("all", classes)):
+        of_splits = [sum(of_split[name] for name in names) for of_split in counts.values()]
+        table.add_row(
+            title, *map("{:,}".format, [*of_splits, sum(of_splits)][: len(table.columns) - 1])
+        )
     return table
 
 

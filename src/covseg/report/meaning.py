@@ -51,7 +51,7 @@ MEANINGS = {
         "The class and the mask contradict each other; one of the two is wrong.",
     ),
     "infection_outside_lung": Meaning(
-        "infection, or another lesion, outside the lung mask",
+        "lesion outside the lung mask",
         "One of the two masks is wrong. The value is the share of the lesion outside the lungs.",
     ),
     "infection_is_lung": Meaning(

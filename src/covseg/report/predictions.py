@@ -23,9 +23,9 @@ class Prediction:
 
     Attributes:
         row: of the index.
-        image: float32 in [0, 1], [size, size], as the network saw it.
+        image: float32 in [0, 1], as the network saw it, without what is beside a padded image.
         truth: {0, 1} float32 [height, width], as on disk.
-        probability: float32 [size, size].
+        probability: float32, of the size of the image.
     """
 
     row: int
@@ -67,7 +67,7 @@ def predictions(
             made.append(
                 Prediction(
                     int(sample.row),
-                    to_network(sample.image)[0].numpy(),
+                    module.of_image(to_network(sample.image)[0], truth).numpy(),
                     sample.mask[target].float().numpy(),
                     probability[0, target].cpu().numpy(),
                 )

@@ -76,7 +76,7 @@ def summary_tables(
     parts: list[RenderableType] = []
     for target, part in by_target(summary).items():
         parts += [_title(summary, target, part), _scores(part, scores), Text()]
-        if by_class:
+        if by_class and len(part["by_class"]) > 1:
             parts += [_by_class(part), Text()]
         rest = part.get("without_leaks")
         if rest and rest["n_images"] < part["n_images"]:
@@ -144,16 +144,27 @@ def _scores(part: Summary, scores: Mapping[str, Score]) -> Table:
 
 
 def _by_class(part: Summary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    """The scores of each class; without intervals where 80 columns do not hold them."""
+    fits = _width_by_class(part) <= WIDTH
+    padding = 0 if fits else (0, 0, 0, 1)
+    table = Table(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
     table.add_column("by class", no_wrap=True)
     for name in part["by_class"]:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=fits, overflow="fold")
     for score in part["scores"]:
         entries = [of_class[score] for of_class in part["by_class"].values()]
         if any(entry["value"] is not None for entry in entries):
-            cells = (f"{four_decimals(e['value'])} {_range(e)}".strip() for e in entries)
-            table.add_row(score, *cells)
+            ranges = [_range(entry) if fits else "" for entry in entries]
+            values = (four_decimals(entry["value"]) for entry in entries)
+            table.add_row(score, *map(" ".join, zip(values, ranges, strict=True)))
     return table
+
+
+def _width_by_class(part: Summary) -> int:
+    """Columns of a terminal that the classes need with intervals."""
+    cell = len("0.1234 0.123–0.123")
+    widths = (max(len(name), cell) for name in part["by_class"])
+    return max(map(len, part["scores"])) + sum(1 + width for width in widths)
 
 
 def four_decimals(value: float | None) -> str:

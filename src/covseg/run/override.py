@@ -18,14 +18,17 @@ REFUSALS = (
 )
 
 
+_MASKS_OF_OTHERS = re.compile(r"^data\.masks\.(?!(?:infection|lung)=)")
 _PATTERN = re.compile(r"""(\+*data\.(?:images|masks\.\w+))=([^"'{]*\{\w+\}[^"']*)""")
 
 
-def pattern_in_quotes(override: str) -> str:
-    """``data.images=images/{name}.png`` with the value in the quotes that Hydra needs for a brace.
+def for_hydra(override: str) -> str:
+    """An override of ``data.images`` or ``data.masks`` without the signs that Hydra asks for.
 
-    Other overrides, and values with quotes of their own, stay as they are.
+    Those are quotes around a value with a brace, as in ``images/{name}.png``, and the ``++`` of a
+    key that is new, as that of a target of the user's. Other overrides stay as they are.
     """
+    override = _MASKS_OF_OTHERS.sub(lambda match: f"++{match[0]}", override, count=1)
     match = _PATTERN.fullmatch(override)
     if match is None:
         return override

@@ -24,8 +24,7 @@ def test_kinds_are_counted_over_the_scored_images(configured, tmp_path):
     ]
     findings.write(found, findings.cached(tmp_path, data.store.fingerprint))
     assert audit_notes(data, "Test") == [
-        "2 image(s) of Test: the infection mask is the lung mask (infection_is_lung of "
+        "2 image(s) of Test: the mask of the lesion is the lung mask (infection_is_lung of "
         "covseg.explore)",
-        "1 image(s) of Test: copies whose infection masks differ (masks_disagree of "
-        "covseg.explore)",
+        "1 image(s) of Test: copies whose masks differ (masks_disagree of covseg.explore)",
     ]

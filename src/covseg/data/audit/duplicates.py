@@ -92,7 +92,8 @@ def duplicates(images: Planes, first_group: int | None = None) -> Duplicates:
             copies.setdefault((a, b), Pair(a, b, "aligned", swapped, fit.correlation))
         else:
             others.append(Lookalike(likeness, a, b, swapped, fit))
-    rest = (other for other in others if (other.first, other.second) not in copies)
+    fitting = (other for other in others if other.likeness > 0)
+    rest = (other for other in fitting if (other.first, other.second) not in copies)
     return Duplicates(sorted(copies.values()), nlargest(_NEAREST, rest))
 
 

@@ -44,8 +44,8 @@ OTHERS = {
     "at least 60 grey values brighter than their surroundings, at most a sixth of the side long: "
     "letters, markers, parts of devices",
     "lung_share_of_image": "share of pixels in the lung mask; missing without a lung mask",
-    "infected_share_of_image": "share of pixels in the infection mask",
-    "infected_share_of_lung": "infected pixels by pixels of the lung mask; missing without one",
+    "infected_share_of_image": "share of pixels in the mask of the lesion",
+    "infected_share_of_lung": "pixels of that mask by pixels of the lung mask; missing without one",
 }
 NAMES = (*GLOBAL, *OTHERS)
 

@@ -30,6 +30,7 @@ GREYS = "grey values unlike those of the fitting images: another exposure or pro
 _KEPT = 0.995  # share of the fitting images within each limit
 _SIDE = 32  # of a thumbnail
 _SIZE = (256, 256)  # at which images of several sizes are described
+_FEWEST = 200  # images whose statistics are a measure of others: ten for each of the 20
 _LEAST_VARIANCE = 1e-3  # of standardised statistics: of few images some never vary
 
 
@@ -44,7 +45,7 @@ class TypicalImages:
         mean: of the statistics, [20].
         deviation: of the statistics, [20].
         precision: inverse covariance of the standardised statistics, [20, 20].
-        largest_distance: squared.
+        largest_distance: squared; infinite, so that nothing is said of greys, of too few images.
     """
 
     shape: Numbers
@@ -79,7 +80,11 @@ class TypicalImages:
             mean=statistics.mean(axis=0),
             deviation=deviation,
             precision=precision,
-            largest_distance=np.array(np.quantile(_squared(standard, precision), _KEPT)),
+            largest_distance=np.array(
+                np.quantile(_squared(standard, precision), _KEPT)
+                if len(standard) >= _FEWEST
+                else np.inf
+            ),
         )
 
     def difference(self, image: Pixels) -> str:

@@ -15,7 +15,7 @@ from posixpath import normpath
 from covseg.config.data import COLUMNS, TARGET, Dataset
 from covseg.csv_files import write_csv
 from covseg.data.grey import ENDINGS
-from covseg.data.index import UNCLASSED, UNDIVIDED
+from covseg.data.index import UNCLASSED, UNDIVIDED, Key
 from covseg.data.layouts.records import Record, listing_of
 from covseg.data.listing import Listing
 from covseg.data.source.file_names import stem
@@ -42,7 +42,7 @@ def table(data: Dataset) -> Listing:
         (where, dict(zip(header, map(str.strip, row), strict=True))) for where, row in rows[1:]
     ]
     targets = [name for name in header if _is_target(name, cells)]
-    source = FolderSource(path.parent, cache_dir=data.cache_dir)
+    source = FolderSource(path, path.parent, cache_dir=data.cache_dir)
     records = [_record(where, row, targets) for where, row in cells]
     for record in records:
         for file in (record.image, *record.mask_files):
@@ -177,3 +177,20 @@ def _lines(listing: Listing) -> Iterator[list[str]]:
             "" if row.patient_class == UNCLASSED else row.patient_class,
             *(_PARTS.join(str(folder / file) for file in of) for of in masks),
         ]
+
+
+def same_patients(path: Path) -> list[tuple[Key, Key]]:
+    """Each image of a patient with the first one, in a table of ``write_table``.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    (_, header), *lines = _read(path)
+    first: dict[str, Key] = {}
+    pairs = []
+    for _, line in lines:
+        row = dict(zip(header, line, strict=True))
+        key = row["split"] or UNDIVIDED, row["patient_class"] or UNCLASSED, row["name"]
+        if row["patient"] and (other := first.setdefault(row["patient"], key)) != key:
+            pairs.append((other, key))
+    return pairs

@@ -10,7 +10,7 @@ from covseg.data.layouts.covid_qu_ex.names import classes_of
 from covseg.measure.lesion_size import SizeGroup, infected_share
 from covseg.measure.records import Records
 from covseg.measure.scores import OBJECTIVE, dice_of_each, rmse_of_each
-from covseg.measure.severity import TARGETS, Severity
+from covseg.measure.severity import Severity
 from covseg.report.html.figure_export import style, svg
 from covseg.report.html.panel import of_epochs, over_epochs
 from covseg.report.result import RunResult
@@ -116,10 +116,10 @@ def curve_figures(metrics: Columns, reported: int | None) -> Iterator[PageFigure
 
 
 def severity_figures(records: Records) -> Iterator[PageFigure]:
-    """The infected share of the lungs of each image, predicted over true; none of one target."""
-    if set(TARGETS) <= set(records.target.tolist()):
-        text = "Infected share of the lungs of every image, predicted over true"
-        yield PageFigure("severity", "severity", figures.severity(Severity.of(records)), text)
+    """The affected share of the lungs of each image, predicted over true; see ``Severity``."""
+    if (severity := Severity.of(records)) is not None:
+        text = "Affected share of the lungs of every image, predicted over true"
+        yield PageFigure("severity", "severity", figures.severity(severity), text)
 
 
 def reported_epoch(

@@ -111,10 +111,10 @@ def histogram(title: str, label: str, of_classes: Mapping[str, Numbers], right: 
 
 
 def severity(of: Severity) -> Figure:
-    """The predicted infected share of the lungs over the true one, by class."""
-    figure, axes = panel("Infected share of the lungs")
+    """The predicted affected share of the lungs over the true one, by class."""
+    figure, axes = panel("Affected share of the lungs")
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
-    classes = of.infection.patient_class
+    classes = of.lesion.patient_class
     colours = class_colours(classes_of(classes.tolist()))
     for name, colour in reversed(colours.items()):  # positive images on top
         chosen = classes == name

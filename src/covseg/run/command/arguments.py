@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 
 from covseg.errors import ConfigError
 from covseg.run.command.hydra_errors import unreadable
-from covseg.run.override import REFUSALS, pattern_in_quotes
+from covseg.run.override import REFUSALS, for_hydra
 
 _HELP = "see --help"
 _MOST = 1000  # runs of a sweep: each is checked before the first one starts
@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
                 "would replace covseg's own configuration",
                 "use --config-dir=<folder> for presets of your own, then experiment=<preset>",
             )
-    parsed.overrides = [pattern_in_quotes(override) for override in parsed.overrides]
+    parsed.overrides = [for_hydra(override) for override in parsed.overrides]
     return parsed
 
 

@@ -11,6 +11,7 @@ from covseg.data import findings
 from covseg.data.copies import families
 from covseg.data.findings import COPIES
 from covseg.data.index import Key
+from covseg.data.layouts.table import same_patients
 from covseg.errors import RunError
 from covseg.measure.comparison import SEED, ComparedRun, Comparison, Group
 from covseg.measure.records import Records
@@ -134,15 +135,18 @@ def _settings(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
 
 def _families(folders: Sequence[RunFolder], keys: Sequence[Key]) -> list[int] | None:
-    """A number for each image, equal for copies, from the first run that knows them."""
+    """A number for each image, equal for copies and patients, from the first run that knows."""
     known = next((folder.findings for folder in folders if folder.findings.exists()), None)
-    if known is None:
+    table = next((folder.table for folder in folders if folder.table.exists()), None)
+    copies = [] if known is None else findings.read(known)
+    linked = [(f.a, f.b) for f in copies if f.kind in COPIES and f.b is not None]
+    linked += [] if table is None else same_patients(table)
+    if known is None and not linked:
         return None
     number: dict[Key, int] = {key: n for n, key in enumerate(keys)}
     pairs = [
-        (number.setdefault(f.a, len(number)), number.setdefault(f.b, len(number)))
-        for f in findings.read(known)
-        if f.kind in COPIES and f.b is not None
+        (number.setdefault(one, len(number)), number.setdefault(other, len(number)))
+        for one, other in linked
     ]
     label = np.arange(len(number))
     for family in families(pairs):

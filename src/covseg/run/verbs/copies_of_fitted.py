@@ -8,7 +8,7 @@ from covseg.data.fitted import Fitted
 from covseg.data.opening import list_data
 from covseg.data.planes import Chained
 from covseg.data.store import open_store
-from covseg.errors import DataError
+from covseg.errors import ConfigError, DataError
 from covseg.run.folder.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,9 @@ def copies_of_fitted(run: RunFolder, data: XrayDataModule, root: str | None) -> 
 
     Returns:
         None where the run's own data is not there, or is not what it was fitted on.
+
+    Raises:
+        ConfigError: ``root`` is given and cannot be read.
     """
     own = run.config.data
     if root is not None:
@@ -36,10 +39,19 @@ def copies_of_fitted(run: RunFolder, data: XrayDataModule, root: str | None) -> 
             return None
         store = open_store(listing, own.cache_dir)
     except DataError as error:
-        log.warning("set fitted_root= to the data of the run to find copies of it (%s)", error)
+        where, cause, _ = error.args
+        if root is not None:
+            remedy = "set it to the data that the run was fitted on"
+            raise ConfigError(
+                f"fitted_root={root}", f"cannot be read ({where} {cause})", remedy
+            ) from error
+        text = "set fitted_root= to the data of the run to find copies of it (%s %s)"
+        log.warning(text, where, cause)
         return None
     rows = sorted(Fitted.read(run.fitted).rows(store)) if run.fitted.exists() else []
     log.info("comparing them with the %d images that the run was fitted on", len(rows))
     images = Chained([store.images[row] for row in rows], data.store.images)
     pairs = duplicates(images, first_group=len(rows)).pairs
+    if not pairs:
+        log.info("none of them shows a radiograph that the run was fitted on")
     return {pair.second - len(rows) for pair in pairs}

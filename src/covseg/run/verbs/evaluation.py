@@ -14,7 +14,9 @@ import numpy.typing as npt
 from torch import nn
 
 from covseg import build, devices
+from covseg.config.protocol import CHOSEN
 from covseg.data.datamodule import XrayDataModule
+from covseg.data.index import UNDIVIDED
 from covseg.errors import ConfigError, CovsegError, DataMissing, RunError
 from covseg.learn.module import SegmentationModule
 from covseg.learn.networks.ensemble import Ensemble
@@ -64,7 +66,7 @@ def evaluate(request: Request, out: Path, command: str, interruption: Interrupti
     data.trainer = trainer
     _set_up(data, from_run=not request.other_place)
     if not data.same_data:
-        _check_other_data(data, run)
+        _check_other_data(data, request)
         split = data.report  # all, of data without splits
         if trainer.is_global_zero:  # no other process reports leaks
             data.copies_of_fitted = copies_of_fitted(run, data, request.fitted_root)
@@ -148,12 +150,20 @@ def _set_up(data: XrayDataModule, from_run: bool) -> None:
         ) from error
 
 
-def _check_other_data(data: XrayDataModule, run: RunFolder) -> None:
-    """Refuse to divide other data as the run did.
+def _check_other_data(data: XrayDataModule, request: Request) -> None:
+    """Refuse to divide other data as the run did, and to choose or score a split of undivided data.
 
     Raises:
         RunError: the run has divided its data, and this is not known to be the same.
+        ConfigError: the data has no splits.
     """
+    run, protocol = request.run, request.config.protocol
+    if data.report == UNDIVIDED:
+        asked = [f"split={request.split}"] * request.split_is_asked
+        asked += [f"{key}=auto" for key in CHOSEN if getattr(protocol, key) == "auto"]
+        if asked:
+            cause = f"needs splits, and {data.data.root} has none"
+            raise ConfigError(asked[0], cause, "leave it out, or add a column split")
     folds = data.data.fold is not None
     if run.fingerprint is None and (folds or data.data.exclude is not None):
         raise RunError(run.provenance, "does not name the data that the run has divided", WHOLE)

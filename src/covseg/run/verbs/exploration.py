@@ -21,7 +21,6 @@ from covseg.data.layouts.covid_qu_ex.rows import lung_tree_counts
 from covseg.data.layouts.table import write_table
 from covseg.data.listing import Listing
 from covseg.data.opening import list_data
-from covseg.data.source.folder import FolderSource
 from covseg.data.store import Store
 from covseg.errors import DataError
 from covseg.measure.shortcuts import Shortcut, shortcut
@@ -49,7 +48,7 @@ def explore(config: Explore, out: Path, command: str) -> None:
     log.info("%d images of %s", len(store.index.rows), listing.source.path)
     for sentence in sentences(listing, store):
         log.info(sentence)
-    if not listing.index.tree and isinstance(listing.source, FolderSource):
+    if not listing.index.tree:
         write_table(listing, out / "table.csv")
     compared = duplicates(store.images)
     pairs = compared.pairs

@@ -10,6 +10,7 @@ import numpy as np
 
 from covseg.data.dicom import is_dicom
 from covseg.data.image import Pixels
+from covseg.data.index import LUNG
 from covseg.errors import DataError
 from covseg.files import write_whole
 from covseg.measure.extent import Extent
@@ -62,10 +63,10 @@ def write_results(
 def _numbers(target: str, extents: Mapping[str, Extent], min_pixels: float) -> dict[str, Any]:
     """The columns of numbers; what cannot be said of a target is missing."""
     numbers = dataclasses.asdict(extents[target])
-    if target == "infection":
+    if target != LUNG:
         numbers["infected"] = int(extents[target].pixels >= min_pixels)
-        if "lung" in extents and extents["lung"].pixels:
-            numbers["share_of_lung"] = extents[target].pixels / extents["lung"].pixels
+        if LUNG in extents and extents[LUNG].pixels:
+            numbers["share_of_lung"] = extents[target].pixels / extents[LUNG].pixels
     return numbers
 
 

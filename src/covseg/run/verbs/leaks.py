@@ -10,7 +10,6 @@ from covseg.data.explore_command import explore_command
 from covseg.data.fitted import Fitted
 from covseg.data.index import Key
 from covseg.data.layouts.table import write_table
-from covseg.data.source.folder import FolderSource
 from covseg.errors import ConfigError
 from covseg.run.folder.run_folder import RunFolder
 
@@ -53,7 +52,7 @@ def write(data: XrayDataModule, run: RunFolder) -> None:
         findings.write(data.copies.findings, run.findings)
     if data.new_splits is not None:
         write_split(run.split, data.index, data.new_splits)
-    if not data.index.tree and isinstance(data.listing.source, FolderSource):
+    if not data.index.tree:
         write_table(data.listing, run.table)
 
 

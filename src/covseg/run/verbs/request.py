@@ -21,11 +21,12 @@ class Request:
     Attributes:
         run: the run folder, the first of several.
         config: the run's configuration with everything replaced that the command line names.
-        split: that is scored.
+        split: that is scored, of data that has splits.
         checkpoint: that is scored.
         others: runs whose networks are averaged with this one's, each with its checkpoint.
         fitted_root: where the run's own data is; None for the place in its configuration.
         other_place: whether the command line sets the place of the data.
+        split_is_asked: whether the command line names the split.
     """
 
     run: RunFolder
@@ -33,6 +34,7 @@ class Request:
     split: str
     checkpoint: Path
     other_place: bool
+    split_is_asked: bool = False
     others: Sequence[tuple[RunFolder, Path]] = ()
     fitted_root: str | None = None
 
@@ -82,5 +84,13 @@ def read_request(asked: Evaluate) -> Request:
         (other, other.checkpoint(asked.checkpoint or other.config.protocol.checkpoint))
         for other in others
     ]
-    other_place = asked.data.root is not None
-    return Request(run, config, split, checkpoint, other_place, of_others, asked.fitted_root)
+    return Request(
+        run=run,
+        config=config,
+        split=split,
+        checkpoint=checkpoint,
+        other_place=asked.data.root is not None,
+        split_is_asked=asked.split is not None,
+        others=of_others,
+        fitted_root=asked.fitted_root,
+    )

@@ -21,7 +21,7 @@ from covseg.learn.progress import KEY, Progress, TrainingPaused, progress_of
 from covseg.learn.restore import restore_progress
 from covseg.measure import baselines
 from covseg.report.curves import Curves
-from covseg.report.data_sentences import sentences
+from covseg.report.data_sentences import counted, sentences
 from covseg.report.loggers.dashboard import Dashboards, Start
 from covseg.report.throughput import Throughput
 from covseg.run.folder.history import RunHistory
@@ -135,6 +135,8 @@ class Training:
             self._begin_dashboards()
             for sentence in sentences(self.data.listing, self.data.store):
                 log.info(sentence)
+            if self.data.new_splits is not None:
+                log.info("the splits: %s", counted(self.data.new_splits))
             log_plan(config, self.network, plan, len(rows))
             for sentence in leaks.warnings(self.data, self.data.report):
                 log.warning(sentence)
