@@ -122,3 +122,27 @@ def test_printing_ends_with_the_run_folder_in_one_piece(monkeypatch, capsys, col
     *table, last = capsys.readouterr().out.splitlines()
     assert last == f"run folder: {folder}"
     assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[f"class {n}" for n in range(7)], ["a", "Pleural effusion, left or right, " * 2], "abcd"],
+)
+def test_many_classes_or_long_names_have_a_line_each(names):
+    """Protects: a number is never cut off."""
+    of_part = part()
+    of_class = of_part["by_class"]["Normal"]
+    of_part["by_class"] = dict.fromkeys(names, of_class)
+    printed = lines(summary(**of_part))
+    assert max(map(len, printed)) <= 80
+    start = next(n for n, line in enumerate(printed) if line.startswith("by class"))
+    heading, _, *of_classes = printed[start:]
+    assert "rmse_per_image" in heading.split()
+    assert [line[:5].strip() for line in of_classes[: len(names)]] == [n[:5].strip() for n in names]
+    assert all("0.6461" in line for line in of_classes[: len(names)])
+
+
+def test_one_class_has_no_table_of_its_own():
+    of_part = part()
+    of_part["by_class"] = {"all": of_part["by_class"]["Normal"]}
+    assert not any("by class" in line for line in lines(summary(**of_part)))

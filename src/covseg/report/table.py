@@ -15,6 +15,7 @@ from covseg.measure.scores import OBJECTIVE, SCORES, Score
 from covseg.measure.summary import Summary, by_target
 
 WIDTH = 80
+_LONGEST = 30  # signs of the name of a class that are shown where there are many
 _BASELINES = {
     "predict_nothing": "nothing",
     "constant": "const.",
@@ -144,27 +145,39 @@ def _scores(part: Summary, scores: Mapping[str, Score]) -> Table:
 
 
 def _by_class(part: Summary) -> Table:
-    """The scores of each class; without intervals where 80 columns do not hold them."""
-    fits = _width_by_class(part) <= WIDTH
-    padding = 0 if fits else (0, 0, 0, 1)
-    table = Table(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
+    """The scores of each class with intervals, as far as 80 columns hold a column for each."""
+    classes = part["by_class"]
+    cell = len("0.1234 0.123–0.123")
+    width = sum(1 + max(len(name), cell) for name in classes) + max(map(len, part["scores"]))
+    if width > WIDTH:
+        return _by_many_classes(part)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("by class", no_wrap=True)
-    for name in part["by_class"]:
-        table.add_column(name, justify="right", no_wrap=fits, overflow="fold")
+    for name in classes:
+        table.add_column(name, justify="right", no_wrap=True)
     for score in part["scores"]:
-        entries = [of_class[score] for of_class in part["by_class"].values()]
+        entries = [of_class[score] for of_class in classes.values()]
         if any(entry["value"] is not None for entry in entries):
-            ranges = [_range(entry) if fits else "" for entry in entries]
-            values = (four_decimals(entry["value"]) for entry in entries)
-            table.add_row(score, *map(" ".join, zip(values, ranges, strict=True)))
+            cells = (f"{four_decimals(e['value'])} {_range(e)}".strip() for e in entries)
+            table.add_row(score, *cells)
     return table
 
 
-def _width_by_class(part: Summary) -> int:
-    """Columns of a terminal that the classes need with intervals."""
-    cell = len("0.1234 0.123–0.123")
-    widths = (max(len(name), cell) for name in part["by_class"])
-    return max(map(len, part["scores"])) + sum(1 + width for width in widths)
+def _by_many_classes(part: Summary) -> Table:
+    """A line for each class, with as many scores as there is room for; the page has the rest."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    longest = min(max(map(len, ("by class", *part["by_class"]))), _LONGEST)
+    table.add_column("by class", no_wrap=True, width=longest)
+    names, room = list[str](), WIDTH - longest
+    for score in part["scores"]:
+        room -= 1 + max(len(score), len("0.1234"))
+        if room < 0:
+            break
+        names.append(score)
+        table.add_column(score, justify="right", no_wrap=True)
+    for title, of_class in part["by_class"].items():
+        table.add_row(title, *(four_decimals(of_class[name]["value"]) for name in names))
+    return table
 
 
 def four_decimals(value: float | None) -> str:
