@@ -20,8 +20,8 @@ def flat(planes: list[np.ndarray]) -> FlatPlanes:
     return FlatPlanes(content, np.array([plane.shape for plane in planes], np.int64))
 
 
-def are_equal(found: object, expected: list[np.ndarray]) -> bool:
-    pairs = list(zip(found, expected, strict=True))  # type: ignore[call-overload]
+def are_equal(planes: object, expected: list[np.ndarray]) -> bool:
+    pairs = list(zip(planes, expected, strict=True))  # type: ignore[call-overload]
     return all(np.array_equal(one, other) for one, other in pairs)
 
 

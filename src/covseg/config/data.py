@@ -13,7 +13,8 @@ TARGET = r"^[A-Za-z]\w*$"  # it becomes the name of a column, a file and a key
 Target = Annotated[str, Field(pattern=TARGET)]
 Layout = Literal["covid_qu_ex", "folder", "table"]
 COLUMNS = ("image", "name", "split", "patient", "patient_class")  # of a table, besides targets
-WithoutMask = Literal["refuse", "drop", "empty"]
+Policy = Literal["refuse", "drop", "empty"]
+WithoutMask = Policy | dict[Target, Policy]  # of an image that lacks a mask, or one of a target
 Patterns = str | Annotated[list[str], Field(min_length=1)]
 OFFICIAL_TARGETS = ("infection", "lung")  # what COVID-QU-Ex has masks of
 
@@ -37,8 +38,7 @@ class Dataset(Node):
     images: str | None = None  # of layout=folder, as are the next two: the pattern of images
     masks: dict[Target, Patterns | None] = Field(default_factory=dict)  # the patterns of masks
     classes: dict[str, Name] = Field(default_factory=dict)  # as on disk -> as shown
-    # an image that lacks one; of each target, or one word for all
-    without_mask: WithoutMask | dict[Target, WithoutMask] = "refuse"
+    without_mask: WithoutMask = "refuse"
     # the values of a target in masks with several labels
     mask_values: dict[Target, Annotated[list[int], Field(min_length=1)]] = Field(
         default_factory=dict
@@ -66,7 +66,7 @@ class Dataset(Node):
     def _none(cls, value: Any) -> Any:
         return {} if value is None else value
 
-    def policy(self, target: str) -> WithoutMask:
+    def policy(self, target: str) -> Policy:
         """What is done with an image without a mask of a target; nobody is without lungs."""
         if isinstance(self.without_mask, dict):
             return self.without_mask.get(target, "refuse")

@@ -10,7 +10,7 @@ from covseg.config.data import Data
 from covseg.data import findings
 from covseg.data.explore_command import explore_command
 from covseg.data.findings import COPIES, Finding
-from covseg.data.index import Index, Key
+from covseg.data.index import Index, Key, paired_by_patient
 from covseg.data.layouts.covid_qu_ex.names import TREES
 from covseg.data.store import Store
 from covseg.errors import CovsegError, DataError, setting
@@ -46,7 +46,8 @@ class Copies:
     @cached_property
     def families(self) -> list[list[int]]:
         """Numbers of the rows that are connected by pairs or patients, each family sorted."""
-        return families([*self.pairs(), *_of_patients(self.index)])
+        numbered = ((row.patient, number) for number, row in enumerate(self.index.rows))
+        return families([*self.pairs(), *paired_by_patient(numbered)])
 
     @cached_property
     def labels(self) -> list[int]:
@@ -80,14 +81,6 @@ class Copies:
         for finding in self.findings:
             assert finding.b is not None
             yield number[finding.a], number[finding.b]
-
-
-def _of_patients(index: Index) -> Iterator[tuple[int, int]]:
-    """Each image of a patient with the first one."""
-    first: dict[str, int] = {}
-    for number, row in enumerate(index.rows):
-        if row.patient is not None and (other := first.setdefault(row.patient, number)) != number:
-            yield other, number
 
 
 def families(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -1,9 +1,10 @@
 """The index: one validated row per image, whatever folder, archive or table the files came in."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from covseg.config.data import SPLITS
 
@@ -11,6 +12,19 @@ LUNG = "lung"  # the target that the border, severity and a baseline take as the
 UNDIVIDED, UNCLASSED = "all", "all"  # the split, and the class, of data that has none
 
 Key = tuple[str, str, str]  # split, class, name
+T = TypeVar("T")
+
+
+def paired_by_patient(images: Iterable[tuple[str | None, T]]) -> Iterator[tuple[T, T]]:
+    """Each image of a patient with the patient's first one.
+
+    Args:
+        images: patient, None or empty if unknown, and whatever stands for the image.
+    """
+    first: dict[str, T] = {}
+    for patient, image in images:
+        if patient and (other := first.setdefault(patient, image)) != image:
+            yield other, image
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,13 @@ def test_another_dataset_takes_nothing_of_the_old_ones_place(finished_run: Path)
     assert (after.name, after.root, after.phantom) == ("covid_qu_ex", "/there.zip", None)
 
 
+def test_what_is_missing_may_differ_by_target(finished_run: Path) -> None:
+    """Protects: an evaluation takes whatever a training takes."""
+    words = ("data=table", "data.root=rows.csv", "data.without_mask={infection:empty}")
+    after = request(f"run={finished_run}", *words).config.data
+    assert after.without_mask == {"infection": "empty"}
+
+
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_a_checkpoint_that_is_named_is_scored(name: str, finished_run: Path) -> None:
     asked = request(f"run={finished_run}", f"checkpoint={name}")

@@ -15,7 +15,7 @@ from posixpath import normpath
 from covseg.config.data import COLUMNS, TARGET, Dataset
 from covseg.csv_files import write_csv
 from covseg.data.grey import ENDINGS
-from covseg.data.index import UNCLASSED, UNDIVIDED, Key
+from covseg.data.index import UNCLASSED, UNDIVIDED, Key, paired_by_patient
 from covseg.data.layouts.records import Record, listing_of
 from covseg.data.listing import Listing
 from covseg.data.source.file_names import stem
@@ -186,11 +186,12 @@ def same_patients(path: Path) -> list[tuple[Key, Key]]:
         DataError: the file cannot be read.
     """
     (_, header), *lines = _read(path)
-    first: dict[str, Key] = {}
-    pairs = []
-    for _, line in lines:
-        row = dict(zip(header, line, strict=True))
-        key = row["split"] or UNDIVIDED, row["patient_class"] or UNCLASSED, row["name"]
-        if row["patient"] and (other := first.setdefault(row["patient"], key)) != key:
-            pairs.append((other, key))
-    return pairs
+    rows = (dict(zip(header, line, strict=True)) for _, line in lines)
+    images = (
+        (
+            row["patient"],
+            (row["split"] or UNDIVIDED, row["patient_class"] or UNCLASSED, row["name"]),
+        )
+        for row in rows
+    )
+    return list(paired_by_patient(images))

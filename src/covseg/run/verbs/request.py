@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from covseg.config.data import Dataset
 from covseg.config.evaluate import Evaluate
@@ -49,29 +50,7 @@ def read_request(asked: Evaluate) -> Request:
     places = asked.run if isinstance(asked.run, list) else [asked.run]
     run, *others = (RunFolder(place, asked.trust) for place in places)
     check_members([run, *others])
-    values = run.config.model_dump(by_alias=True)
-    data = asked.data.model_dump(exclude_none=True)
-    if "name" in data:  # another dataset: nothing of the old one's place stays
-        kept = {"cache_dir", "name"}
-        for key in Dataset.model_fields.keys() - kept:
-            values["data"].pop(key, None)
-        values["data"] |= {"split": None}
-    values["data"] |= data
-    asked_trainer = {key: value for key, value in asked.trainer.items() if value is not None}
-    if asked_trainer.get("precision") == "auto":  # which is about training
-        del asked_trainer["precision"]
-    values["trainer"] |= asked_trainer
-    for key in CHOSEN:
-        if getattr(asked, key) == "auto" and values["protocol"]["select"] is None:
-            raise ConfigError(
-                f"{key}=auto", f"needs a split to choose on, and {run} has none", "set a number"
-            )
-    for key in ("checkpoint", *CHOSEN, "flips"):
-        if getattr(asked, key) is not None:
-            values["protocol"][key] = getattr(asked, key)
-        elif values["protocol"][key] == "auto":
-            values["protocol"][key] = getattr(run.protocol, key)
-    config = check(Train, values, run.config.trust)
+    config = check(Train, _values(asked, run), run.config.trust)
     if asked.split is not None and config.protocol.folds:
         raise ConfigError(
             f"split={asked.split}",
@@ -94,3 +73,34 @@ def read_request(asked: Evaluate) -> Request:
         others=of_others,
         fitted_root=asked.fitted_root,
     )
+
+
+def _values(asked: Evaluate, run: RunFolder) -> dict[str, Any]:
+    """The run's configuration with everything replaced that the command line names.
+
+    Raises:
+        ConfigError: something is to be chosen, and the run has no split to choose on.
+    """
+    values = run.config.model_dump(by_alias=True)
+    data = asked.data.model_dump(exclude_none=True)
+    if "name" in data:  # another dataset: nothing of the old one's place stays
+        kept = {"cache_dir", "name"}
+        for key in Dataset.model_fields.keys() - kept:
+            values["data"].pop(key, None)
+        values["data"] |= {"split": None}
+    values["data"] |= data
+    asked_trainer = {key: value for key, value in asked.trainer.items() if value is not None}
+    if asked_trainer.get("precision") == "auto":  # which is about training
+        del asked_trainer["precision"]
+    values["trainer"] |= asked_trainer
+    for key in CHOSEN:
+        if getattr(asked, key) == "auto" and values["protocol"]["select"] is None:
+            raise ConfigError(
+                f"{key}=auto", f"needs a split to choose on, and {run} has none", "set a number"
+            )
+    for key in ("checkpoint", *CHOSEN, "flips"):
+        if getattr(asked, key) is not None:
+            values["protocol"][key] = getattr(asked, key)
+        elif values["protocol"][key] == "auto":
+            values["protocol"][key] = getattr(run.protocol, key)
+    return values
