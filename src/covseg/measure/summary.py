@@ -124,6 +124,12 @@ def flat_scores(summary: Summary) -> dict[str, float]:
     }
 
 
+def n_leaks(part: Summary) -> int:
+    """How many images of a target's part were fitted on, themselves or in a copy; 0 if unknown."""
+    rest: Summary = part.get("without_leaks") or part
+    return int(part["n_images"] - rest["n_images"])
+
+
 def write_summary(summary: Summary, path: Path) -> None:
     """Write as JSON; an undefined score is null."""
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from covseg.measure.scores import OBJECTIVE, SCORES, Score
-from covseg.measure.summary import Summary, by_target
+from covseg.measure.summary import Summary, by_target, n_leaks
 
 WIDTH = 80
 _LONGEST = 30  # signs of the name of a class that are shown where there are many
@@ -79,8 +79,8 @@ def summary_tables(
         parts += [_title(summary, target, part), _scores(part, scores), Text()]
         if by_class and len(part["by_class"]) > 1:
             parts += [_by_class(part), Text()]
-        rest = part.get("without_leaks")
-        if rest and rest["n_images"] < part["n_images"]:
+        if n_leaks(part):
+            rest = part["without_leaks"]
             parts += [_title_without_leaks(summary, rest, part), _scores(rest, scores), Text()]
     if severity := summary.get("severity"):
         parts += [_severity(severity), Text()]
@@ -118,10 +118,9 @@ def _title(summary: Summary, target: str, part: Summary) -> Text:
 
 
 def _title_without_leaks(summary: Summary, rest: Summary, part: Summary) -> Text:
-    n_leaks = part["n_images"] - rest["n_images"]
     fitted = "were fitted before or " if "fitted_before" in summary else ""
     return Text(
-        f"without {n_leaks:,} images that {fitted}have a copy among the fitted images: "
+        f"without {n_leaks(part):,} images that {fitted}have a copy among the fitted images: "
         f"{rest['n_images']:,} images",
         style="bold",
     )

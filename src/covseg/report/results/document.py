@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from covseg.measure.scores import SCORES
-from covseg.measure.summary import Summary
+from covseg.measure.summary import n_leaks
 from covseg.report.results.reported_run import ReportedRun
 from covseg.report.run.published import (
     PER_IMAGE,
@@ -59,7 +59,7 @@ def document(runs: Sequence[ReportedRun], target: str, command: str) -> str:
         ],
         table_without_leaks=_table_without_leaks(runs, target),
         unknown=[run.name for run in runs if not run.parts[target].get("without_leaks")],
-        leaking=any(_leaks(run.parts[target]) for run in runs),
+        leaking=any(n_leaks(run.parts[target]) for run in runs),
         first=first,
         target=target,
         command=command,
@@ -67,12 +67,6 @@ def document(runs: Sequence[ReportedRun], target: str, command: str) -> str:
         official=official,
         mae_of_nothing=four_decimals(first["baselines"]["predict_nothing"]["scores"]["mae"]),
     )
-
-
-def _leaks(part: Summary) -> bool:
-    """Whether images of a part were left out because they leak."""
-    rest = part.get("without_leaks")
-    return rest is not None and rest["n_images"] < part["n_images"]
 
 
 def _table_of_runs(runs: Sequence[ReportedRun]) -> str:

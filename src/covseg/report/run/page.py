@@ -13,7 +13,7 @@ from covseg.files import write_whole
 from covseg.measure.conventions import CONVENTIONS
 from covseg.measure.lesion_size import SizeGroup, size_groups
 from covseg.measure.scores import Score
-from covseg.measure.summary import Summary, by_target
+from covseg.measure.summary import Summary, by_target, n_leaks
 from covseg.report.html.environment import environment
 from covseg.report.result import RunResult
 from covseg.report.run.figure_list import (
@@ -102,11 +102,11 @@ def _part(
     sizes = size_groups(records, result.summary["detection_min_pixels"], result.families)
     counts, choice = records.counts(), result.choice(name)
     rest = summary.get("without_leaks") or summary
-    n_leaks = summary["n_images"] - rest["n_images"]
+    n_leaking = n_leaks(summary)
     return TargetPart(
         name=name,
         summary=summary,
-        rows=score_rows(summary, rest if n_leaks else None, scores),
+        rows=score_rows(summary, rest if n_leaking else None, scores),
         baselines=list(baselines_of(summary).values()),
         headlines=headlines(result, name, summary),
         figures=svg_figures(target_figures(result, name, records, sizes), name),
@@ -116,7 +116,7 @@ def _part(
             key: (way.meaning, way.dice(counts), way.iou(counts))
             for key, way in CONVENTIONS.items()
         },
-        n_leaks=n_leaks,
+        n_leaks=n_leaking,
         choice=choice,
         at_choice={} if choice is None else result.thresholds[result.split, name].at(choice),
     )
